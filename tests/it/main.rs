@@ -1,0 +1,1 @@
+//! The whole bot between both simulators, by behaviour.
