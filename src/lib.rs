@@ -1,6 +1,7 @@
 //! A Discord bot that lets a channel chat with a Tess AI agent.
 
 pub mod config;
+pub mod discord;
 pub mod history;
 pub mod ops;
 pub mod reply;

@@ -1,0 +1,273 @@
+//! What the bot reads of Discord's objects.
+//!
+//! One set of types serves the gateway and REST. They hold the few fields the bot needs, so an unknown or odd
+//! field elsewhere can not make a message unreadable; what still can is read a second time by [`Message::read_leniently`].
+
+use serde::Deserialize;
+use serde_json::Value;
+use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
+
+/// Message types that people write: a plain message and a reply.
+/// <https://discord.com/developers/docs/resources/message#message-object-message-types>
+const WRITTEN_BY_PEOPLE: [u64; 2] = [0, 19];
+
+/// `flags` bit of a message that notifies nobody.
+pub const SILENT: u64 = 1 << 12;
+
+/// `message_reference.type` of a forward.
+const FORWARD: u64 = 1;
+
+/// A message, from the gateway or from REST.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Message {
+    /// A snowflake: greater means later.
+    pub id: MessageId,
+    /// The channel, thread or direct-message channel it was posted in.
+    pub channel_id: ChannelId,
+    /// Absent in direct messages, and always in REST answers.
+    #[serde(default)]
+    pub guild_id: Option<GuildId>,
+    /// Who wrote it; not a user when `webhook_id` is present.
+    pub author: Author,
+    /// The author as a member of the guild; gateway only.
+    #[serde(default)]
+    member: Option<Member>,
+    /// The text, with mentions as `<@id>`. Empty without the message content intent.
+    #[serde(default)]
+    pub content: String,
+    #[serde(default, rename = "type")]
+    kind: u64,
+    /// The users mentioned in the text.
+    #[serde(default)]
+    pub mentions: Vec<Author>,
+    #[serde(default)]
+    attachments: Vec<Attachment>,
+    #[serde(default)]
+    sticker_items: Vec<Sticker>,
+    #[serde(default)]
+    message_reference: Option<Reference>,
+    /// The message replied to, when Discord sent it along.
+    #[serde(default)]
+    pub referenced_message: Option<Box<Message>>,
+    #[serde(default)]
+    message_snapshots: Vec<Snapshot>,
+    #[serde(default)]
+    webhook_id: Option<Value>,
+    /// Message flags as bits.
+    #[serde(default)]
+    pub flags: u64,
+}
+
+/// A user, as messages carry it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Author {
+    /// The user's id.
+    pub id: UserId,
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    global_name: Option<String>,
+    /// The user as a member of the guild, in `mentions` of gateway messages.
+    #[serde(default)]
+    member: Option<Member>,
+    /// Whether it is an application rather than a person.
+    #[serde(default)]
+    pub bot: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Member {
+    #[serde(default)]
+    nick: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Attachment {
+    #[serde(default)]
+    filename: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Sticker {
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Reference {
+    #[serde(default, rename = "type")]
+    kind: u64,
+    #[serde(default)]
+    message_id: Option<MessageId>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Snapshot {
+    message: SnapshotMessage,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct SnapshotMessage {
+    #[serde(default)]
+    content: String,
+    #[serde(default)]
+    attachments: Vec<Attachment>,
+}
+
+impl Author {
+    /// The name people see: the guild's nickname, the display name, or the user name.
+    #[must_use]
+    pub fn shown_name(&self) -> &str {
+        let nick = self.member.as_ref().and_then(|member| member.nick.as_deref());
+        nick.or(self.global_name.as_deref()).unwrap_or(&self.username)
+    }
+}
+
+impl Message {
+    /// Reads a message whose odd parts may not decode: what is needed to answer it, and nothing else.
+    /// `None` when even its ids or its author are missing.
+    #[must_use]
+    pub fn read_leniently(mut value: Value) -> Option<Self> {
+        const KEPT: [&str; 8] = ["id", "channel_id", "guild_id", "content", "type", "flags", "webhook_id", "author"];
+        let object = value.as_object_mut()?;
+        object.retain(|key, _| KEPT.contains(&key.as_str()));
+        let author = object.get_mut("author")?.as_object_mut()?;
+        author.retain(|key, value| match key.as_str() {
+            "id" => true,
+            "username" | "global_name" => value.is_string(),
+            "bot" => value.is_boolean(),
+            _ => false,
+        });
+        serde_json::from_value(value).ok()
+    }
+
+    /// The author's name as people see it in this channel.
+    #[must_use]
+    pub fn author_name(&self) -> &str {
+        let nick = self.member.as_ref().and_then(|member| member.nick.as_deref());
+        nick.unwrap_or_else(|| self.author.shown_name())
+    }
+
+    /// Whether a person wrote it: no bot, no webhook, no system message.
+    #[must_use]
+    pub fn is_from_a_person(&self) -> bool {
+        !self.author.bot && self.webhook_id.is_none() && WRITTEN_BY_PEOPLE.contains(&self.kind)
+    }
+
+    /// Whether it is a plain message or reply (and not, say, the answer to a slash command).
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        WRITTEN_BY_PEOPLE.contains(&self.kind)
+    }
+
+    /// The message it replies to.
+    #[must_use]
+    pub fn replies_to(&self) -> Option<MessageId> {
+        let reference = self.message_reference.as_ref()?;
+        (reference.kind != FORWARD).then_some(reference.message_id).flatten()
+    }
+
+    /// The texts of the messages forwarded in it.
+    pub fn forwarded_texts(&self) -> impl Iterator<Item = &str> {
+        let texts = self.message_snapshots.iter().map(|snapshot| snapshot.message.content.as_str());
+        texts.filter(|text| !text.trim().is_empty())
+    }
+
+    /// The names of the files and stickers in it, forwarded ones included.
+    #[must_use]
+    pub fn file_names(&self) -> Vec<&str> {
+        let forwarded = self.message_snapshots.iter().flat_map(|snapshot| &snapshot.message.attachments);
+        let files = self.attachments.iter().chain(forwarded).map(|file| file.filename.as_str());
+        files.chain(self.sticker_items.iter().map(|sticker| sticker.name.as_str())).collect()
+    }
+}
+
+/// `MESSAGE_UPDATE`: fields that did not change may be absent.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Edit {
+    /// The message that changed.
+    pub id: MessageId,
+    /// Its channel.
+    pub channel_id: ChannelId,
+    /// The message as it is now, when the event carries all of it.
+    #[serde(skip)]
+    pub message: Option<Message>,
+}
+
+/// `MESSAGE_DELETE` and `MESSAGE_DELETE_BULK`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Deletion {
+    /// The channel they were in.
+    pub channel_id: ChannelId,
+    /// The message, when it is one.
+    #[serde(default)]
+    pub id: Option<MessageId>,
+    /// The messages, when there are many.
+    #[serde(default)]
+    pub ids: Vec<MessageId>,
+}
+
+impl Deletion {
+    /// Every message that is gone.
+    pub fn messages(&self) -> impl Iterator<Item = MessageId> {
+        self.id.into_iter().chain(self.ids.iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn message(extra: &Value) -> Value {
+        let mut value =
+            json!({"id": "10", "channel_id": "20", "author": {"id": "30", "username": "alice"}, "content": "hi"});
+        value.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        value
+    }
+
+    #[test]
+    fn a_nickname_goes_before_the_display_name_and_that_before_the_user_name() {
+        let read = |extra: Value| serde_json::from_value::<Message>(message(&extra)).unwrap();
+        assert_eq!(read(json!({})).author_name(), "alice");
+        let author = json!({"id": "30", "username": "alice", "global_name": "Alice"});
+        assert_eq!(read(json!({ "author": author })).author_name(), "Alice");
+        assert_eq!(read(json!({"author": author, "member": {"nick": "Ali"}})).author_name(), "Ali");
+    }
+
+    #[test]
+    fn a_message_with_an_odd_part_is_still_read() {
+        let odd = message(&json!({"attachments": "not a list", "mentions": 7, "components": [{"type": 99}]}));
+        assert!(serde_json::from_value::<Message>(odd.clone()).is_err());
+        let read = Message::read_leniently(odd).unwrap();
+        assert_eq!((read.content.as_str(), read.author_name()), ("hi", "alice"));
+    }
+
+    #[test]
+    fn a_message_without_an_author_is_given_up() {
+        assert!(Message::read_leniently(json!({"id": "1", "channel_id": "2"})).is_none());
+    }
+
+    #[test]
+    fn bots_webhooks_and_system_messages_are_not_from_people() {
+        let read = |extra: Value| serde_json::from_value::<Message>(message(&extra)).unwrap().is_from_a_person();
+        assert!(read(json!({"type": 0})));
+        assert!(read(json!({"type": 19})));
+        assert!(!read(json!({"type": 7})));
+        assert!(!read(json!({"webhook_id": "30"})));
+        assert!(!read(json!({"author": {"id": "30", "bot": true}})));
+    }
+
+    #[test]
+    fn a_forward_is_no_reply_and_its_text_counts() {
+        let forward = json!({
+            "message_reference": {"type": 1, "message_id": "5"},
+            "message_snapshots": [{"message": {"content": "the news", "attachments": [{"filename": "a.png"}]}}],
+        });
+        let read: Message = serde_json::from_value(message(&forward)).unwrap();
+        assert_eq!(read.replies_to(), None);
+        assert_eq!(read.forwarded_texts().collect::<Vec<_>>(), ["the news"]);
+        assert_eq!(read.file_names(), ["a.png"]);
+    }
+}

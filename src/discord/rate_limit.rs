@@ -1,0 +1,200 @@
+//! Discord's rate limits, as its answers tell them.
+//!
+//! Pure: the caller brings the clock. Limits are never hard-coded, except for the global one, which no header tells
+//! before it is hit. <https://discord.com/developers/docs/topics/rate-limits>
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::time::Instant;
+
+/// Requests that count as invalid (401, 403, 429) in one window before the bot holds back by itself.
+/// Discord bans the address at 10,000 in ten minutes.
+const INVALID_REQUESTS: u32 = 5_000;
+
+/// The window of [`INVALID_REQUESTS`].
+const INVALID_WINDOW: Duration = Duration::from_secs(600);
+
+/// Routes remembered before the ones that have been reset are dropped.
+const ROUTES_KEPT: usize = 4_096;
+
+/// What shares one limit: a route and the channel or interaction it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RouteKey {
+    pub(super) name: &'static str,
+    /// The id of the channel or interaction; 0 where the route has none.
+    pub(super) major: u64,
+}
+
+/// What an answer's headers say of its route.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quota {
+    pub(super) remaining: u32,
+    pub(super) reset_after: Duration,
+}
+
+/// How a 429 limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Every request of the bot.
+    Global,
+    /// The route alone.
+    Route,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    remaining: u32,
+    reset_at: Instant,
+}
+
+/// When requests may go out.
+#[derive(Debug)]
+pub(super) struct RateLimits {
+    routes: HashMap<RouteKey, Bucket>,
+    blocked_until: Option<Instant>,
+    second: Window,
+    invalid: Window,
+    per_second: u32,
+}
+
+/// Requests counted since `start`.
+#[derive(Debug)]
+struct Window {
+    start: Instant,
+    count: u32,
+}
+
+impl Window {
+    fn count_at(&mut self, now: Instant, length: Duration) -> &mut u32 {
+        if now >= self.start + length {
+            *self = Self { start: now, count: 0 };
+        }
+        &mut self.count
+    }
+}
+
+impl RateLimits {
+    pub(super) fn new(now: Instant, per_second: u32) -> Self {
+        let window = || Window { start: now, count: 0 };
+        Self { routes: HashMap::new(), blocked_until: None, second: window(), invalid: window(), per_second }
+    }
+
+    /// Takes a request's place, or tells when to ask again. Interaction routes are not bound by the global limit.
+    pub(super) fn take(&mut self, key: RouteKey, global: bool, now: Instant) -> Result<(), Instant> {
+        if let Some(until) = self.blocked_until.filter(|until| global && *until > now) {
+            return Err(until);
+        }
+        if *self.invalid.count_at(now, INVALID_WINDOW) >= INVALID_REQUESTS {
+            return Err(self.invalid.start + INVALID_WINDOW);
+        }
+        let bucket = self.routes.get_mut(&key).filter(|bucket| bucket.reset_at > now);
+        if let Some(bucket) = &bucket
+            && bucket.remaining == 0
+        {
+            return Err(bucket.reset_at);
+        }
+        if global {
+            let count = self.second.count_at(now, Duration::from_secs(1));
+            if *count >= self.per_second {
+                return Err(self.second.start + Duration::from_secs(1));
+            }
+            *count += 1;
+        }
+        if let Some(bucket) = bucket {
+            bucket.remaining -= 1;
+        }
+        Ok(())
+    }
+
+    /// Learns a route's quota from an answer.
+    pub(super) fn learn(&mut self, key: RouteKey, quota: Quota, now: Instant) {
+        if self.routes.len() >= ROUTES_KEPT {
+            self.routes.retain(|_, bucket| bucket.reset_at > now);
+        }
+        let reset_at = now + quota.reset_after;
+        // An answer that was overtaken by a later one must not give places back.
+        let remaining = match self.routes.get(&key) {
+            Some(known) if known.reset_at > now => known.remaining.min(quota.remaining),
+            _ => quota.remaining,
+        };
+        self.routes.insert(key, Bucket { remaining, reset_at });
+    }
+
+    /// A 429 was received: nothing of its scope goes out for `retry_after`.
+    pub(super) fn limit(&mut self, key: RouteKey, scope: Scope, retry_after: Duration, now: Instant) {
+        match scope {
+            Scope::Global => self.blocked_until = Some(now + retry_after).max(self.blocked_until),
+            Scope::Route => {
+                self.routes.insert(key, Bucket { remaining: 0, reset_at: now + retry_after });
+            }
+        }
+    }
+
+    /// An answer was received that counts towards Discord's ban for invalid requests.
+    pub(super) fn count_invalid(&mut self, now: Instant) {
+        *self.invalid.count_at(now, INVALID_WINDOW) += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POST: RouteKey = RouteKey { name: "create_message", major: 1 };
+    const OTHER: RouteKey = RouteKey { name: "create_message", major: 2 };
+
+    fn secs(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn an_exhausted_route_waits_for_its_reset_and_others_go_on() {
+        let now = Instant::now();
+        let mut limits = RateLimits::new(now, 50);
+        limits.learn(POST, Quota { remaining: 1, reset_after: secs(5) }, now);
+        assert_eq!(limits.take(POST, true, now), Ok(()));
+        assert_eq!(limits.take(POST, true, now), Err(now + secs(5)));
+        assert_eq!(limits.take(OTHER, true, now), Ok(()));
+        assert_eq!(limits.take(POST, true, now + secs(5)), Ok(()));
+    }
+
+    #[test]
+    fn a_global_429_stops_every_route_but_interactions() {
+        let now = Instant::now();
+        let mut limits = RateLimits::new(now, 50);
+        limits.limit(POST, Scope::Global, secs(3), now);
+        assert_eq!(limits.take(OTHER, true, now + secs(2)), Err(now + secs(3)));
+        assert_eq!(limits.take(OTHER, false, now + secs(2)), Ok(()));
+        assert_eq!(limits.take(OTHER, true, now + secs(3)), Ok(()));
+    }
+
+    #[test]
+    fn more_than_the_global_limit_in_a_second_waits_for_the_next() {
+        let now = Instant::now();
+        let mut limits = RateLimits::new(now, 2);
+        assert_eq!(limits.take(POST, true, now), Ok(()));
+        assert_eq!(limits.take(OTHER, true, now), Ok(()));
+        assert_eq!(limits.take(OTHER, true, now), Err(now + secs(1)));
+        assert_eq!(limits.take(OTHER, true, now + secs(1)), Ok(()));
+    }
+
+    #[test]
+    fn an_answer_that_was_overtaken_gives_no_places_back() {
+        let now = Instant::now();
+        let mut limits = RateLimits::new(now, 50);
+        limits.learn(POST, Quota { remaining: 0, reset_after: secs(5) }, now);
+        limits.learn(POST, Quota { remaining: 1, reset_after: secs(5) }, now);
+        assert_eq!(limits.take(POST, true, now), Err(now + secs(5)));
+    }
+
+    #[test]
+    fn thousands_of_invalid_requests_stop_all_before_discord_bans() {
+        let now = Instant::now();
+        let mut limits = RateLimits::new(now, u32::MAX);
+        for _ in 0..INVALID_REQUESTS {
+            limits.count_invalid(now);
+        }
+        assert_eq!(limits.take(POST, true, now + secs(1)), Err(now + INVALID_WINDOW));
+        assert_eq!(limits.take(POST, true, now + INVALID_WINDOW), Ok(()));
+    }
+}
