@@ -3,6 +3,7 @@
 pub mod config;
 pub mod discord;
 pub mod history;
+pub mod listen;
 pub mod ops;
 pub mod reply;
 pub mod sim;
