@@ -1,0 +1,294 @@
+//! What the simulated service knows.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    ops::Range,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{
+    answers,
+    faults::{Fault, Route},
+};
+
+/// Executions and violations that are kept.
+const KEPT: usize = 10_000;
+
+/// Where ids begin: above 2^22, as the real ones.
+const FIRST_ID: u64 = 21_300_921;
+
+/// The span in which requests a second are counted: a tenth is left to the network's jitter.
+const RATE_WINDOW: Duration = Duration::from_millis(900);
+
+/// How long after a 429 requests may still come that were sent before it was received.
+const ON_THE_WAY: Duration = Duration::from_millis(50);
+
+/// Computes an output from the `messages`.
+type AnswerFn = Box<dyn Fn(&[Value]) -> String + Send>;
+
+/// An execution that ran, as it was asked for.
+#[derive(Clone, Debug)]
+pub struct Execution {
+    /// Its id.
+    pub id: u64,
+    /// The agent executed.
+    pub agent: u64,
+    /// The `messages` of the body.
+    pub messages: Value,
+    /// The whole body.
+    pub body: Value,
+    /// `accept`, `content-type`, `user-agent` and `x-workspace-id`, as far as they were sent.
+    pub headers: BTreeMap<String, String>,
+    /// When it was asked for.
+    pub at: Instant,
+}
+
+/// How an execution goes.
+#[derive(Debug)]
+pub(super) struct Run {
+    agent: u64,
+    input: String,
+    output: String,
+    /// Present when it ends as failed; null leaves the field out.
+    failed: Option<Value>,
+    null_credits: bool,
+    /// The earliest end.
+    pub(super) ready_at: Instant,
+    held: bool,
+    /// Polls that still find it unfinished, when it ends by polls.
+    polls_left: Option<usize>,
+    /// Seconds after the start of the service.
+    created: u64,
+}
+
+impl Run {
+    pub(super) fn is_free(&self) -> bool {
+        !self.held && self.polls_left.is_none()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_free() && Instant::now() >= self.ready_at
+    }
+
+    pub(super) fn ends_by_polls(&self) -> bool {
+        self.polls_left.is_some()
+    }
+
+    /// The execution as Tess shows it; `unfinished` is the word while it runs.
+    fn view(&self, id: u64, unfinished: &str) -> Value {
+        let over = self.is_over();
+        let status = match &self.failed {
+            _ if !over => unfinished,
+            Some(_) => "failed",
+            None => "succeeded",
+        };
+        let mut view = json!({
+            "id": id, "status": status, "input": self.input, "output": if over { self.output.as_str() } else { "" },
+            "credits": self.credits(over), "root_id": id, "template_id": self.agent,
+            "created_at": timestamp(self.created), "updated_at": timestamp(self.created + u64::from(over) * 2),
+        });
+        if let Some(error) = self.failed.as_ref().filter(|error| over && !error.is_null()) {
+            view["error"] = error.clone();
+        }
+        view
+    }
+
+    fn credits(&self, over: bool) -> Value {
+        let characters = self.input.chars().count() + self.output.chars().count();
+        match (&self.failed, over) {
+            _ if self.null_credits => Value::Null,
+            (Some(_), true) => json!(0),
+            (None, true) => json!(characters as f64 / 1_000.0),
+            (_, false) => json!(0.000337),
+        }
+    }
+}
+
+/// Everything there is.
+pub(super) struct World {
+    pub(super) agents: BTreeMap<u64, Value>,
+    runs: BTreeMap<u64, Run>,
+    pub(super) log: VecDeque<Execution>,
+    /// The last id that [`World::next_unread`] gave out.
+    read: u64,
+    next_id: u64,
+    pub(super) faults: HashMap<Route, VecDeque<Fault>>,
+    pub(super) outputs: VecDeque<String>,
+    pub(super) answer: AnswerFn,
+    pub(super) hold: bool,
+    pub(super) hold_next: usize,
+    pub(super) charged: usize,
+    pub(super) polls: usize,
+    pub(super) execute_requests: usize,
+    pub(super) violations: Vec<String>,
+    /// When the last requests came, while a rate limit counts them.
+    recent: VecDeque<Instant>,
+    /// The pause that a 429 asked for.
+    pause: Option<Range<Instant>>,
+    started: Instant,
+}
+
+impl World {
+    pub(super) fn new(agents: Vec<Value>) -> Self {
+        let by_id = agents.into_iter().filter_map(|agent| Some((agent["id"].as_u64()?, agent)));
+        Self {
+            agents: by_id.collect(),
+            runs: BTreeMap::new(),
+            log: VecDeque::new(),
+            read: 0,
+            next_id: FIRST_ID,
+            faults: HashMap::new(),
+            outputs: VecDeque::new(),
+            answer: Box::new(answers::default_answer),
+            hold: false,
+            hold_next: 0,
+            charged: 0,
+            polls: 0,
+            execute_requests: 0,
+            violations: Vec::new(),
+            recent: VecDeque::new(),
+            pause: None,
+            started: Instant::now(),
+        }
+    }
+
+    pub(super) fn violation(&mut self, what: impl Into<String>) {
+        if self.violations.len() < KEPT {
+            self.violations.push(what.into());
+        }
+    }
+
+    /// The fault of the next request of `route`.
+    pub(super) fn next_fault(&mut self, route: Route) -> Option<Fault> {
+        let fault = self.faults.get_mut(&route)?.pop_front()?;
+        if let Fault::RateLimit { retry_after: Some(seconds), .. } = fault {
+            let now = Instant::now();
+            self.pause = Duration::try_from_secs_f64(seconds).ok().map(|pause| now + ON_THE_WAY..now + pause);
+        }
+        Some(fault)
+    }
+
+    /// Counts a request; false when it is one too many.
+    pub(super) fn within_rate(&mut self, per_second: u32) -> bool {
+        let now = Instant::now();
+        if self.pause.as_ref().is_some_and(|pause| pause.contains(&now)) {
+            self.violation("a request came during the pause that a 429 asked for");
+            return false;
+        }
+        if per_second == 0 {
+            return true;
+        }
+        self.recent.retain(|at| now < *at + RATE_WINDOW);
+        if self.recent.len() >= per_second as usize {
+            self.violation(format!("more than {per_second} request(s) in a second"));
+            return false;
+        }
+        self.recent.push_back(now);
+        true
+    }
+
+    /// Runs a valid request. It is logged and charged.
+    pub(super) fn run(
+        &mut self,
+        agent: u64,
+        body: Value,
+        headers: BTreeMap<String, String>,
+        delay: Duration,
+        fault: Option<&Fault>,
+    ) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.charged += 1;
+        let messages = body["messages"].clone();
+        let last = messages.as_array().and_then(|messages| messages.last()?["content"].as_str()).unwrap_or_default();
+        let run = Run {
+            agent,
+            input: last.to_owned(),
+            output: self.output(&messages, fault),
+            failed: match fault {
+                Some(Fault::Failed(error)) => Some(error.clone()),
+                _ => None,
+            },
+            null_credits: matches!(fault, Some(Fault::NullCredits)),
+            ready_at: Instant::now() + delay,
+            held: self.hold || self.hold_next > 0,
+            polls_left: match fault {
+                Some(Fault::Unfinished(polls)) => Some(*polls),
+                _ => None,
+            },
+            created: self.started.elapsed().as_secs(),
+        };
+        self.hold_next = self.hold_next.saturating_sub(1);
+        self.runs.insert(id, run);
+        self.log.push_back(Execution { id, agent, messages, body, headers, at: Instant::now() });
+        if self.log.len() > KEPT {
+            self.log.pop_front();
+            self.runs.pop_first();
+        }
+        id
+    }
+
+    fn output(&mut self, messages: &Value, fault: Option<&Fault>) -> String {
+        if matches!(fault, Some(Fault::Empty | Fault::Failed(_))) {
+            return String::new();
+        }
+        let queued = self.outputs.pop_front();
+        queued.unwrap_or_else(|| (self.answer)(messages.as_array().map_or(&[], Vec::as_slice)))
+    }
+
+    pub(super) fn find(&self, id: u64) -> Option<&Run> {
+        self.runs.get(&id)
+    }
+
+    /// The flat object of `GET /agent-responses/{id}`; counts as a poll of the execution.
+    pub(super) fn polled(&mut self, id: u64) -> Option<Value> {
+        let run = self.runs.get_mut(&id)?;
+        run.polls_left = run.polls_left.and_then(|left| left.checked_sub(1));
+        Some(run.view(id, "running"))
+    }
+
+    /// The wrapped object of `POST execute`: the agent's id is a string outside and a number inside.
+    pub(super) fn answered(&self, id: u64, waited: bool, fault: Option<&Fault>) -> Value {
+        let Some(run) = self.runs.get(&id) else { return Value::Null };
+        let mut view = run.view(id, if waited { "running" } else { "starting" });
+        if let Some(Fault::Status(status)) = fault {
+            view["status"] = json!(status);
+        }
+        json!({"template_id": run.agent.to_string(), "responses": [view]})
+    }
+
+    pub(super) fn next_unread(&mut self) -> Option<Execution> {
+        let next = self.log.iter().find(|execution| execution.id > self.read)?.clone();
+        self.read = next.id;
+        Some(next)
+    }
+
+    pub(super) fn repeats(&self) -> usize {
+        let is_repeat = |(index, execution): &(usize, &Execution)| {
+            let mut earlier = self.log.iter().take(*index);
+            earlier.any(|other| other.agent == execution.agent && other.body == execution.body)
+        };
+        self.log.iter().enumerate().filter(is_repeat).count()
+    }
+
+    pub(super) fn release(&mut self) {
+        self.hold = false;
+        self.hold_next = 0;
+        self.runs.values_mut().for_each(|run| run.held = false);
+    }
+
+    pub(super) fn release_one(&mut self) {
+        if let Some(run) = self.runs.values_mut().find(|run| run.held) {
+            run.held = false;
+        }
+    }
+}
+
+/// A time of one day: only that it moves matters.
+fn timestamp(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("2026-09-02T{hours:02}:{minutes:02}:{seconds:02}.000000Z")
+}
