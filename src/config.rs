@@ -83,7 +83,7 @@ pub struct TessConfig {
     pub temperature: Option<String>,
     /// `TESS_TOOLS`: sent only when set.
     pub tools: Option<String>,
-    /// `TESS_TIMEOUT`: how long one execution may take, waiting for a free request included.
+    /// `TESS_TIMEOUT`: how long one execution may take, counted from the first time it is really asked for.
     pub timeout: Duration,
     /// `TESS_REQUESTS_PER_SECOND` as the time between two requests; zero means no limit.
     pub request_interval: Duration,
