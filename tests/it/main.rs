@@ -1,1 +1,3 @@
 //! The whole bot between both simulators, by behaviour.
+
+mod tess_client;
