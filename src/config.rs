@@ -1,10 +1,34 @@
 //! Configuration: the environment, read once and checked out into [`Config`].
 
-use std::{collections::HashSet, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+mod dotenv;
+mod problems;
+mod reader;
+mod settings;
+
+use std::{collections::HashSet, env, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serenity::model::id::ChannelId;
+use tracing_subscriber::EnvFilter;
+
+use self::reader::{NOT_VALID, Reader};
+pub use self::{
+    problems::Problems,
+    settings::{Fallback, Limits, SETTINGS, Setting},
+};
+
+/// `NOTICE_AFTER=0`, which means never: longer than any execution may take.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3_600);
+
+/// Longest `TESS_INSTRUCTIONS` in characters; they are sent with every request.
+const INSTRUCTIONS_LONGEST: usize = 10_000;
+
+/// Longest value of `TESS_MODEL`, `TESS_TEMPERATURE` and `TESS_TOOLS` in characters.
+const OPTION_LONGEST: usize = 100;
+
+/// Bytes of a megabyte of `HISTORY_TOTAL_MB`.
+const MEGABYTE: usize = 1_000_000;
 
 /// The numeric id of a Tess agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,7 +67,7 @@ pub struct Config {
     pub state_path: PathBuf,
     /// `CATCH_UP_MINUTES`: how old a missed message may be and still be answered; zero switches catching up off.
     pub catch_up: Duration,
-    /// `NOTICE_AFTER`: how long a user waits before a note says so.
+    /// `NOTICE_AFTER`: how long a user waits before a note says so; a year when the setting is 0, "never".
     pub notice_after: Duration,
     /// `SHUTDOWN_GRACE`: how long running turns may go on after a stop was asked for.
     pub shutdown_grace: Duration,
@@ -51,8 +75,127 @@ pub struct Config {
     pub health_addr: Option<SocketAddr>,
     /// `LOG_FORMAT`.
     pub log_format: LogFormat,
+    /// `RUST_LOG`: directives of [`EnvFilter`], checked.
+    pub log_filter: String,
     /// Durations and bounds that are not settings; a test shortens them.
     pub pace: Pace,
+}
+
+impl Config {
+    /// Reads `.env` in the working folder or above it, and the environment, which wins, even with an empty value.
+    ///
+    /// # Errors
+    /// Every [problem](Problems) of the variables at once, or the one of a `.env` that cannot be read.
+    pub fn load() -> Result<Self, Problems> {
+        let folder = env::current_dir().unwrap_or_default();
+        let mut vars = dotenv::read_above(&folder)?;
+        let ours = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        for (name, value) in ours.filter(|(name, _)| reader::concerns_us(name)) {
+            let Ok(value) = value.into_string() else {
+                return Err(Problems::single(format!("{name} is not UTF-8 text")));
+            };
+            vars.insert(name, value);
+        }
+        Self::from_vars(vars.into_iter())
+    }
+
+    /// Reads variables from anywhere; those of other programs are ignored, an empty one counts as unset.
+    ///
+    /// # Errors
+    /// Every [problem](Problems) at once.
+    pub fn from_vars(vars: impl Iterator<Item = (String, String)>) -> Result<Self, Problems> {
+        let mut reader = Reader::new(vars);
+        let read = &mut reader;
+        let config = Self {
+            discord: DiscordConfig::read(read),
+            tess: TessConfig::read(read),
+            listen: ListenConfig::read(read),
+            history: HistoryConfig::read(read),
+            state_path: read.parse("STATE_URL", reader::state_path).unwrap_or_default(),
+            catch_up: Duration::from_secs(read.whole("CATCH_UP_MINUTES") * 60),
+            notice_after: Some(read.seconds("NOTICE_AFTER")).filter(|after| !after.is_zero()).unwrap_or(NEVER),
+            shutdown_grace: read.seconds("SHUTDOWN_GRACE"),
+            health_addr: read.parse("HEALTH_ADDR", |value| value.parse().map_err(|_| NOT_VALID)),
+            log_format: read.parse("LOG_FORMAT", LogFormat::parse).unwrap_or_default(),
+            log_filter: read.parse("RUST_LOG", log_filter).unwrap_or_default(),
+            pace: Pace::default(),
+        };
+        reader.finish().map(|()| config)
+    }
+}
+
+impl DiscordConfig {
+    fn read(read: &mut Reader) -> Self {
+        let token = read.secret("DISCORD_TOKEN", "Bot ");
+        let no_path = |path: &str| if path.is_empty() { Ok(()) } else { Err("has a path") };
+        Self { token, api_url: read.url("DISCORD_API_URL", no_path) }
+    }
+}
+
+impl TessConfig {
+    fn read(read: &mut Reader) -> Self {
+        let base = |path: &str| if path.contains("/agents") { Err("has /agents in it") } else { Ok(()) };
+        Self {
+            api_key: read.secret("TESS_API_KEY", "Bearer "),
+            agent: AgentId(read.parse("TESS_AGENT_ID", reader::agent_id).unwrap_or_default()),
+            workspace: read.parse("TESS_WORKSPACE_ID", reader::id).map(WorkspaceId),
+            instructions: read.text("TESS_INSTRUCTIONS", INSTRUCTIONS_LONGEST),
+            model: read.text("TESS_MODEL", OPTION_LONGEST),
+            temperature: read.text("TESS_TEMPERATURE", OPTION_LONGEST),
+            tools: read.text("TESS_TOOLS", OPTION_LONGEST),
+            timeout: read.seconds("TESS_TIMEOUT"),
+            request_interval: read.parse("TESS_REQUESTS_PER_SECOND", reader::interval).unwrap_or_default(),
+            api_url: read.url("TESS_API_URL", base),
+        }
+    }
+}
+
+impl ListenConfig {
+    fn read(read: &mut Reader) -> Self {
+        let respond_to = read.parse("RESPOND_TO", RespondTo::parse).unwrap_or_default();
+        let channels = read.parse("DISCORD_CHANNEL_IDS", |list| {
+            let written = list.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty());
+            let ids = written.map(|part| reader::id(part).map(ChannelId::new)).collect::<Result<HashSet<_>, _>>();
+            ids.map_err(|_| "has something in it that is not a channel's id")
+        });
+        Self { respond_to, channels: channels.unwrap_or_default() }
+    }
+}
+
+impl HistoryConfig {
+    fn read(read: &mut Reader) -> Self {
+        // Only a 32-bit machine can saturate, and there the largest number is as good as any.
+        let mut size = |name| usize::try_from(read.whole(name)).unwrap_or(usize::MAX);
+        Self {
+            messages: size("HISTORY_MESSAGES"),
+            chars: size("HISTORY_CHARS"),
+            total_bytes: size("HISTORY_TOTAL_MB").saturating_mul(MEGABYTE),
+        }
+    }
+}
+
+impl RespondTo {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        match text.to_lowercase().as_str() {
+            "all" => Ok(Self::All),
+            "mentions" => Ok(Self::Mentions),
+            _ => Err(NOT_VALID),
+        }
+    }
+}
+
+impl LogFormat {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        match text.to_lowercase().as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(NOT_VALID),
+        }
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, &'static str> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| NOT_VALID)
 }
 
 /// How to reach Discord.
@@ -171,5 +314,117 @@ impl Default for Pace {
             refused_channel: Duration::from_secs(600),
             discord_requests_per_second: 45,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    const REQUIRED: [(&str, &str); 3] = [("DISCORD_TOKEN", "a.b.c"), ("TESS_API_KEY", "1|key"), ("TESS_AGENT_ID", "7")];
+
+    fn read(vars: &[(&str, &str)]) -> Result<Config, String> {
+        let owned = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::from_vars(owned).map_err(|problems| problems.to_string())
+    }
+
+    /// The required variables, with `vars` after them.
+    fn read_with(vars: &[(&str, &str)]) -> Result<Config, String> {
+        read(&[&REQUIRED, vars].concat())
+    }
+
+    #[test]
+    fn three_variables_are_enough() {
+        let config = read(&REQUIRED).unwrap();
+        assert_eq!(config.discord.token.expose_secret(), "a.b.c");
+        assert_eq!(config.discord.api_url, "https://discord.com");
+        assert_eq!(config.tess.api_url, "https://tess.pareto.io/api");
+        assert_eq!(config.tess.request_interval, Duration::from_secs(1));
+        assert_eq!(config.tess.timeout, Duration::from_secs(300));
+        assert_eq!(config.listen.respond_to, RespondTo::All);
+        assert_eq!((config.history.messages, config.history.chars), (40, 24_000));
+        assert_eq!(config.history.total_bytes, 256_000_000);
+        assert_eq!(config.state_path, PathBuf::from("data/tess-discord.db"));
+        assert_eq!(config.catch_up, Duration::from_secs(1_800));
+        assert_eq!((config.health_addr, config.log_filter.as_str()), (None, "info"));
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once_and_no_value_is_quoted() {
+        let problems = read(&[
+            ("DISCORD_TOKEN", "hush.hush\nhush"),
+            ("TESS_API_KEY", "Your-tess-api-key"),
+            ("TESS_AGENT_ID", "hush-hush-pB9ujA"),
+            ("TESS_TIMEUOT", "hush"),
+            ("TESS_TIMEOUT", "hush"),
+            ("TESS_API_URL", "http://hush.example/api"),
+            ("DISCORD_API_URL", "https://discord.com/api/v10"),
+            ("DISCORD_CHANNEL_IDS", "1, hush"),
+            ("STATE_URL", "redis://hush"),
+            ("RUST_LOG", "a=hush"),
+        ]);
+        insta::assert_snapshot!(problems.unwrap_err(), @"
+        The configuration has 10 problems:
+          DISCORD_TOKEN has a space or a line break in it: write the token shown once by Reset Token on your application's Bot page, on one line, for example DISCORD_TOKEN=your-discord-bot-token
+          DISCORD_API_URL has a path: write an https URL of nothing but scheme, host and port, for example DISCORD_API_URL=https://discord.com
+          TESS_API_KEY is still the example's text: write the key made in Tess under API Tokens, on one line, for example TESS_API_KEY=your-tess-api-key
+          TESS_AGENT_ID is a name or slug, which the API does not take: write the agent's number, which its page in Tess has in the URL, for example TESS_AGENT_ID=12345
+          TESS_TIMEOUT is not valid: write a whole number of seconds from 10 to 3600, for example TESS_TIMEOUT=300
+          TESS_API_URL would send secrets unencrypted: write the https URL of the API, without /agents, for example TESS_API_URL=https://tess.pareto.io/api
+          DISCORD_CHANNEL_IDS has something in it that is not a channel's id: write channel ids (numbers) with commas or spaces between them, for example DISCORD_CHANNEL_IDS=112233445566778899,998877665544332211
+          STATE_URL names a store that this version does not have: write sqlite: and the path of a file, for example STATE_URL=sqlite:data/tess-discord.db
+          RUST_LOG is not valid: write a level (error, warn, info, debug or trace) or directives of tracing's EnvFilter, for example RUST_LOG=info
+          TESS_TIMEUOT is not a setting: remove it, or did you mean TESS_TIMEOUT?
+        ");
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_where_to_find_it() {
+        insta::assert_snapshot!(read(&[("DISCORD_TOKEN", " ")]).unwrap_err(), @"
+        The configuration has 3 problems:
+          DISCORD_TOKEN is missing: write the token shown once by Reset Token on your application's Bot page, on one line, for example DISCORD_TOKEN=your-discord-bot-token
+          TESS_API_KEY is missing: write the key made in Tess under API Tokens, on one line, for example TESS_API_KEY=your-tess-api-key
+          TESS_AGENT_ID is missing: write the agent's number, which its page in Tess has in the URL, for example TESS_AGENT_ID=12345
+        ");
+    }
+
+    #[test]
+    fn paste_errors_around_a_secret_are_repaired_and_within_it_are_told() {
+        let token = |text| read_with(&[("DISCORD_TOKEN", text)]).map(|config| config.discord.token);
+        assert_eq!(token(" Bot x.y.z\n").unwrap().expose_secret(), "x.y.z");
+        assert!(token("\"x.y.z\"").unwrap_err().contains("DISCORD_TOKEN has quotes in it"));
+        assert!(token("x.y z").unwrap_err().contains("a space or a line break"));
+        assert!(token("x.y.ż").unwrap_err().contains("a character in it that no token has"));
+    }
+
+    #[test]
+    fn an_empty_value_counts_as_unset() {
+        let config = read_with(&[("TESS_MODEL", ""), ("TESS_TIMEOUT", ""), ("HEALTH_ADDR", " ")]).unwrap();
+        assert_eq!((config.tess.model, config.tess.timeout.as_secs(), config.health_addr), (None, 300, None));
+    }
+
+    #[test]
+    fn variables_of_other_programs_are_ignored() {
+        assert!(read_with(&[("PATH", "/bin"), ("HISTORY_FILE", "x")]).is_ok());
+    }
+
+    #[test]
+    fn channel_ids_may_be_separated_by_commas_and_spaces() {
+        let config = read_with(&[("DISCORD_CHANNEL_IDS", "1, 2  3,")]).unwrap();
+        assert_eq!(config.listen.channels, [1, 2, 3].map(ChannelId::new).into());
+    }
+
+    #[test]
+    fn a_notice_after_zero_seconds_never_comes() {
+        let config = read_with(&[("NOTICE_AFTER", "0"), ("TESS_TIMEOUT", "3600")]).unwrap();
+        assert!(config.notice_after > config.tess.timeout);
+    }
+
+    #[test]
+    fn secrets_are_not_in_the_debug_output() {
+        let config = read_with(&[("DISCORD_TOKEN", "hush"), ("TESS_API_KEY", "hush")]).unwrap();
+        assert!(!format!("{config:?}").contains("hush"));
     }
 }
