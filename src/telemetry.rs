@@ -1,1 +1,109 @@
-//! Empty for now.
+//! What operators see: log lines, and numbers.
+
+mod metrics;
+pub mod names;
+
+use std::io::{self, IsTerminal};
+
+use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::{
+    EnvFilter,
+    filter::Targets,
+    fmt::{self, MakeWriter},
+    layer::{Layer, SubscriberExt},
+};
+
+use crate::config::LogFormat;
+
+pub use self::metrics::{Metrics, Opening, Outcome};
+
+/// The crates whose events may be more than warnings: the bot and its demo.
+const OURS: [&str; 2] = ["tess_discord", "demo"];
+
+/// Sends log lines to standard error from now on. For `main`: a second call changes nothing.
+///
+/// `filter` is `RUST_LOG`; directives that cannot be parsed are left out. Whatever it says, libraries are heard from
+/// warnings on, and serenity from errors on.
+pub fn init(format: LogFormat, filter: &str) {
+    let subscriber = subscriber(format, filter, io::stderr, io::stderr().is_terminal());
+    // An error means that lines go somewhere already, which is as good.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+fn subscriber<W>(format: LogFormat, filter: &str, writer: W, colours: bool) -> impl Subscriber + Send + Sync + use<W>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(writer).with_ansi(colours);
+    let lines = match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(lines).with(EnvFilter::new(filter)).with(capped())
+}
+
+/// Libraries print what they send and receive on DEBUG and TRACE, and serenity even in warnings: message texts and
+/// keys. So they are held to warnings and errors, beyond the reach of `RUST_LOG`.
+fn capped() -> Targets {
+    let ours = OURS.map(|target| (target, LevelFilter::TRACE));
+    Targets::new().with_default(LevelFilter::WARN).with_target("serenity", LevelFilter::ERROR).with_targets(ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is printed of the same few events.
+    fn printed(format: LogFormat, filter: &str) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        tracing::subscriber::with_default(subscriber(format, filter, move || writer.clone(), false), || {
+            tracing::debug!(agent = 7, "ours");
+            tracing::error!(target: "serenity::http", "serenity error");
+            tracing::warn!(target: "serenity::gateway", "serenity warning");
+            tracing::warn!(target: "twilight_gateway::shard", "twilight warning");
+            tracing::info!(target: "twilight_gateway::shard", "twilight info");
+            tracing::debug!(target: "hyper_util::client", "hyper debug");
+        });
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn libraries_are_held_to_warnings_whatever_the_filter_asks_for() {
+        for filter in ["trace", "trace,serenity=trace,serenity::gateway=trace,hyper_util=trace,twilight_gateway=trace"]
+        {
+            let printed = printed(LogFormat::Text, filter);
+            assert!(printed.contains("ours") && printed.contains("serenity error"), "{printed}");
+            assert!(printed.contains("twilight warning"), "{printed}");
+            assert!(!printed.contains("serenity warning") && !printed.contains("info") && !printed.contains("hyper"));
+        }
+    }
+
+    #[test]
+    fn the_filter_can_silence_everything() {
+        assert_eq!(printed(LogFormat::Text, "off"), "");
+    }
+
+    #[test]
+    fn json_lines_are_objects_with_the_fields_beside_the_message() {
+        let printed = printed(LogFormat::Json, "tess_discord=debug");
+        let line: serde_json::Value = serde_json::from_str(printed.lines().next().unwrap()).unwrap();
+        assert_eq!((&line["message"], &line["agent"], &line["level"]), (&"ours".into(), &7.into(), &"DEBUG".into()));
+    }
+}
