@@ -1,1 +1,313 @@
-//! The small durable facts.
+//! The small durable facts: what Discord does not keep for the bot, and a restart must not forget.
+//!
+//! Reads and writes touch memory alone, so they never wait for a disk. One thread of its own brings what has changed
+//! into an SQLite file, a moment later. Nothing in here has room for a message's text.
+
+mod facts;
+mod file;
+mod writer;
+
+use std::{
+    cmp::Reverse,
+    fmt,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use serenity::model::id::{ChannelId, MessageId};
+
+use self::{
+    facts::Facts,
+    file::StateFile,
+    writer::{Shared, Writer},
+};
+use crate::{config::AgentId, telemetry::Metrics};
+
+pub use self::file::StateError;
+
+/// Longest text that [`State::set_commands_hash`] keeps, in bytes.
+pub const COMMANDS_HASH_LONGEST: usize = 128;
+
+/// How long [`State::close`] waits for the disk.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
+/// The durable facts of one bot. Clones are the same facts; when the last one is dropped, what is open is written.
+#[derive(Clone)]
+pub struct State(Arc<Handle>);
+
+struct Handle(Arc<Shared>);
+
+impl State {
+    /// Reads the file at `path`, made with its folder on first use, and starts the thread that writes to it at most
+    /// `flush_every` after a change; chosen agents and reset marks at once. The file stays locked for this process.
+    ///
+    /// Blocks on the disk: for the start of the program.
+    ///
+    /// # Errors
+    /// The file cannot be used; the error says what to do about it.
+    pub fn open(path: &Path, flush_every: Duration, metrics: Metrics) -> Result<Self, StateError> {
+        let file = StateFile::open(path)?;
+        let facts = Facts::loaded(file.load()?, SystemTime::now());
+        let shared = Writer::start(file, facts, flush_every, metrics)?;
+        Ok(Self(Arc::new(Handle(shared))))
+    }
+
+    /// The agent chosen for the channel.
+    #[must_use]
+    pub fn agent(&self, channel: ChannelId) -> Option<AgentId> {
+        self.shared().read(|facts| facts.row(channel).agent)
+    }
+
+    /// Chooses an agent for the channel; `None` goes back to the default.
+    pub fn set_agent(&self, channel: ChannelId, agent: Option<AgentId>) {
+        self.shared().change(|facts| facts.set_agent(channel, agent));
+    }
+
+    /// The message up to which the channel's history was reset.
+    #[must_use]
+    pub fn reset_mark(&self, channel: ChannelId) -> Option<MessageId> {
+        self.shared().read(|facts| facts.row(channel).reset_mark)
+    }
+
+    /// Moves the reset mark forward; an older message changes nothing.
+    pub fn set_reset_mark(&self, channel: ChannelId, mark: MessageId) {
+        self.shared().change(|facts| facts.set_reset_mark(channel, mark));
+    }
+
+    /// The last message of the channel that was handled.
+    #[must_use]
+    pub fn handled(&self, channel: ChannelId) -> Option<MessageId> {
+        self.shared().read(|facts| facts.row(channel).handled)
+    }
+
+    /// Moves the last message handled forward; an older message changes nothing.
+    pub fn set_handled(&self, channel: ChannelId, message: MessageId) {
+        self.shared().change(|facts| facts.set_handled(channel, message));
+    }
+
+    /// The channels that handled `mark` or something later, at `most` so many, most recent first.
+    #[must_use]
+    pub fn active_since(&self, mark: MessageId, most: usize) -> Vec<(ChannelId, MessageId)> {
+        let mut active = self.shared().read(|facts| facts.active_since(mark));
+        active.sort_unstable_by_key(|(_, handled)| Reverse(*handled));
+        active.truncate(most);
+        active
+    }
+
+    /// The hash of the slash commands that were last registered with Discord.
+    #[must_use]
+    pub fn commands_hash(&self) -> Option<String> {
+        self.shared().read(|facts| facts.commands_hash().map(str::to_owned))
+    }
+
+    /// Keeps the hash of the slash commands; one longer than [`COMMANDS_HASH_LONGEST`] is no hash and is ignored.
+    pub fn set_commands_hash(&self, hash: &str) {
+        if hash.len() <= COMMANDS_HASH_LONGEST {
+            self.shared().change(|facts| facts.set_commands_hash(hash));
+        }
+    }
+
+    /// Drops everything about a channel that is gone.
+    pub fn forget_channel(&self, channel: ChannelId) {
+        self.shared().change(|facts| facts.forget(channel));
+    }
+
+    /// Writes what is open and closes the file, within a few seconds: a disk that does not answer is given up.
+    /// Later changes stay in memory. May be called again.
+    pub async fn close(&self) {
+        self.shared().stop();
+        let shared = Arc::clone(self.shared());
+        // On a thread, so that a paused clock does not jump over the disk's work.
+        let ended = tokio::task::spawn_blocking(move || shared.wait_for_end(CLOSE_WITHIN)).await;
+        if !ended.unwrap_or(false) {
+            tracing::error!("the state file did not close in time: the last moments may be lost");
+        }
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.0.0
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf, thread, time::Instant};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const CHANNEL: ChannelId = ChannelId::new(1);
+    /// Longer than any test: nothing is written before it has to be.
+    const NEVER: Duration = Duration::from_secs(3_600);
+    const SOON: Duration = Duration::from_millis(1);
+
+    fn folder() -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/state.db");
+        (folder, path)
+    }
+
+    fn open(path: &Path, flush_every: Duration) -> State {
+        State::open(path, flush_every, Metrics::new()).unwrap()
+    }
+
+    /// A message of the year 2100: never too old to be kept.
+    fn message(n: u64) -> MessageId {
+        const YEAR_2100: u64 = 4_102_444_800_000 - 1_420_070_400_000;
+        MessageId::new((YEAR_2100 << 22) + n)
+    }
+
+    fn wait_until(mut condition: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(start.elapsed() < Duration::from_secs(20), "did not happen in time");
+            thread::yield_now();
+        }
+    }
+
+    /// What a start after `kill -9` would find now: the files as they are on disk.
+    fn after_a_kill<T>(path: &Path, read: impl FnOnce(&State) -> T) -> Option<T> {
+        let (_folder, copy) = folder();
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        for suffix in ["", "-wal"] {
+            fs::copy(format!("{}{suffix}", path.display()), format!("{}{suffix}", copy.display())).ok()?;
+        }
+        State::open(&copy, NEVER, Metrics::new()).ok().map(|state| read(&state))
+    }
+
+    #[tokio::test]
+    async fn every_fact_survives_a_restart() {
+        let (_folder, path) = folder();
+        let state = open(&path, NEVER);
+        state.set_agent(CHANNEL, Some(AgentId(7)));
+        state.set_reset_mark(CHANNEL, MessageId::new(1));
+        state.set_handled(CHANNEL, MessageId::new(2));
+        state.set_commands_hash("abc");
+        state.close().await;
+        let state = open(&path, NEVER);
+        assert_eq!(state.agent(CHANNEL), Some(AgentId(7)));
+        assert_eq!(state.reset_mark(CHANNEL), Some(MessageId::new(1)));
+        assert_eq!(state.handled(CHANNEL), Some(MessageId::new(2)));
+        assert_eq!(state.commands_hash().as_deref(), Some("abc"));
+    }
+
+    #[tokio::test]
+    async fn closing_twice_and_changing_afterwards_is_harmless() {
+        let (_folder, path) = folder();
+        let state = open(&path, NEVER);
+        state.close().await;
+        state.set_agent(CHANNEL, Some(AgentId(7)));
+        state.clone().close().await;
+        assert_eq!(state.agent(CHANNEL), Some(AgentId(7)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_clock_does_not_cut_the_closing_short() {
+        let (_folder, path) = folder();
+        let state = open(&path, NEVER);
+        state.set_agent(CHANNEL, Some(AgentId(7)));
+        state.close().await;
+        assert_eq!(open(&path, NEVER).agent(CHANNEL), Some(AgentId(7)));
+    }
+
+    #[test]
+    fn dropping_the_last_clone_writes_what_is_open() {
+        let (_folder, path) = folder();
+        let state = open(&path, NEVER);
+        let clone = state.clone();
+        clone.set_handled(CHANNEL, message(1));
+        drop((state, clone));
+        assert_eq!(open(&path, NEVER).handled(CHANNEL), Some(message(1)));
+    }
+
+    #[test]
+    fn marks_only_move_forward() {
+        let (_folder, path) = folder();
+        let state = open(&path, NEVER);
+        for id in [5, 9, 3] {
+            state.set_handled(CHANNEL, MessageId::new(id));
+            state.set_reset_mark(CHANNEL, MessageId::new(id + 1));
+        }
+        assert_eq!(state.handled(CHANNEL), Some(MessageId::new(9)));
+        assert_eq!(state.reset_mark(CHANNEL), Some(MessageId::new(10)));
+    }
+
+    #[test]
+    fn active_channels_come_most_recent_first() {
+        let (_folder, path) = folder();
+        let state = open(&path, NEVER);
+        for (channel, handled) in [(1, 10), (2, 30), (3, 20), (4, 9)] {
+            state.set_handled(ChannelId::new(channel), MessageId::new(handled));
+        }
+        let active = |most| state.active_since(MessageId::new(10), most).into_iter().map(|(channel, _)| channel.get());
+        assert_eq!(active(10).collect::<Vec<_>>(), [2, 3, 1]);
+        assert_eq!(active(1).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn a_forgotten_channel_stays_forgotten() {
+        let (_folder, path) = folder();
+        let state = open(&path, NEVER);
+        state.set_agent(CHANNEL, Some(AgentId(7)));
+        wait_until(|| after_a_kill(&path, |state| state.agent(CHANNEL)).flatten().is_some());
+        state.forget_channel(CHANNEL);
+        drop(state);
+        assert_eq!(open(&path, NEVER).agent(CHANNEL), None);
+    }
+
+    #[test]
+    fn a_kill_loses_no_choice_and_no_more_than_the_flush_window() {
+        let (_folder, path) = folder();
+        let lazy = open(&path, NEVER);
+        lazy.set_handled(CHANNEL, message(1));
+        lazy.set_agent(CHANNEL, Some(AgentId(7)));
+        wait_until(|| after_a_kill(&path, |state| state.agent(CHANNEL)).flatten() == Some(AgentId(7)));
+        drop(lazy);
+        let eager = open(&path, SOON);
+        eager.set_handled(CHANNEL, message(2));
+        wait_until(|| after_a_kill(&path, |state| state.handled(CHANNEL)).flatten() == Some(message(2)));
+    }
+
+    #[test]
+    fn a_write_that_fails_is_counted_kept_and_made_up_for() {
+        let (folder, path) = folder();
+        let metrics = Metrics::new();
+        let state = State::open(&path, SOON, metrics.clone()).unwrap();
+        state.set_agent(CHANNEL, Some(AgentId(7)));
+        wait_until(|| after_a_kill(&path, |state| state.agent(CHANNEL)).flatten().is_some());
+        // The folder goes, and something else takes its place: no file can be made there.
+        let data = folder.path().join("data");
+        fs::remove_dir_all(&data).unwrap();
+        fs::write(&data, "").unwrap();
+        state.set_handled(CHANNEL, message(1));
+        wait_until(|| metrics.state_errors() >= 3);
+        fs::remove_file(&data).unwrap();
+        wait_until(|| after_a_kill(&path, |state| state.handled(CHANNEL)).flatten() == Some(message(1)));
+        assert_eq!(after_a_kill(&path, |state| state.agent(CHANNEL)), Some(Some(AgentId(7))), "all of it is written");
+    }
+
+    #[tokio::test]
+    async fn closing_ends_even_if_nothing_can_be_written() {
+        let (folder, path) = folder();
+        let state = open(&path, NEVER);
+        fs::remove_dir_all(folder.path().join("data")).unwrap();
+        state.set_handled(CHANNEL, message(1));
+        let start = Instant::now();
+        state.close().await;
+        assert!(start.elapsed() < CLOSE_WITHIN);
+    }
+}

@@ -1,0 +1,291 @@
+//! The facts in memory, and which of them the file does not have yet. Pure.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serenity::model::id::{ChannelId, MessageId};
+
+use crate::config::AgentId;
+
+/// Most channels remembered. A tenth is dropped at a time when there are more: the longest unused first, those with an
+/// agent or a reset mark last.
+pub(super) const CHANNELS_KEPT: usize = 50_000;
+
+/// How long a channel that nobody made a choice for is remembered after its last message.
+const UNUSED_FOR: Duration = Duration::from_secs(90 * 24 * 3_600);
+
+/// When Discord's ids start to count. <https://discord.com/developers/docs/reference#snowflakes>
+const DISCORD_EPOCH: Duration = Duration::from_millis(1_420_070_400_000);
+
+/// What is known of a channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) handled: Option<MessageId>,
+    pub(super) agent: Option<AgentId>,
+    pub(super) reset_mark: Option<MessageId>,
+}
+
+impl Row {
+    fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Someone decided something here.
+    fn has_choice(self) -> bool {
+        self.agent.is_some() || self.reset_mark.is_some()
+    }
+}
+
+/// What a file holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Loaded {
+    pub(super) channels: HashMap<ChannelId, Row>,
+    pub(super) commands_hash: Option<String>,
+}
+
+/// What is to be written next.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// The rows are all there are: what else the file holds has to go.
+    pub(super) everything: bool,
+    /// Rows to write; `None` where one has to go.
+    pub(super) rows: Vec<(ChannelId, Option<Row>)>,
+    pub(super) commands_hash: Option<String>,
+}
+
+/// The facts.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    channels: HashMap<ChannelId, Row>,
+    commands_hash: Option<String>,
+    changed: HashSet<ChannelId>,
+    hash_changed: bool,
+    /// Too much has changed to list it, or the file is a new one.
+    all_changed: bool,
+    /// Among the changes is one that must not be lost.
+    urgent: bool,
+}
+
+impl Facts {
+    /// What a file holds, without the channels that have not been used for long.
+    pub(super) fn loaded(loaded: Loaded, now: SystemTime) -> Self {
+        let mut facts = Self { commands_hash: loaded.commands_hash, ..Self::default() };
+        let oldest = oldest_kept(now);
+        for (channel, row) in loaded.channels {
+            if row.has_choice() || row.handled.is_some_and(|handled| handled.get() >= oldest) {
+                facts.channels.insert(channel, row);
+            } else {
+                facts.changed.insert(channel);
+            }
+        }
+        facts.drop_surplus();
+        facts
+    }
+
+    pub(super) fn row(&self, channel: ChannelId) -> Row {
+        self.channels.get(&channel).copied().unwrap_or_default()
+    }
+
+    pub(super) fn commands_hash(&self) -> Option<&str> {
+        self.commands_hash.as_deref()
+    }
+
+    pub(super) fn active_since(&self, mark: MessageId) -> Vec<(ChannelId, MessageId)> {
+        let handled = self.channels.iter().filter_map(|(channel, row)| Some((*channel, row.handled?)));
+        handled.filter(|(_, handled)| *handled >= mark).collect()
+    }
+
+    pub(super) fn set_agent(&mut self, channel: ChannelId, agent: Option<AgentId>) {
+        self.urgent |= self.change(channel, |row| row.agent = agent);
+    }
+
+    pub(super) fn set_reset_mark(&mut self, channel: ChannelId, mark: MessageId) {
+        self.urgent |= self.change(channel, |row| row.reset_mark = row.reset_mark.max(Some(mark)));
+    }
+
+    pub(super) fn set_handled(&mut self, channel: ChannelId, message: MessageId) {
+        self.change(channel, |row| row.handled = row.handled.max(Some(message)));
+    }
+
+    pub(super) fn set_commands_hash(&mut self, hash: &str) {
+        self.hash_changed = true;
+        self.commands_hash = Some(hash.to_owned());
+    }
+
+    pub(super) fn forget(&mut self, channel: ChannelId) {
+        self.change(channel, |row| *row = Row::default());
+    }
+
+    /// Whether the file lags behind.
+    pub(super) fn is_changed(&self) -> bool {
+        self.all_changed || self.hash_changed || !self.changed.is_empty()
+    }
+
+    /// Whether the file should not lag behind for long.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.urgent
+    }
+
+    /// The next write starts from nothing: the file is a new one.
+    pub(super) fn change_all(&mut self) {
+        self.all_changed = true;
+        self.changed.clear();
+    }
+
+    /// Takes what is to be written. If that fails, [`Facts::give_back`] it.
+    pub(super) fn take_batch(&mut self) -> Batch {
+        self.urgent = false;
+        let everything = std::mem::take(&mut self.all_changed);
+        let hash_changed = std::mem::take(&mut self.hash_changed);
+        let changed = std::mem::take(&mut self.changed);
+        let rows = if everything {
+            self.channels.iter().map(|(channel, row)| (*channel, Some(*row))).collect()
+        } else {
+            changed.into_iter().map(|channel| (channel, self.channels.get(&channel).copied())).collect()
+        };
+        Batch { everything, rows, commands_hash: self.commands_hash.clone().filter(|_| hash_changed || everything) }
+    }
+
+    /// A batch was not written: its facts, as they are by then, belong to the next one.
+    pub(super) fn give_back(&mut self, batch: &Batch) {
+        self.hash_changed |= batch.commands_hash.is_some();
+        if batch.everything {
+            self.change_all();
+        } else {
+            batch.rows.iter().for_each(|(channel, _)| self.note(*channel));
+        }
+    }
+
+    /// Whether the row is another one now.
+    fn change(&mut self, channel: ChannelId, change: impl FnOnce(&mut Row)) -> bool {
+        let before = self.row(channel);
+        let mut row = before;
+        change(&mut row);
+        if row == before {
+            return false;
+        }
+        if row.is_empty() {
+            self.channels.remove(&channel);
+        } else {
+            self.channels.insert(channel, row);
+        }
+        self.note(channel);
+        self.drop_surplus();
+        true
+    }
+
+    /// Bounded, even if channels come and go for as long as the disk is full.
+    fn note(&mut self, channel: ChannelId) {
+        if self.changed.len() >= 2 * CHANNELS_KEPT {
+            self.change_all();
+        }
+        if !self.all_changed {
+            self.changed.insert(channel);
+        }
+    }
+
+    fn drop_surplus(&mut self) {
+        if self.channels.len() <= CHANNELS_KEPT {
+            return;
+        }
+        let surplus = self.channels.len() - CHANNELS_KEPT + CHANNELS_KEPT / 10;
+        let mut by_worth: Vec<_> =
+            self.channels.iter().map(|(channel, row)| (row.has_choice(), row.handled, *channel)).collect();
+        by_worth.select_nth_unstable(surplus - 1);
+        for (_, _, channel) in by_worth.into_iter().take(surplus) {
+            self.channels.remove(&channel);
+            self.note(channel);
+        }
+    }
+}
+
+/// The smallest message id that is not too old.
+fn oldest_kept(now: SystemTime) -> u64 {
+    let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(DISCORD_EPOCH);
+    let millis = since_epoch.saturating_sub(UNUSED_FOR).as_millis();
+    u64::try_from(millis << 22).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANNEL: ChannelId = ChannelId::new(1);
+
+    fn handled(id: u64) -> Row {
+        Row { handled: Some(MessageId::new(id)), ..Row::default() }
+    }
+
+    #[test]
+    fn what_was_not_written_is_written_next_as_it_is_by_then() {
+        let mut facts = Facts::default();
+        facts.set_handled(CHANNEL, MessageId::new(5));
+        facts.set_commands_hash("abc");
+        let batch = facts.take_batch();
+        assert!(!facts.is_changed());
+        facts.set_handled(CHANNEL, MessageId::new(6));
+        facts.give_back(&batch);
+        let batch = facts.take_batch();
+        assert_eq!((batch.rows, batch.commands_hash.as_deref()), (vec![(CHANNEL, Some(handled(6)))], Some("abc")));
+    }
+
+    #[test]
+    fn only_what_people_decided_is_urgent() {
+        let mut facts = Facts::default();
+        facts.set_handled(CHANNEL, MessageId::new(5));
+        assert!(!facts.is_urgent());
+        facts.set_agent(CHANNEL, None);
+        assert!(!facts.is_urgent(), "nothing has changed");
+        facts.set_agent(CHANNEL, Some(AgentId(1)));
+        assert!(facts.is_urgent());
+    }
+
+    #[test]
+    fn a_channel_without_facts_needs_no_row() {
+        let mut facts = Facts::default();
+        facts.set_agent(CHANNEL, Some(AgentId(1)));
+        facts.set_agent(CHANNEL, None);
+        assert_eq!(facts.take_batch().rows, [(CHANNEL, None)]);
+        assert!(facts.channels.is_empty());
+    }
+
+    #[test]
+    fn long_unused_channels_are_dropped_unless_someone_chose_something_there() {
+        let now = UNIX_EPOCH + DISCORD_EPOCH + UNUSED_FOR + Duration::from_secs(1);
+        let mark = 1_000 << 22;
+        let chosen = Row { agent: Some(AgentId(1)), ..handled(1) };
+        let rows = [(1, handled(mark - 1)), (2, handled(mark)), (3, chosen)];
+        let channels = rows.map(|(id, row)| (ChannelId::new(id), row)).into();
+        let mut facts = Facts::loaded(Loaded { channels, commands_hash: None }, now);
+        assert_eq!(facts.take_batch().rows, [(ChannelId::new(1), None)]);
+        assert_eq!((facts.row(ChannelId::new(2)), facts.row(ChannelId::new(3))), (handled(mark), chosen));
+    }
+
+    #[test]
+    fn the_number_of_channels_is_bounded_and_choices_stay_longest() {
+        let mut facts = Facts::default();
+        facts.set_agent(CHANNEL, Some(AgentId(1)));
+        let last = 2 * CHANNELS_KEPT as u64;
+        for id in 2..=last {
+            facts.set_handled(ChannelId::new(id), MessageId::new(id));
+        }
+        assert!(facts.channels.len() <= CHANNELS_KEPT);
+        assert_eq!(facts.row(CHANNEL).agent, Some(AgentId(1)));
+        assert_eq!(facts.row(ChannelId::new(last)), handled(last));
+        assert_eq!(facts.row(ChannelId::new(2)), Row::default());
+    }
+
+    #[test]
+    fn changes_are_bounded_while_nothing_can_be_written() {
+        let mut facts = Facts::default();
+        for id in 1..=3 * CHANNELS_KEPT as u64 {
+            facts.set_handled(ChannelId::new(id), MessageId::new(id));
+            facts.forget(ChannelId::new(id));
+        }
+        assert!(facts.changed.len() <= 2 * CHANNELS_KEPT);
+        let batch = facts.take_batch();
+        assert!(batch.everything && batch.rows.is_empty());
+    }
+}

@@ -1,0 +1,312 @@
+//! The SQLite file.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
+use serenity::model::id::{ChannelId, MessageId};
+
+use super::facts::{Batch, Loaded, Row};
+use crate::config::AgentId;
+
+/// How long to wait for a lock: as long as a predecessor that is just ending may need.
+const BUSY_WITHIN: Duration = Duration::from_secs(2);
+
+/// One step a version: step `n` brings a file of version `n` to `n + 1`. Steps that were released never change.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE channel (
+        id INTEGER PRIMARY KEY,
+        handled INTEGER,
+        agent INTEGER,
+        reset_mark INTEGER
+    ) STRICT;
+    CREATE TABLE commands (
+        only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+        hash TEXT NOT NULL CHECK (length(hash) <= 128)
+    ) STRICT;
+"];
+
+/// Why the state file cannot be used, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The folder is not there and cannot be made.
+    #[error("the state's folder {} cannot be made ({source}): set STATE_URL to a place the bot may write to", .folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file cannot be opened or written.
+    #[error("the state file {} cannot be written ({source}): make it and its folder writable for the bot's user, make room, or set STATE_URL to another place", .path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Another process has it.
+    #[error("the state file {} is in use by another process: stop the other bot, or give this one a STATE_URL of its own", .path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is damaged, or another kind of file.
+    #[error("the state file {} is damaged or was not made by tess-discord ({detail}): restore it, or move it away to start without it", .path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// A later version of the bot wrote it.
+    #[error("the state file {} was written by a later version of tess-discord (format {version}, this one knows {}): use that version, or move the file away to start without it", .path.display(), MIGRATIONS.len())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The file's `user_version`.
+        version: i64,
+    },
+    /// The file is gone, though it had been opened.
+    #[error("the state file {} was removed", .path.display())]
+    Removed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system gives no thread to write it with.
+    #[error("the thread that writes the state file cannot be started: {0}")]
+    Thread(io::Error),
+}
+
+impl StateError {
+    fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
+            Some(
+                ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory,
+            ) => Self::Unwritable { path, source },
+            _ => Self::Corrupt { path, detail: source.to_string() },
+        }
+    }
+}
+
+/// An open file, locked for this process until it is dropped.
+pub(super) struct StateFile {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl StateFile {
+    /// Opens or makes it, checks it, and brings it to the newest version.
+    pub(super) fn open(path: &Path) -> Result<Self, StateError> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder).map_err(|source| StateError::Folder { folder: folder.to_owned(), source })?;
+        }
+        let of_sqlite = |error| StateError::from_sqlite(path, error);
+        let mut connection = Connection::open(path).map_err(of_sqlite)?;
+        set_up(&connection).map_err(of_sqlite)?;
+        let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(of_sqlite)?;
+        if found != "ok" {
+            return Err(StateError::Corrupt { path: path.to_owned(), detail: found });
+        }
+        migrate(&mut connection, path)?;
+        Ok(Self { path: path.to_owned(), connection })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn load(&self) -> Result<Loaded, StateError> {
+        self.try_load().map_err(|error| StateError::from_sqlite(&self.path, error))
+    }
+
+    fn try_load(&self) -> rusqlite::Result<Loaded> {
+        let mut statement = self.connection.prepare("SELECT id, handled, agent, reset_mark FROM channel")?;
+        let rows = statement.query_map([], |row| {
+            let ids = (row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            let (id, handled, agent, reset_mark): (i64, Option<i64>, Option<i64>, Option<i64>) = ids;
+            let message = |id: i64| (id != 0).then(|| MessageId::new(id.cast_unsigned()));
+            let row = Row {
+                handled: handled.and_then(message),
+                agent: agent.map(|agent| AgentId(agent.cast_unsigned())),
+                reset_mark: reset_mark.and_then(message),
+            };
+            Ok((id, row))
+        })?;
+        let mut loaded = Loaded::default();
+        for row in rows {
+            let (id, row) = row?;
+            // Discord has no channel 0, so such a row is not the bot's.
+            if id != 0 {
+                loaded.channels.insert(ChannelId::new(id.cast_unsigned()), row);
+            }
+        }
+        let mut statement = self.connection.prepare("SELECT hash FROM commands")?;
+        loaded.commands_hash = statement.query_map([], |row| row.get(0))?.next().transpose()?;
+        Ok(loaded)
+    }
+
+    /// All of `batch` or nothing.
+    pub(super) fn write(&mut self, batch: &Batch) -> Result<(), StateError> {
+        // Writing into a removed file succeeds on Unix, and is lost.
+        if !self.path.exists() {
+            return Err(StateError::Removed { path: self.path.clone() });
+        }
+        self.try_write(batch).map_err(|error| StateError::from_sqlite(&self.path, error))
+    }
+
+    fn try_write(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        if batch.everything {
+            transaction.execute("DELETE FROM channel", [])?;
+        }
+        {
+            let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO channel VALUES (?1, ?2, ?3, ?4)")?;
+            let mut remove = transaction.prepare_cached("DELETE FROM channel WHERE id = ?1")?;
+            for (channel, row) in &batch.rows {
+                let id = channel.get().cast_signed();
+                match row {
+                    Some(row) => put.execute(params![
+                        id,
+                        row.handled.map(|handled| handled.get().cast_signed()),
+                        row.agent.map(|agent| agent.0.cast_signed()),
+                        row.reset_mark.map(|mark| mark.get().cast_signed()),
+                    ])?,
+                    None => remove.execute([id])?,
+                };
+            }
+        }
+        if let Some(hash) = &batch.commands_hash {
+            transaction.execute("INSERT OR REPLACE INTO commands VALUES (1, ?1)", [hash])?;
+        }
+        transaction.commit()
+    }
+}
+
+/// The first read takes the lock, and keeps it: two bots on one file would overwrite each other.
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_WITHIN)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // With a write-ahead log, NORMAL survives the end of the process; only a power cut can take the last writes.
+    connection.pragma_update(None, "synchronous", "NORMAL")
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StateError> {
+    let of_sqlite = |error| StateError::from_sqlite(path, error);
+    // Even without a step to make, this shows now whether the file can be written.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(of_sqlite)?;
+    let number = |sql: &str| transaction.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(of_sqlite);
+    let version = number("PRAGMA user_version")?;
+    if version == 0 && number("SELECT count(*) FROM sqlite_schema")? > 0 {
+        return Err(StateError::Corrupt { path: path.to_owned(), detail: "tables of another program".into() });
+    }
+    let steps = usize::try_from(version).ok().and_then(|done| MIGRATIONS.get(done..));
+    let Some(steps) = steps else { return Err(StateError::Newer { path: path.to_owned(), version }) };
+    for step in steps {
+        transaction.execute_batch(step).map_err(of_sqlite)?;
+    }
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(of_sqlite)?;
+    transaction.commit().map_err(of_sqlite)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error of opening, with the folder taken out.
+    fn refusal(path: &Path, folder: &Path) -> String {
+        let error = StateFile::open(path).map(|_| ()).unwrap_err();
+        error.to_string().replace(&folder.display().to_string(), "")
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let text = "just some text, ".repeat(100);
+        fs::write(&path, &text).unwrap();
+        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db is damaged or was not made by tess-discord (file is not a database): restore it, or move it away to start without it");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        drop(StateFile::open(&path).unwrap());
+        let mut bytes = fs::read(&path).unwrap();
+        let page = bytes.len() / 3;
+        bytes[page..page + 100].fill(0xff);
+        fs::write(&path, bytes).unwrap();
+        assert!(matches!(StateFile::open(&path), Err(StateError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn the_file_of_another_program_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+        assert!(refusal(&path, folder.path()).contains("tables of another program"));
+    }
+
+    #[test]
+    fn the_file_of_a_later_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db was written by a later version of tess-discord (format 99, this one knows 1): use that version, or move the file away to start without it");
+    }
+
+    #[test]
+    fn a_second_process_is_refused_while_the_first_has_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let first = StateFile::open(&path).unwrap();
+        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db is in use by another process: stop the other bot, or give this one a STATE_URL of its own");
+        drop(first);
+        assert!(StateFile::open(&path).is_ok());
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        insta::assert_snapshot!(refusal(&folder.path().join("file/state.db"), folder.path()), @"the state's folder /file cannot be made (File exists (os error 17)): set STATE_URL to a place the bot may write to");
+        assert!(refusal(folder.path(), folder.path()).contains("cannot be written"));
+    }
+
+    #[test]
+    fn the_only_text_that_fits_in_is_the_hash_of_the_commands() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = StateFile::open(&folder.path().join("state.db")).unwrap();
+        let sql = "SELECT m.name || '.' || c.name || ' ' || c.type FROM sqlite_schema m, pragma_table_info(m.name) c";
+        let mut statement = file.connection.prepare(sql).unwrap();
+        let columns: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let others: Vec<_> = columns.iter().filter(|column| !column.ends_with(" INTEGER")).collect();
+        assert_eq!(others, ["commands.hash TEXT"]);
+        assert!(file.connection.execute("INSERT INTO channel (id, handled) VALUES (1, 'hello')", []).is_err());
+        assert!(file.connection.execute("INSERT INTO commands VALUES (1, ?1)", ["x".repeat(129)]).is_err());
+    }
+
+    #[test]
+    fn ids_of_all_64_bits_survive() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = StateFile::open(&folder.path().join("state.db")).unwrap();
+        let largest = MessageId::new(u64::MAX);
+        let row = Row { handled: Some(largest), agent: Some(AgentId(u64::MAX)), reset_mark: Some(largest) };
+        let channel = ChannelId::new(u64::MAX);
+        file.write(&Batch { rows: vec![(channel, Some(row))], ..Batch::default() }).unwrap();
+        assert_eq!(file.load().unwrap().channels, [(channel, row)].into());
+    }
+}
