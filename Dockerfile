@@ -1,0 +1,28 @@
+# docker build -t tess-discord .
+# docker run --env-file .env -v tess-discord:/data --stop-timeout 30 tess-discord
+#
+# The stop time-out is above SHUTDOWN_GRACE (25 s), so that running answers are finished.
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+
+# The dependencies, with empty sources: this layer is built again only when they change.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
+    && cargo build --release --locked --bin tess-discord \
+    && rm -r src
+
+# Cargo goes by modification times, and COPY keeps those of the host, which may be older than the empty sources.
+COPY src src
+RUN find src -name '*.rs' -exec touch {} + \
+    && cargo build --release --locked --bin tess-discord \
+    && mkdir /data
+
+# No shell and no package manager; the roots of TLS come with the executable.
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /build/target/release/tess-discord /usr/local/bin/tess-discord
+COPY --from=build --chown=nonroot:nonroot /data /data
+VOLUME /data
+ENV STATE_URL=sqlite:/data/tess-discord.db HEALTH_ADDR=127.0.0.1:8080
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["/usr/local/bin/tess-discord", "health"]
+ENTRYPOINT ["/usr/local/bin/tess-discord"]
