@@ -1,0 +1,253 @@
+//! What Discord demands of a message, and what this bot has promised on top of it.
+
+use serde_json::Value;
+
+use super::rest::{Answer, Body};
+
+/// Unicode code points in a message.
+const MAX_CONTENT_CHARS: usize = 2_000;
+
+/// Characters of a nonce.
+const MAX_NONCE_CHARS: usize = 25;
+
+/// Files of a message.
+const MAX_FILES: usize = 10;
+
+/// A file's size without boosts or Nitro.
+const MAX_FILE_BYTES: usize = 10 * 1024 * 1024;
+
+/// Characters over all embeds of a message, and in one description.
+const MAX_EMBED_CHARS: usize = 6_000;
+const MAX_DESCRIPTION_CHARS: usize = 4_096;
+
+/// Message flag of components v2, which are not simulated.
+const COMPONENTS_V2: u64 = 1 << 15;
+
+/// What is being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A message of the bot in a channel.
+    Message,
+    /// A change of such a message.
+    Edit,
+    /// An answer to an interaction, or a change of one.
+    Answer,
+}
+
+impl Kind {
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Message => &[
+                "content",
+                "nonce",
+                "enforce_nonce",
+                "tts",
+                "embeds",
+                "allowed_mentions",
+                "message_reference",
+                "components",
+                "sticker_ids",
+                "attachments",
+                "flags",
+                "poll",
+            ],
+            Self::Edit => &["content", "embeds", "flags", "allowed_mentions", "components", "attachments"],
+            Self::Answer => &[
+                "content",
+                "tts",
+                "embeds",
+                "allowed_mentions",
+                "components",
+                "attachments",
+                "flags",
+                "poll",
+                "username",
+                "avatar_url",
+                "thread_name",
+                "applied_tags",
+            ],
+        }
+    }
+}
+
+/// Refuses what Discord refuses; returns what it lets pass and this bot must not do.
+pub(super) fn check_message(kind: Kind, message: &Value, body: &Body) -> Result<Vec<String>, Answer> {
+    let Some(fields) = message.as_object() else {
+        return Err(Answer::invalid("_", "Expected an object"));
+    };
+    let mut violations: Vec<String> = fields
+        .keys()
+        .filter(|key| !kind.keys().contains(&key.as_str()))
+        .map(|key| format!("unknown field `{key}`, which Discord ignores"))
+        .collect();
+    check_content(&message["content"])?;
+    check_nonce(&message["nonce"])?;
+    check_embeds(&message["embeds"])?;
+    check_components(&message["components"])?;
+    check_files(message, body)?;
+    if message["flags"].as_u64().is_some_and(|flags| flags & COMPONENTS_V2 != 0) {
+        violations.push("components v2 are not simulated".to_owned());
+    }
+    if kind == Kind::Message && (message["nonce"].is_null() || message["enforce_nonce"] != true) {
+        violations.push("no enforced nonce: a retry could post twice".to_owned());
+    }
+    if fields.get("content").is_some_and(|content| !content.is_null()) && !pings_nobody(&message["allowed_mentions"]) {
+        violations.push("could ping: `allowed_mentions.parse` is not empty".to_owned());
+    }
+    Ok(violations)
+}
+
+/// Whether a message has nothing to show. <https://discord.com/developers/docs/resources/message#create-message>
+pub(super) fn is_empty(message: &Value) -> bool {
+    let has = |key: &str| message[key].as_array().is_some_and(|list| !list.is_empty());
+    let has_text = message["content"].as_str().is_some_and(|content| !content.trim().is_empty());
+    !has_text && !["embeds", "attachments", "components", "sticker_items"].into_iter().any(has)
+}
+
+fn check_content(content: &Value) -> Result<(), Answer> {
+    match content {
+        Value::Null => Ok(()),
+        Value::String(text) if text.chars().count() <= MAX_CONTENT_CHARS => Ok(()),
+        Value::String(_) => Err(Answer::invalid("content", "Must be 2000 or fewer in length.")),
+        _ => Err(Answer::invalid("content", "Could not interpret as string.")),
+    }
+}
+
+fn check_nonce(nonce: &Value) -> Result<(), Answer> {
+    match nonce {
+        Value::String(text) if text.chars().count() > MAX_NONCE_CHARS => {
+            Err(Answer::invalid("nonce", "Must be 25 or fewer in length."))
+        }
+        Value::Null | Value::String(_) | Value::Number(_) => Ok(()),
+        _ => Err(Answer::invalid("nonce", "Could not interpret as string or integer.")),
+    }
+}
+
+fn check_embeds(embeds: &Value) -> Result<(), Answer> {
+    let embeds = embeds.as_array().map(Vec::as_slice).unwrap_or_default();
+    if embeds.len() > 10 {
+        return Err(Answer::invalid("embeds", "Must be 10 or fewer in length."));
+    }
+    let chars = |value: &Value| value.as_str().map_or(0, |text| text.chars().count());
+    let mut sum = 0;
+    for embed in embeds {
+        if chars(&embed["description"]) > MAX_DESCRIPTION_CHARS || chars(&embed["title"]) > 256 {
+            return Err(Answer::invalid("embeds", "A description or title is too long."));
+        }
+        let fields = embed["fields"].as_array().into_iter().flatten();
+        let fields: usize = fields.map(|field| chars(&field["name"]) + chars(&field["value"])).sum();
+        sum += chars(&embed["description"]) + chars(&embed["title"]) + chars(&embed["footer"]["text"]) + fields;
+    }
+    if sum > MAX_EMBED_CHARS {
+        return Err(Answer::invalid("embeds", "Embed size exceeds maximum size of 6000"));
+    }
+    Ok(())
+}
+
+fn check_components(rows: &Value) -> Result<(), Answer> {
+    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+    let wrong = |message| Err(Answer::invalid("components", message));
+    if rows.len() > 5 {
+        return wrong("Must be 5 or fewer in length.");
+    }
+    let mut seen = Vec::new();
+    for row in rows {
+        let Some(parts) = row["components"].as_array().filter(|_| row["type"] == 1) else {
+            return wrong("Expected an action row.");
+        };
+        if parts.is_empty() || parts.len() > 5 {
+            return wrong("A row must have between 1 and 5 components.");
+        }
+        for part in parts {
+            let custom_id = part["custom_id"].as_str().unwrap_or_default();
+            let is_link = part["style"] == 5;
+            if !is_link && (custom_id.is_empty() || custom_id.chars().count() > 100 || seen.contains(&custom_id)) {
+                return wrong("A custom id must be unique and of 1 to 100 characters.");
+            }
+            seen.push(custom_id);
+            if part["label"].as_str().is_some_and(|label| label.chars().count() > 80) {
+                return wrong("A label must be 80 or fewer in length.");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_files(message: &Value, body: &Body) -> Result<(), Answer> {
+    if body.files.len() > MAX_FILES {
+        return Err(Answer::invalid("attachments", "Must be 10 or fewer in length."));
+    }
+    if body.files.iter().any(|(_, bytes)| bytes.len() > MAX_FILE_BYTES) {
+        return Err(Answer::mistake(413, 40005, "Request entity too large"));
+    }
+    let declared = message["attachments"].as_array().into_iter().flatten();
+    let numbers = declared.filter_map(|file| file["id"].as_u64().or_else(|| file["id"].as_str()?.parse().ok()));
+    // Ids that are snowflakes name the files an edited message keeps.
+    let mut new = numbers.filter(|number| *number < 1 << 22);
+    if new.any(|number| usize::try_from(number).map_or(true, |number| number >= body.files.len())) {
+        return Err(Answer::invalid("attachments", "An attachment without its file."));
+    }
+    Ok(())
+}
+
+fn pings_nobody(allowed: &Value) -> bool {
+    let none = |key: &str| allowed[key].as_array().is_none_or(Vec::is_empty);
+    allowed["parse"].as_array().is_some_and(Vec::is_empty) && none("users") && none("roles")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Bytes;
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(message: &Value) -> Result<Vec<String>, u16> {
+        check_message(Kind::Message, message, &Body::default()).map_err(|answer| answer.status)
+    }
+
+    fn good(extra: &Value) -> Value {
+        let mut message =
+            json!({"content": "hi", "nonce": "1", "enforce_nonce": true, "allowed_mentions": {"parse": []}});
+        super::super::world::merge(&mut message, extra);
+        message
+    }
+
+    #[test]
+    fn a_message_as_the_bot_promises_passes() {
+        assert_eq!(check(&good(&json!({}))), Ok(vec![]));
+    }
+
+    #[test]
+    fn length_is_counted_in_code_points() {
+        assert_eq!(check(&good(&json!({"content": "🦀".repeat(2_000)}))), Ok(vec![]));
+        assert_eq!(check(&good(&json!({"content": "a".repeat(2_001)}))), Err(400));
+    }
+
+    #[test]
+    fn what_discord_would_let_pass_and_the_bot_must_not_do_is_told() {
+        let count = |extra: Value| check(&good(&extra)).unwrap().len();
+        assert_eq!(count(json!({"nonce": null})), 1);
+        assert_eq!(count(json!({"enforce_nonce": false})), 1);
+        assert_eq!(count(json!({"allowed_mentions": {"parse": ["users"]}})), 1);
+        assert_eq!(count(json!({"allowed_mentions": {"users": ["1"]}})), 1);
+        assert_eq!(count(json!({"contents": "misspelt"})), 1);
+    }
+
+    #[test]
+    fn files_are_limited_in_size_and_must_be_there() {
+        let body = |bytes: usize| Body { json: Value::Null, files: vec![("a".into(), Bytes::from(vec![0; bytes]))] };
+        let declared = good(&json!({"attachments": [{"id": 0, "filename": "a"}]}));
+        assert!(check_message(Kind::Message, &declared, &body(MAX_FILE_BYTES)).is_ok());
+        assert!(check_message(Kind::Message, &declared, &body(MAX_FILE_BYTES + 1)).is_err());
+        assert_eq!(check(&declared), Err(400));
+    }
+
+    #[test]
+    fn two_buttons_of_one_id_are_refused() {
+        let button = |id: &str| json!({"type": 2, "style": 1, "label": "x", "custom_id": id});
+        let rows = |parts: Value| good(&json!({"components": [{"type": 1, "components": parts}]}));
+        assert_eq!(check(&rows(json!([button("a"), button("b")]))), Ok(vec![]));
+        assert_eq!(check(&rows(json!([button("a"), button("a")]))), Err(400));
+    }
+}
