@@ -1,3 +1,4 @@
-//! The whole bot between both simulators, by behaviour.
+//! The tests of the whole: one binary, one sentence a test.
 
+mod discord_sim;
 mod tess_client;
