@@ -295,6 +295,8 @@ pub struct Pace {
     pub state_flush: Duration,
     /// How long a channel that refused a message is left alone.
     pub refused_channel: Duration,
+    /// How long after READY the guilds have come in; the channels that none of them tells of are looked at then.
+    pub guilds_settle: Duration,
     /// Discord's global limit of requests a second.
     pub discord_requests_per_second: u32,
 }
@@ -312,6 +314,7 @@ impl Default for Pace {
             execute_request: Duration::from_secs(130),
             state_flush: Duration::from_millis(500),
             refused_channel: Duration::from_secs(600),
+            guilds_settle: Duration::from_secs(5),
             discord_requests_per_second: 45,
         }
     }

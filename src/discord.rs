@@ -1,5 +1,512 @@
 //! Discord's REST, as far as the bot uses it. Nothing is decided here.
+//!
+//! Every request has a time limit and a bounded body, keeps to Discord's rate limits, and is repeated only where that is
+//! safe: reading is, and creating a message is because each carries a `nonce` that Discord enforces, so a message whose
+//! outcome is unknown (time-out, 5xx, an answer cut short) is sent again without ever appearing twice.
+//!
+//! serenity's own client is not used for this: it has no time-outs, forgets the global limit between tasks, loops on a
+//! malformed header, and calls a message that was created but whose answer it could not read an error.
 
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use reqwest::{Method, RequestBuilder, StatusCode, header};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use serenity::model::id::{ApplicationId, ChannelId, MessageId};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::{
+    config::{DiscordConfig, Pace},
+    discord::{
+        answer::{Answer, Refusal},
+        model::Message,
+        rate_limit::{RateLimits, RouteKey},
+    },
+    telemetry::Metrics,
+};
+
+mod answer;
 pub mod model;
-#[expect(dead_code, reason = "the client that uses it comes with the next commits")]
 mod rate_limit;
+
+/// Who the bot says it is; Discord demands this form.
+/// <https://discord.com/developers/docs/reference#user-agent>
+pub const USER_AGENT: &str = concat!("DiscordBot (https://github.com/tess-discord, ", env!("CARGO_PKG_VERSION"), ")");
+
+/// The most characters a nonce may have.
+const NONCE_CHARS: usize = 25;
+
+/// Tries of a request that only reads.
+const READ_TRIES: u32 = 4;
+
+/// First pause before a request is repeated; it doubles, up to [`RETRY_PAUSE_MAX`].
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
+
+/// Longest pause before a request is repeated.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(15);
+
+/// Discord's code for a message that is not there (any more).
+const UNKNOWN_MESSAGE: u64 = 10008;
+
+/// Why a request to Discord came to nothing, named by what the caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscordError {
+    /// 401: the token is wrong or was reset. Nothing is sent any more.
+    #[error("Discord refused the bot's token")]
+    Unauthorized,
+    /// Another 4xx: Discord will refuse the same request again.
+    #[error("Discord refused: {status}, code {code}: {message}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Discord's own error code; 0 when the body had none.
+        code: u64,
+        /// Discord's words, which never repeat what was sent.
+        message: String,
+    },
+    /// No certain answer within the time given.
+    #[error("Discord did not answer for certain: {detail}")]
+    Unavailable {
+        /// The last cause.
+        detail: String,
+    },
+}
+
+impl DiscordError {
+    /// Whether the bot may not speak in the channel at all, rather than not say this one thing.
+    #[must_use]
+    pub fn closes_channel(&self) -> bool {
+        // Missing access, missing permissions, unknown channel, archived or locked thread, no direct messages to this user.
+        const CLOSED: [u64; 7] = [50001, 50013, 10003, 50083, 160_005, 50007, 50278];
+        matches!(self, Self::Refused { status, code, .. } if CLOSED.contains(code) || (*code == 0 && matches!(status, 403 | 404)))
+    }
+}
+
+/// A message to be posted.
+#[derive(Clone, Debug)]
+pub struct Post<'a> {
+    /// At most 2000 code points.
+    pub content: &'a str,
+    /// The message it replies to. When that one is gone by then, it is posted all the same.
+    pub reply_to: Option<MessageId>,
+    /// What makes sending it again harmless: Discord creates one message for each nonce of a bot, within minutes.
+    pub nonce: Nonce,
+    /// A Markdown file under the text.
+    pub file: Option<&'a str>,
+    /// Whether it should notify nobody.
+    pub silent: bool,
+}
+
+/// Names a message before it has an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nonce(String);
+
+impl Nonce {
+    /// The nonce of a part of the reply to a message: the same after a restart.
+    #[must_use]
+    pub fn part(answered: MessageId, part: usize) -> Self {
+        Self::of(answered, 'p', part)
+    }
+
+    /// The nonce of a note beside the reply to a message.
+    #[must_use]
+    pub fn note(answered: MessageId, kind: char) -> Self {
+        Self::of(answered, kind, 0)
+    }
+
+    fn of(message: MessageId, kind: char, number: usize) -> Self {
+        let nonce = format!("{message}{kind}{number}");
+        debug_assert!(nonce.len() <= NONCE_CHARS, "20 digits, a letter and a small number");
+        Self(nonce)
+    }
+}
+
+/// Which of a channel's messages are asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Page {
+    /// The newest before this one.
+    Before(MessageId),
+    /// Those after this one.
+    After(MessageId),
+}
+
+/// How many new sessions Discord still allows.
+/// <https://discord.com/developers/docs/events/gateway#session-start-limit-object>
+#[derive(Clone, Copy, Debug)]
+pub struct SessionStarts {
+    /// IDENTIFYs left.
+    pub remaining: u32,
+    /// When `remaining` is full again.
+    pub reset_after: Duration,
+}
+
+/// The client. Cheap to clone.
+#[derive(Clone)]
+pub struct Discord {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    http: reqwest::Client,
+    /// With the version, without a trailing slash.
+    base: String,
+    authorization: header::HeaderValue,
+    limits: Mutex<RateLimits>,
+    /// Set by the first 401: whatever follows would be one more invalid request.
+    unauthorized: AtomicBool,
+    request_limit: Duration,
+    delivery_limit: Duration,
+    metrics: Metrics,
+}
+
+/// How long a request is tried again.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// Not at all, not even to wait for a rate limit.
+    Once,
+    /// A few times.
+    Tries(u32),
+    /// Until an answer is certain or the time is over.
+    Until(Instant),
+}
+
+impl Patience {
+    fn is_over(self, tried: u32) -> bool {
+        match self {
+            Self::Once => true,
+            Self::Tries(most) => tried >= most,
+            Self::Until(end) => Instant::now() >= end,
+        }
+    }
+}
+
+impl Discord {
+    /// A client for the given account.
+    ///
+    /// # Errors
+    /// When the token can not be a header's value.
+    pub fn new(
+        http: reqwest::Client,
+        config: &DiscordConfig,
+        pace: &Pace,
+        metrics: Metrics,
+    ) -> Result<Self, header::InvalidHeaderValue> {
+        let mut authorization = header::HeaderValue::try_from(format!("Bot {}", config.token.expose_secret()))?;
+        authorization.set_sensitive(true);
+        let inner = Inner {
+            http,
+            base: format!("{}/api/v10", config.api_url),
+            authorization,
+            limits: Mutex::new(RateLimits::new(Instant::now(), pace.discord_requests_per_second)),
+            unauthorized: AtomicBool::new(false),
+            request_limit: pace.discord_request,
+            delivery_limit: pace.delivery,
+            metrics,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Posts a message and stays at it until it is certain to be there, or certainly refused. `None`: it was posted, and deleted
+    /// before its id was known.
+    ///
+    /// # Errors
+    /// [`DiscordError`].
+    pub async fn post(&self, channel: ChannelId, post: &Post<'_>) -> Result<Option<MessageId>, DiscordError> {
+        #[derive(Deserialize)]
+        struct Created {
+            id: MessageId,
+        }
+        let key = RouteKey { name: "create_message", major: channel.get() };
+        let path = format!("/channels/{channel}/messages");
+        let patience = Patience::Until(Instant::now() + self.inner.delivery_limit);
+        let sent = self.read::<Created>(key, patience, || self.message_request(&path, post)).await;
+        match sent {
+            Ok(created) => Ok(Some(created.id)),
+            Err(DiscordError::Refused { code: UNKNOWN_MESSAGE, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn message_request(&self, path: &str, post: &Post<'_>) -> RequestBuilder {
+        let body = message_body(post);
+        let request = self.start(Method::POST, path);
+        let Some(file) = post.file else { return request.json(&body) };
+        let part = reqwest::multipart::Part::text(file.to_owned()).file_name("answer.md");
+        let part = part.mime_str("text/markdown").unwrap_or_else(|_| reqwest::multipart::Part::text(file.to_owned()));
+        request.multipart(reqwest::multipart::Form::new().text("payload_json", body.to_string()).part("files[0]", part))
+    }
+
+    /// Deletes a message; one that is gone already is fine.
+    ///
+    /// # Errors
+    /// [`DiscordError`].
+    pub async fn delete(&self, channel: ChannelId, message: MessageId) -> Result<(), DiscordError> {
+        let key = RouteKey { name: "delete_message", major: channel.get() };
+        let path = format!("/channels/{channel}/messages/{message}");
+        match self.request(key, Patience::Tries(READ_TRIES), || self.start(Method::DELETE, &path)).await {
+            Ok(_) | Err(DiscordError::Refused { code: UNKNOWN_MESSAGE, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Shows "is typing" for ten seconds. Never waits for a rate limit and is never repeated: a late one would be a lie.
+    ///
+    /// # Errors
+    /// [`DiscordError`].
+    pub async fn type_in(&self, channel: ChannelId) -> Result<(), DiscordError> {
+        let key = RouteKey { name: "typing", major: channel.get() };
+        let path = format!("/channels/{channel}/typing");
+        self.request(key, Patience::Once, || self.start(Method::POST, &path).header(header::CONTENT_LENGTH, 0)).await?;
+        Ok(())
+    }
+
+    /// Up to `most` (1 to 100) messages of a channel, oldest first.
+    ///
+    /// # Errors
+    /// [`DiscordError`].
+    pub async fn messages(&self, channel: ChannelId, page: Page, most: usize) -> Result<Vec<Message>, DiscordError> {
+        let key = RouteKey { name: "get_messages", major: channel.get() };
+        let (side, id) = match page {
+            Page::Before(id) => ("before", id),
+            Page::After(id) => ("after", id),
+        };
+        let path = format!("/channels/{channel}/messages?limit={}&{side}={id}", most.clamp(1, 100));
+        let values: Vec<Value> = self.read(key, Patience::Tries(READ_TRIES), || self.start(Method::GET, &path)).await?;
+        let mut messages: Vec<Message> = values.into_iter().filter_map(Message::read).collect();
+        messages.sort_by_key(|message| message.id);
+        Ok(messages)
+    }
+
+    /// Where the gateway is.
+    ///
+    /// # Errors
+    /// [`DiscordError`].
+    pub async fn gateway_url(&self) -> Result<String, DiscordError> {
+        #[derive(Deserialize)]
+        struct Gateway {
+            url: String,
+        }
+        let key = RouteKey { name: "gateway", major: 0 };
+        let gateway: Gateway = self.read(key, Patience::Tries(1), || self.start(Method::GET, "/gateway")).await?;
+        Ok(gateway.url)
+    }
+
+    /// How many new sessions may be started.
+    ///
+    /// # Errors
+    /// [`DiscordError`].
+    pub async fn session_starts(&self) -> Result<SessionStarts, DiscordError> {
+        #[derive(Deserialize)]
+        struct Gateway {
+            session_start_limit: Limit,
+        }
+        #[derive(Deserialize)]
+        struct Limit {
+            remaining: u32,
+            /// Milliseconds.
+            reset_after: u64,
+        }
+        let key = RouteKey { name: "gateway_bot", major: 0 };
+        let gateway: Gateway = self.read(key, Patience::Tries(1), || self.start(Method::GET, "/gateway/bot")).await?;
+        let Limit { remaining, reset_after } = gateway.session_start_limit;
+        Ok(SessionStarts { remaining, reset_after: Duration::from_millis(reset_after) })
+    }
+
+    /// Replaces the application's slash commands.
+    ///
+    /// # Errors
+    /// [`DiscordError`].
+    pub async fn register_commands(&self, application: ApplicationId, commands: &Value) -> Result<(), DiscordError> {
+        let key = RouteKey { name: "commands", major: 0 };
+        let path = format!("/applications/{application}/commands");
+        let patience = Patience::Tries(READ_TRIES);
+        self.request(key, patience, || self.start(Method::PUT, &path).json(commands)).await?;
+        Ok(())
+    }
+
+    fn start(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.inner.http.request(method, format!("{}{path}", self.inner.base));
+        request.header(header::AUTHORIZATION, &self.inner.authorization).header(header::USER_AGENT, USER_AGENT)
+    }
+
+    /// A request whose answer is read as JSON; an answer that can not be read is as good as none.
+    async fn read<T: serde::de::DeserializeOwned>(
+        &self,
+        key: RouteKey,
+        patience: Patience,
+        build: impl Fn() -> RequestBuilder,
+    ) -> Result<T, DiscordError> {
+        let mut tried = 0;
+        loop {
+            let body = self.request(key, patience, &build).await?;
+            tried += 1;
+            match serde_json::from_slice(&body) {
+                Ok(value) => return Ok(value),
+                Err(_) if patience.is_over(tried) => {
+                    return Err(DiscordError::Unavailable { detail: "an answer that is not what it should be".into() });
+                }
+                Err(_) => sleep(pause(tried)).await,
+            }
+        }
+    }
+
+    /// A request, repeated until it is certain or `patience` is over; the body of its success.
+    async fn request(
+        &self,
+        key: RouteKey,
+        patience: Patience,
+        build: impl Fn() -> RequestBuilder,
+    ) -> Result<Vec<u8>, DiscordError> {
+        let mut tried = 0;
+        loop {
+            self.wait_for_place(key, patience).await?;
+            let answer = self.attempt(build()).await;
+            tried += 1;
+            self.inner.metrics.discord_request(key.name, answer.status());
+            let detail = match answer {
+                Answer::Success { body, quota } => {
+                    if let Some(quota) = quota {
+                        self.limits(|limits| limits.learn(key, quota, Instant::now()));
+                    }
+                    return Ok(body);
+                }
+                Answer::Limited { scope, retry_after, counts } => {
+                    self.inner.metrics.discord_rate_limited(scope.name());
+                    self.limits(|limits| {
+                        limits.limit(key, scope, retry_after, Instant::now());
+                        if counts {
+                            limits.count_invalid(Instant::now());
+                        }
+                    });
+                    // The pause is the limit's; a try that was limited is no failure.
+                    tried -= 1;
+                    match patience {
+                        Patience::Once => return Err(limited()),
+                        _ => continue,
+                    }
+                }
+                Answer::Refused(refusal) => return Err(self.refused(refusal)),
+                Answer::Unknown { detail, .. } => detail,
+            };
+            if patience.is_over(tried) {
+                return Err(DiscordError::Unavailable { detail });
+            }
+            sleep(pause(tried)).await;
+        }
+    }
+
+    async fn attempt(&self, request: RequestBuilder) -> Answer {
+        match timeout(self.inner.request_limit, async { Answer::read(request.send().await?).await }).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => Answer::Unknown { status: None, detail: error.without_url().to_string() },
+            Err(_) => Answer::Unknown { status: None, detail: "no answer in time".into() },
+        }
+    }
+
+    fn refused(&self, refusal: Refusal) -> DiscordError {
+        let Refusal { status, code, message } = refusal;
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            self.limits(|limits| limits.count_invalid(Instant::now()));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            self.inner.unauthorized.store(true, Ordering::Relaxed);
+            return DiscordError::Unauthorized;
+        }
+        DiscordError::Refused { status: status.as_u16(), code, message }
+    }
+
+    async fn wait_for_place(&self, key: RouteKey, patience: Patience) -> Result<(), DiscordError> {
+        loop {
+            if self.inner.unauthorized.load(Ordering::Relaxed) {
+                return Err(DiscordError::Unauthorized);
+            }
+            let Err(free_at) = self.limits(|limits| limits.take(key, Instant::now())) else { return Ok(()) };
+            match patience {
+                Patience::Once => return Err(limited()),
+                Patience::Until(end) if free_at >= end => return Err(limited()),
+                _ => sleep_until(free_at).await,
+            }
+        }
+    }
+
+    fn limits<T>(&self, change: impl FnOnce(&mut RateLimits) -> T) -> T {
+        change(&mut self.inner.limits.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn limited() -> DiscordError {
+    DiscordError::Unavailable { detail: "rate limited".into() }
+}
+
+/// Nothing in it can ping, and a reply to a message that was deleted meanwhile is still posted.
+fn message_body(post: &Post<'_>) -> Value {
+    let mut body = json!({
+        "content": post.content,
+        "nonce": post.nonce.0,
+        "enforce_nonce": true,
+        "allowed_mentions": {"parse": [], "replied_user": false},
+    });
+    if let Some(message) = post.reply_to {
+        body["message_reference"] = json!({"message_id": message, "fail_if_not_exists": false});
+    }
+    if post.silent {
+        body["flags"] = json!(model::SILENT);
+    }
+    if post.file.is_some() {
+        body["attachments"] = json!([{"id": 0, "filename": "answer.md"}]);
+    }
+    body
+}
+
+/// The pause after the given number of tries, with jitter so that many channels do not come back at once.
+fn pause(tried: u32) -> Duration {
+    let longest = RETRY_PAUSE.saturating_mul(1 << tried.min(10)).min(RETRY_PAUSE_MAX);
+    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn post() -> Post<'static> {
+        let reply_to = Some(MessageId::new(5));
+        Post { content: "hi @everyone", reply_to, nonce: Nonce::part(MessageId::new(5), 1), file: None, silent: false }
+    }
+
+    #[test]
+    fn a_message_pings_nobody_and_can_be_sent_again() {
+        let body = message_body(&post());
+        assert_eq!(body["allowed_mentions"], json!({"parse": [], "replied_user": false}));
+        assert_eq!(body["enforce_nonce"], true);
+        assert_eq!(body["message_reference"]["fail_if_not_exists"], false);
+    }
+
+    #[test]
+    fn a_nonce_of_the_longest_id_fits() {
+        let nonce = Nonce::part(MessageId::new(u64::MAX), 12);
+        assert!(nonce.0.len() <= NONCE_CHARS, "{}", nonce.0);
+        assert_ne!(nonce, Nonce::note(MessageId::new(u64::MAX), 'w'));
+    }
+
+    #[test]
+    fn a_missing_permission_closes_the_channel_and_a_blocked_word_does_not() {
+        let refused = |status, code| DiscordError::Refused { status, code, message: String::new() };
+        assert!(refused(403, 50013).closes_channel());
+        assert!(refused(404, 10003).closes_channel());
+        assert!(!refused(400, 200_000).closes_channel());
+        assert!(!DiscordError::Unavailable { detail: String::new() }.closes_channel());
+    }
+
+    #[test]
+    fn pauses_grow_up_to_a_bound() {
+        assert!(pause(1) <= RETRY_PAUSE * 2);
+        assert!(pause(30) <= RETRY_PAUSE_MAX);
+    }
+}

@@ -1,7 +1,65 @@
 //! A Discord bot that lets a channel chat with a Tess AI agent.
+//!
+//! People talk in a channel; the bot keeps the channel's history in memory, sends it to the channel's agent, waits for the
+//! execution to end and posts the output as a reply.
+//!
+//! # The life of a message
+//!
+//! 1. [`gateway`] reads it from the socket, in order, and hands it on ([`gateway::event::Event::Message`]).
+//! 2. [`conversation`] takes it in ([`conversation::Conversations::hear`]): [`listen`] decides whether it is answered and what it says;
+//!    it joins the channel's [`history`]. Idle channel: a turn starts. Busy channel: it waits, and the next turn answers all
+//!    that waits at once.
+//! 3. [`tess`] executes the agent with the history and waits for the end, through limits, polls and time-outs
+//!    ([`tess::Tess::execute`]).
+//! 4. [`reply`] cuts the output into messages ([`reply::cut`]) and [`discord`] posts them, in order, the first as a reply
+//!    ([`discord::Discord::post`]).
+//! 5. The answer joins the history; the *handled* mark of the channel moves in [`state`].
+//!
+//! Whatever goes wrong on the way ends at one place, the turn's end: one text for the person, one line in the log, one count.
+//!
+//! # The rooms
+//!
+//! | room | what it does |
+//! |---|---|
+//! | [`config`] | the environment, read once and checked out into one value |
+//! | [`bot`] | builds the parts and runs them; the order of stopping |
+//! | [`gateway`] | keeps one connection to Discord up; turns its payloads into events |
+//! | [`commands`] | the slash commands and their checks |
+//! | [`ops`] | `/healthz`, `/readyz`, `/metrics` |
+//! | [`conversation`] | the channels and their turns; rebuilding a history, catching up on what was missed |
+//! | [`tess`] | the Tess client: execute, wait, poll, the request limiter |
+//! | [`discord`] | Discord's REST: post, delete, typing, messages; its rate limits |
+//! | [`listen`] | pure: a Discord message -> what it says, and whether it is answered |
+//! | [`history`] | pure: the bounded list of messages -> what Tess accepts |
+//! | [`reply`] | pure: an agent's output -> messages Discord accepts; every text the bot says |
+//! | [`state`] | the small durable facts, in SQLite; never a message's text |
+//! | [`telemetry`] | logs, and every metric's name |
+//! | [`sim`] | simulators of both services, for the tests and the demo |
+//!
+//! # Who may import whom
+//!
+//! One way: `bot` -> `gateway`, `commands`, `ops` -> `conversation` -> `tess`, `discord`, `reply`, `listen`, `history`, `state` -> `config`,
+//! `telemetry`. `tess` does not know Discord's REST and `discord` does not know Tess; only `conversation` and `commands` know both. `sim` knows
+//! nobody. `tests/it/architecture.rs` holds it.
+//!
+//! # Decisions
+//!
+//! * **Discord is the database of the conversation.** Nothing that was said is written to disk. A channel's history is rebuilt from
+//!   Discord's own messages when it is first spoken in.
+//! * **One thread.** The work is waiting; a `current_thread` runtime costs least and keeps events in order. SQLite's writes
+//!   have a thread of their own.
+//! * **serenity for its models and commands, not for its connection**: see [`gateway`] and [`discord`] for the faults that decide it.
+//! * **Marks instead of a queue on disk.** Each channel has a *handled* mark, behind everything that is settled. What a crash leaves
+//!   unsettled lies after the mark, in Discord, and is found by catching up ([`conversation::catch_up`]).
+//! * **A nonce on every message.** A post whose outcome is unknown is repeated with the same nonce, which Discord enforces.
+//! * **An execution is never repeated when it may have run**: it costs credits, and Tess has no idempotency key.
 
+pub mod bot;
+pub mod commands;
 pub mod config;
+pub mod conversation;
 pub mod discord;
+pub mod gateway;
 pub mod history;
 pub mod listen;
 pub mod ops;

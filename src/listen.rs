@@ -29,13 +29,19 @@ pub enum Decision {
     Ignore,
 }
 
-/// What to do with a message. `me` is the bot's user; `parent` is the channel a thread belongs to.
-///
-/// A message without `guild_id` counts as a direct message: a caller that read it by REST, where Discord leaves the
-/// field out, has to put it in.
+/// Where a message was posted, as far as the message itself does not tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Whether it is a direct message. By REST Discord leaves out the guild of a message, so that can not be read off it.
+    pub direct: bool,
+    /// The channel a thread belongs to.
+    pub parent: Option<ChannelId>,
+}
+
+/// What to do with a message. `me` is the bot's user.
 #[must_use]
-pub fn decide(message: &Message, me: UserId, listen: &ListenConfig, parent: Option<ChannelId>) -> Decision {
-    let direct = message.guild_id.is_none();
+pub fn decide(message: &Message, me: UserId, listen: &ListenConfig, place: Place) -> Decision {
+    let Place { direct, parent } = place;
     let listens_to = |channel| listen.channels.contains(&channel);
     let ours = direct || listen.channels.is_empty() || listens_to(message.channel_id) || parent.is_some_and(listens_to);
     if !ours || message.author.id == me || !message.is_from_a_person() {
@@ -205,7 +211,7 @@ mod tests {
     }
 
     fn decided(message: &Message, respond_to: RespondTo) -> Decision {
-        decide(message, ME, &listen(respond_to), None)
+        decide(message, ME, &listen(respond_to), Place { direct: message.guild_id.is_none(), parent: None })
     }
 
     #[test]
@@ -256,13 +262,14 @@ mod tests {
     #[test]
     fn a_thread_counts_as_its_parent_and_direct_messages_are_always_ours() {
         let listen = ListenConfig { channels: HashSet::from([ChannelId::new(7)]), ..ListenConfig::default() };
-        let decided =
-            |extra: &Value, parent: Option<u64>| decide(&message(extra), ME, &listen, parent.map(ChannelId::new));
-        assert_eq!(decided(&json!({}), None), Decision::Ignore);
-        assert_eq!(decided(&json!({}), Some(8)), Decision::Ignore);
-        assert_eq!(decided(&json!({}), Some(7)), Decision::Answer);
-        assert_eq!(decided(&json!({"channel_id": "7"}), None), Decision::Answer);
-        assert_eq!(decided(&json!({"guild_id": null}), None), Decision::Answer);
+        let decided = |extra: &Value, direct: bool, parent: Option<u64>| {
+            decide(&message(extra), ME, &listen, Place { direct, parent: parent.map(ChannelId::new) })
+        };
+        assert_eq!(decided(&json!({}), false, None), Decision::Ignore);
+        assert_eq!(decided(&json!({}), false, Some(8)), Decision::Ignore);
+        assert_eq!(decided(&json!({}), false, Some(7)), Decision::Answer);
+        assert_eq!(decided(&json!({"channel_id": "7"}), false, None), Decision::Answer);
+        assert_eq!(decided(&json!({}), true, None), Decision::Answer);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::{
     fmt,
     path::Path,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serenity::model::id::{ChannelId, MessageId};
@@ -24,7 +24,7 @@ use self::{
 };
 use crate::{config::AgentId, telemetry::Metrics};
 
-pub use self::file::StateError;
+pub use self::{facts::Active, file::StateError};
 
 /// Longest text that [`State::set_commands_hash`] keeps, in bytes.
 pub const COMMANDS_HASH_LONGEST: usize = 128;
@@ -86,11 +86,30 @@ impl State {
         self.shared().change(|facts| facts.set_handled(channel, message));
     }
 
+    /// A message is about to be handled in a channel. The first time the channel is remembered with the mark just before that message,
+    /// at once, so that a crash in its first turn leaves something to catch up with. `direct`: it is a direct message.
+    pub fn set_active(&self, channel: ChannelId, message: MessageId, direct: bool) {
+        self.shared().change(|facts| facts.set_active(channel, message, direct));
+    }
+
+    /// When the bot was last known to listen, to the second.
+    #[must_use]
+    pub fn listened(&self) -> Option<SystemTime> {
+        let seconds = self.shared().read(|facts| facts.own().listened)?;
+        UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    }
+
+    /// The bot listens now.
+    pub fn set_listened(&self, now: SystemTime) {
+        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.shared().change(|facts| facts.set_listened(seconds));
+    }
+
     /// The channels that handled `mark` or something later, at `most` so many, most recent first.
     #[must_use]
-    pub fn active_since(&self, mark: MessageId, most: usize) -> Vec<(ChannelId, MessageId)> {
+    pub fn active_since(&self, mark: MessageId, most: usize) -> Vec<Active> {
         let mut active = self.shared().read(|facts| facts.active_since(mark));
-        active.sort_unstable_by_key(|(_, handled)| Reverse(*handled));
+        active.sort_unstable_by_key(|active| Reverse(active.handled));
         active.truncate(most);
         active
     }
@@ -98,7 +117,7 @@ impl State {
     /// The hash of the slash commands that were last registered with Discord.
     #[must_use]
     pub fn commands_hash(&self) -> Option<String> {
-        self.shared().read(|facts| facts.commands_hash().map(str::to_owned))
+        self.shared().read(|facts| facts.own().commands_hash.clone())
     }
 
     /// Keeps the hash of the slash commands; one longer than [`COMMANDS_HASH_LONGEST`] is no hash and is ignored.
@@ -253,7 +272,7 @@ mod tests {
         for (channel, handled) in [(1, 10), (2, 30), (3, 20), (4, 9)] {
             state.set_handled(ChannelId::new(channel), MessageId::new(handled));
         }
-        let active = |most| state.active_since(MessageId::new(10), most).into_iter().map(|(channel, _)| channel.get());
+        let active = |most| state.active_since(MessageId::new(10), most).into_iter().map(|active| active.channel.get());
         assert_eq!(active(10).collect::<Vec<_>>(), [2, 3, 1]);
         assert_eq!(active(1).collect::<Vec<_>>(), [2]);
     }

@@ -17,11 +17,11 @@ const INVALID_WINDOW: Duration = Duration::from_secs(600);
 /// Routes remembered before the ones that have been reset are dropped.
 const ROUTES_KEPT: usize = 4_096;
 
-/// What shares one limit: a route and the channel or interaction it is about.
+/// What shares one limit: a route and the channel it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RouteKey {
     pub(super) name: &'static str,
-    /// The id of the channel or interaction; 0 where the route has none.
+    /// The id of the channel; 0 where the route has none.
     pub(super) major: u64,
 }
 
@@ -39,6 +39,16 @@ pub(super) enum Scope {
     Global,
     /// The route alone.
     Route,
+}
+
+impl Scope {
+    /// For the metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::Route => "route",
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -79,9 +89,9 @@ impl RateLimits {
         Self { routes: HashMap::new(), blocked_until: None, second: window(), invalid: window(), per_second }
     }
 
-    /// Takes a request's place, or tells when to ask again. Interaction routes are not bound by the global limit.
-    pub(super) fn take(&mut self, key: RouteKey, global: bool, now: Instant) -> Result<(), Instant> {
-        if let Some(until) = self.blocked_until.filter(|until| global && *until > now) {
+    /// Takes a request's place, or tells when to ask again.
+    pub(super) fn take(&mut self, key: RouteKey, now: Instant) -> Result<(), Instant> {
+        if let Some(until) = self.blocked_until.filter(|until| *until > now) {
             return Err(until);
         }
         if *self.invalid.count_at(now, INVALID_WINDOW) >= INVALID_REQUESTS {
@@ -93,13 +103,11 @@ impl RateLimits {
         {
             return Err(bucket.reset_at);
         }
-        if global {
-            let count = self.second.count_at(now, Duration::from_secs(1));
-            if *count >= self.per_second {
-                return Err(self.second.start + Duration::from_secs(1));
-            }
-            *count += 1;
+        let count = self.second.count_at(now, Duration::from_secs(1));
+        if *count >= self.per_second {
+            return Err(self.second.start + Duration::from_secs(1));
         }
+        *count += 1;
         if let Some(bucket) = bucket {
             bucket.remaining -= 1;
         }
@@ -152,30 +160,29 @@ mod tests {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 50);
         limits.learn(POST, Quota { remaining: 1, reset_after: secs(5) }, now);
-        assert_eq!(limits.take(POST, true, now), Ok(()));
-        assert_eq!(limits.take(POST, true, now), Err(now + secs(5)));
-        assert_eq!(limits.take(OTHER, true, now), Ok(()));
-        assert_eq!(limits.take(POST, true, now + secs(5)), Ok(()));
+        assert_eq!(limits.take(POST, now), Ok(()));
+        assert_eq!(limits.take(POST, now), Err(now + secs(5)));
+        assert_eq!(limits.take(OTHER, now), Ok(()));
+        assert_eq!(limits.take(POST, now + secs(5)), Ok(()));
     }
 
     #[test]
-    fn a_global_429_stops_every_route_but_interactions() {
+    fn a_global_429_stops_every_route() {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 50);
         limits.limit(POST, Scope::Global, secs(3), now);
-        assert_eq!(limits.take(OTHER, true, now + secs(2)), Err(now + secs(3)));
-        assert_eq!(limits.take(OTHER, false, now + secs(2)), Ok(()));
-        assert_eq!(limits.take(OTHER, true, now + secs(3)), Ok(()));
+        assert_eq!(limits.take(OTHER, now + secs(2)), Err(now + secs(3)));
+        assert_eq!(limits.take(OTHER, now + secs(3)), Ok(()));
     }
 
     #[test]
     fn more_than_the_global_limit_in_a_second_waits_for_the_next() {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 2);
-        assert_eq!(limits.take(POST, true, now), Ok(()));
-        assert_eq!(limits.take(OTHER, true, now), Ok(()));
-        assert_eq!(limits.take(OTHER, true, now), Err(now + secs(1)));
-        assert_eq!(limits.take(OTHER, true, now + secs(1)), Ok(()));
+        assert_eq!(limits.take(POST, now), Ok(()));
+        assert_eq!(limits.take(OTHER, now), Ok(()));
+        assert_eq!(limits.take(OTHER, now), Err(now + secs(1)));
+        assert_eq!(limits.take(OTHER, now + secs(1)), Ok(()));
     }
 
     #[test]
@@ -184,7 +191,7 @@ mod tests {
         let mut limits = RateLimits::new(now, 50);
         limits.learn(POST, Quota { remaining: 0, reset_after: secs(5) }, now);
         limits.learn(POST, Quota { remaining: 1, reset_after: secs(5) }, now);
-        assert_eq!(limits.take(POST, true, now), Err(now + secs(5)));
+        assert_eq!(limits.take(POST, now), Err(now + secs(5)));
     }
 
     #[test]
@@ -194,7 +201,7 @@ mod tests {
         for _ in 0..INVALID_REQUESTS {
             limits.count_invalid(now);
         }
-        assert_eq!(limits.take(POST, true, now + secs(1)), Err(now + INVALID_WINDOW));
-        assert_eq!(limits.take(POST, true, now + INVALID_WINDOW), Ok(()));
+        assert_eq!(limits.take(POST, now + secs(1)), Err(now + INVALID_WINDOW));
+        assert_eq!(limits.take(POST, now + INVALID_WINDOW), Ok(()));
     }
 }

@@ -50,7 +50,7 @@ pub fn for_tess_error(error: &TessError) -> String {
         TessError::WorkspaceRequired { .. } => {
             "⚠️ Tess wants to know the workspace. Whoever runs the bot has to set `TESS_WORKSPACE_ID`.".to_owned()
         }
-        TessError::AgentNotFound { agent, .. } => agent_unknown(*agent),
+        TessError::AgentNotFound { agent, .. } => agent_unknown(&agent.to_string()),
         TessError::Refused { .. } => {
             "⚠️ Tess did not accept this request; nothing was charged. If it keeps happening, try `/reset`, or ask \
              whoever runs the bot to look at its log."
@@ -62,7 +62,7 @@ pub fn for_tess_error(error: &TessError) -> String {
         TessError::RateLimited { retry_after } => {
             format!("⚠️ Tess is very busy; nothing was charged. Ask again in about {}.", about(*retry_after))
         }
-        TessError::NotSent { .. } => {
+        TessError::NotSent { .. } | TessError::Unavailable { .. } => {
             "⚠️ Tess could not be reached; nothing was charged. Ask again in a minute.".to_owned()
         }
         TessError::OutcomeUnknown { .. } => {
@@ -101,11 +101,10 @@ pub fn part_failed() -> &'static str {
     "⚠️ A part of this answer could not be posted. Ask me to repeat it."
 }
 
-/// A message came without any text, which is what Discord delivers without the Message Content Intent.
+/// Discord refused the answer itself, most likely by a server's AutoMod rule.
 #[must_use]
-pub fn no_text() -> &'static str {
-    "⚠️ I can not see any text in that message. If it has one, whoever runs the bot has to turn on the Message Content \
-     Intent in Discord's developer portal; until then, mention me."
+pub fn reply_refused() -> &'static str {
+    "⚠️ Discord did not let this answer through; a rule of the server's AutoMod may have blocked it. Ask in other words."
 }
 
 /// The bot itself failed: a panic.
@@ -120,11 +119,14 @@ pub fn reset_done() -> &'static str {
     "☑️ A fresh start: the agent no longer sees what was said here before."
 }
 
-/// The agent of this channel.
+/// The agent of this channel; `title` is `None` when Tess did not tell it.
 #[must_use]
-pub fn agent_current(title: &str, id: AgentId, is_default: bool) -> String {
+pub fn agent_current(title: Option<&str>, id: AgentId, is_default: bool) -> String {
     let default = if is_default { ", the default" } else { "" };
-    format!("ℹ️ This channel talks to **{}** (agent {id}{default}).", escaped(title))
+    match title {
+        Some(title) => format!("ℹ️ This channel talks to **{}** (agent {id}{default}).", escaped(title)),
+        None => format!("ℹ️ This channel talks to agent {id}{default}."),
+    }
 }
 
 /// Another agent was chosen for this channel.
@@ -133,10 +135,13 @@ pub fn agent_switched(title: &str, id: AgentId) -> String {
     format!("☑️ This channel now talks to **{}** (agent {id}). It sees the conversation so far.", escaped(title))
 }
 
-/// There is no such agent, or the workspace does not see it.
+/// There is no such agent, or the workspace does not see it. `id` is what was typed.
 #[must_use]
-pub fn agent_unknown(id: AgentId) -> String {
-    format!("⚠️ Tess has no agent {id} that this bot may use. Check the number, or choose another with `/agent`.")
+pub fn agent_unknown(id: &str) -> String {
+    format!(
+        "⚠️ Tess has no agent {} that this bot may use. Check the number, or choose another with `/agent`.",
+        escaped(id)
+    )
 }
 
 /// The agent makes images, videos or the like.
@@ -154,7 +159,7 @@ pub fn agent_unavailable() -> &'static str {
 /// The command is for those who manage channels.
 #[must_use]
 pub fn needs_manage_channels() -> &'static str {
-    "⚠️ That takes the permission to manage this channel. Ask someone who has it."
+    "⚠️ That takes the permission **Manage Channels**. Ask someone who has it."
 }
 
 /// What the bot does and can be told.
@@ -166,7 +171,6 @@ pub fn help(respond_to: RespondTo) -> String {
     };
     format!(
         "ℹ️ {listens}, with the conversation so far in mind. What you write while I work is answered next, all at once.\n\
-         - `/ask` asks the agent, wherever you are\n\
          - `/agent` shows this channel's agent, or chooses another\n\
          - `/reset` makes the agent forget what was said here\n\
          - `/help` shows this"
@@ -223,6 +227,7 @@ mod tests {
             TessError::NoCredits { detail: detail() },
             TessError::RateLimited { retry_after: Duration::from_millis(59_500) },
             TessError::NotSent { detail: detail() },
+            TessError::Unavailable { detail: detail() },
             TessError::OutcomeUnknown { detail: detail() },
             TessError::Failed { detail: detail() },
             TessError::Empty,
@@ -242,6 +247,7 @@ mod tests {
         ⚠️ Tess did not accept this request; nothing was charged. If it keeps happening, try `/reset`, or ask whoever runs the bot to look at its log.
         ⚠️ The Tess workspace has no credits left. Ask again once they have been topped up.
         ⚠️ Tess is very busy; nothing was charged. Ask again in about 60 seconds.
+        ⚠️ Tess could not be reached; nothing was charged. Ask again in a minute.
         ⚠️ Tess could not be reached; nothing was charged. Ask again in a minute.
         ⚠️ The connection to Tess broke before the answer came. It may have been charged; ask again if you want another try.
         ⚠️ The agent could not finish its answer. Ask again, perhaps in other words.
@@ -269,14 +275,14 @@ mod tests {
 
     #[test]
     fn failures_of_the_bot_are_told() {
-        let texts = [part_failed(), no_text(), internal_error(), agent_unavailable(), needs_manage_channels()];
+        let texts = [part_failed(), reply_refused(), internal_error(), agent_unavailable(), needs_manage_channels()];
         assert!(texts.iter().all(|text| text.starts_with(ERROR_MARK)));
         assert_snapshot!(texts.join("\n"), @"
         ⚠️ A part of this answer could not be posted. Ask me to repeat it.
-        ⚠️ I can not see any text in that message. If it has one, whoever runs the bot has to turn on the Message Content Intent in Discord's developer portal; until then, mention me.
+        ⚠️ Discord did not let this answer through; a rule of the server's AutoMod may have blocked it. Ask in other words.
         ⚠️ Something broke inside the bot, and it was logged. Ask again; it may have been charged.
         ⚠️ Tess could not be asked about that agent; nothing was changed. Try again in a minute.
-        ⚠️ That takes the permission to manage this channel. Ask someone who has it.
+        ⚠️ That takes the permission **Manage Channels**. Ask someone who has it.
         ");
     }
 
@@ -284,30 +290,30 @@ mod tests {
     fn commands_are_answered() {
         let texts = [
             reset_done().to_owned(),
-            agent_current("Docs Helper", AGENT, true),
-            agent_current("Docs Helper", AGENT, false),
+            agent_current(Some("Docs Helper"), AGENT, true),
+            agent_current(Some("Docs Helper"), AGENT, false),
+            agent_current(None, AGENT, true),
             agent_switched("Docs Helper", AGENT),
-            agent_unknown(AGENT),
+            agent_unknown("8794"),
             agent_not_chat("Painter"),
         ];
         assert_snapshot!(texts.join("\n"), @"
         ☑️ A fresh start: the agent no longer sees what was said here before.
         ℹ️ This channel talks to **Docs Helper** (agent 8794, the default).
         ℹ️ This channel talks to **Docs Helper** (agent 8794).
+        ℹ️ This channel talks to agent 8794, the default.
         ☑️ This channel now talks to **Docs Helper** (agent 8794). It sees the conversation so far.
         ⚠️ Tess has no agent 8794 that this bot may use. Check the number, or choose another with `/agent`.
         ⚠️ **Painter** is not a chat agent, so it can not talk here. Choose another with `/agent`.
         ");
         assert_snapshot!(help(RespondTo::All), @"
         ℹ️ I answer every message here, with the conversation so far in mind. What you write while I work is answered next, all at once.
-        - `/ask` asks the agent, wherever you are
         - `/agent` shows this channel's agent, or chooses another
         - `/reset` makes the agent forget what was said here
         - `/help` shows this
         ");
         assert_snapshot!(help(RespondTo::Mentions), @"
         ℹ️ I answer when you mention me or reply to me, and every direct message, with the conversation so far in mind. What you write while I work is answered next, all at once.
-        - `/ask` asks the agent, wherever you are
         - `/agent` shows this channel's agent, or chooses another
         - `/reset` makes the agent forget what was said here
         - `/help` shows this
@@ -318,7 +324,7 @@ mod tests {
     fn a_title_can_neither_format_nor_mention_nor_link() {
         let title = "**x**\n@everyone <@1> [a](https://b) `c`";
         assert_snapshot!(agent_not_chat(title).replace('\u{200b}', "·"), @r"⚠️ **\*\*x\*\* @·everyone \<@·1\> \[a\]\(https\://b\) \`c\`** is not a chat agent, so it can not talk here. Choose another with `/agent`.");
-        assert!(agent_current(&"x".repeat(5_000), AGENT, false).chars().count() < 200);
+        assert!(agent_current(Some(&"x".repeat(5_000)), AGENT, false).chars().count() < 200);
     }
 
     #[test]

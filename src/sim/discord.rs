@@ -47,7 +47,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Bytes, extract::DefaultBodyLimit};
+use axum::{Router, body::Bytes, extract::DefaultBodyLimit, serve::ListenerExt};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::{
@@ -182,6 +182,10 @@ impl DiscordSim {
             .layer(DefaultBodyLimit::max(rest::MAX_REQUEST_BYTES))
             .with_state(Arc::clone(&shared));
         let stopped = shared.stopped.clone().cancelled_owned();
+        // Small frames must not wait for each other: the time they take is measured.
+        let listener = listener.tap_io(|connection| {
+            let _ = connection.set_nodelay(true);
+        });
         let server = axum::serve(listener, router).with_graceful_shutdown(stopped);
         shared.tasks.spawn(async move { server.await });
         shared.tasks.close();

@@ -70,6 +70,13 @@ pub enum CutWait {
     Http524,
 }
 
+impl TessOptions {
+    /// For a person who looks on: it thinks for a moment.
+    pub fn for_people() -> Self {
+        Self { delay: Duration::from_millis(900), ..Self::default() }
+    }
+}
+
 impl Default for TessOptions {
     fn default() -> Self {
         Self {
@@ -152,6 +159,22 @@ impl TessSim {
     /// The key that is accepted.
     pub fn key(&self) -> &str {
         &self.shared.options.key
+    }
+
+    /// The workspace that requests have to name, if they have to.
+    pub fn workspace(&self) -> Option<u64> {
+        self.shared.options.workspace
+    }
+
+    /// An agent that answers whoever has no other.
+    pub fn default_agent(&self) -> u64 {
+        HELPER
+    }
+
+    /// An agent's title; empty when there is no such agent.
+    pub fn title(&self, id: u64) -> String {
+        let world = self.shared.world();
+        world.agents.get(&id).and_then(|agent| agent["title"].as_str()).unwrap_or_default().to_owned()
     }
 
     /// Adds an agent, or replaces the one of the same `id`.

@@ -25,6 +25,27 @@ pub(super) struct Row {
     pub(super) handled: Option<MessageId>,
     pub(super) agent: Option<AgentId>,
     pub(super) reset_mark: Option<MessageId>,
+    /// A direct message: no guild tells of it.
+    pub(super) direct: bool,
+}
+
+/// A channel in which something was handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Active {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Its last message that was handled.
+    pub handled: MessageId,
+    /// Whether it is a direct message.
+    pub direct: bool,
+}
+
+/// What is known of the bot itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Own {
+    pub(super) commands_hash: Option<String>,
+    /// When it was last known to listen, in seconds since the Unix epoch.
+    pub(super) listened: Option<u64>,
 }
 
 impl Row {
@@ -42,7 +63,7 @@ impl Row {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Loaded {
     pub(super) channels: HashMap<ChannelId, Row>,
-    pub(super) commands_hash: Option<String>,
+    pub(super) own: Own,
 }
 
 /// What is to be written next.
@@ -52,16 +73,16 @@ pub(super) struct Batch {
     pub(super) everything: bool,
     /// Rows to write; `None` where one has to go.
     pub(super) rows: Vec<(ChannelId, Option<Row>)>,
-    pub(super) commands_hash: Option<String>,
+    pub(super) own: Option<Own>,
 }
 
 /// The facts.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     channels: HashMap<ChannelId, Row>,
-    commands_hash: Option<String>,
+    own: Own,
     changed: HashSet<ChannelId>,
-    hash_changed: bool,
+    own_changed: bool,
     /// Too much has changed to list it, or the file is a new one.
     all_changed: bool,
     /// Among the changes is one that must not be lost.
@@ -71,7 +92,7 @@ pub(super) struct Facts {
 impl Facts {
     /// What a file holds, without the channels that have not been used for long.
     pub(super) fn loaded(loaded: Loaded, now: SystemTime) -> Self {
-        let mut facts = Self { commands_hash: loaded.commands_hash, ..Self::default() };
+        let mut facts = Self { own: loaded.own, ..Self::default() };
         let oldest = oldest_kept(now);
         for (channel, row) in loaded.channels {
             if row.has_choice() || row.handled.is_some_and(|handled| handled.get() >= oldest) {
@@ -88,13 +109,25 @@ impl Facts {
         self.channels.get(&channel).copied().unwrap_or_default()
     }
 
-    pub(super) fn commands_hash(&self) -> Option<&str> {
-        self.commands_hash.as_deref()
+    pub(super) fn own(&self) -> &Own {
+        &self.own
     }
 
-    pub(super) fn active_since(&self, mark: MessageId) -> Vec<(ChannelId, MessageId)> {
-        let handled = self.channels.iter().filter_map(|(channel, row)| Some((*channel, row.handled?)));
-        handled.filter(|(_, handled)| *handled >= mark).collect()
+    pub(super) fn active_since(&self, mark: MessageId) -> Vec<Active> {
+        let active = self
+            .channels
+            .iter()
+            .filter_map(|(channel, row)| Some(Active { channel: *channel, handled: row.handled?, direct: row.direct }));
+        active.filter(|active| active.handled >= mark).collect()
+    }
+
+    /// Something is about to be handled in a channel: it has to be known by then, and as what. A mark that is there stays.
+    pub(super) fn set_active(&mut self, channel: ChannelId, message: MessageId, direct: bool) {
+        let before = MessageId::new(message.get().saturating_sub(1).max(1));
+        self.urgent |= self.change(channel, |row| {
+            row.handled = row.handled.or(Some(before));
+            row.direct = direct;
+        });
     }
 
     pub(super) fn set_agent(&mut self, channel: ChannelId, agent: Option<AgentId>) {
@@ -110,8 +143,13 @@ impl Facts {
     }
 
     pub(super) fn set_commands_hash(&mut self, hash: &str) {
-        self.hash_changed = true;
-        self.commands_hash = Some(hash.to_owned());
+        self.own_changed = true;
+        self.own.commands_hash = Some(hash.to_owned());
+    }
+
+    pub(super) fn set_listened(&mut self, unix_seconds: u64) {
+        self.own_changed = true;
+        self.own.listened = self.own.listened.max(Some(unix_seconds));
     }
 
     pub(super) fn forget(&mut self, channel: ChannelId) {
@@ -120,7 +158,7 @@ impl Facts {
 
     /// Whether the file lags behind.
     pub(super) fn is_changed(&self) -> bool {
-        self.all_changed || self.hash_changed || !self.changed.is_empty()
+        self.all_changed || self.own_changed || !self.changed.is_empty()
     }
 
     /// Whether the file should not lag behind for long.
@@ -138,19 +176,19 @@ impl Facts {
     pub(super) fn take_batch(&mut self) -> Batch {
         self.urgent = false;
         let everything = std::mem::take(&mut self.all_changed);
-        let hash_changed = std::mem::take(&mut self.hash_changed);
+        let own_changed = std::mem::take(&mut self.own_changed);
         let changed = std::mem::take(&mut self.changed);
         let rows = if everything {
             self.channels.iter().map(|(channel, row)| (*channel, Some(*row))).collect()
         } else {
             changed.into_iter().map(|channel| (channel, self.channels.get(&channel).copied())).collect()
         };
-        Batch { everything, rows, commands_hash: self.commands_hash.clone().filter(|_| hash_changed || everything) }
+        Batch { everything, rows, own: (own_changed || everything).then(|| self.own.clone()) }
     }
 
     /// A batch was not written: its facts, as they are by then, belong to the next one.
     pub(super) fn give_back(&mut self, batch: &Batch) {
-        self.hash_changed |= batch.commands_hash.is_some();
+        self.own_changed |= batch.own.is_some();
         if batch.everything {
             self.change_all();
         } else {
@@ -228,7 +266,10 @@ mod tests {
         facts.set_handled(CHANNEL, MessageId::new(6));
         facts.give_back(&batch);
         let batch = facts.take_batch();
-        assert_eq!((batch.rows, batch.commands_hash.as_deref()), (vec![(CHANNEL, Some(handled(6)))], Some("abc")));
+        assert_eq!(
+            (batch.rows, batch.own.unwrap().commands_hash.as_deref()),
+            (vec![(CHANNEL, Some(handled(6)))], Some("abc"))
+        );
     }
 
     #[test]
@@ -258,7 +299,7 @@ mod tests {
         let chosen = Row { agent: Some(AgentId(1)), ..handled(1) };
         let rows = [(1, handled(mark - 1)), (2, handled(mark)), (3, chosen)];
         let channels = rows.map(|(id, row)| (ChannelId::new(id), row)).into();
-        let mut facts = Facts::loaded(Loaded { channels, commands_hash: None }, now);
+        let mut facts = Facts::loaded(Loaded { channels, own: Own::default() }, now);
         assert_eq!(facts.take_batch().rows, [(ChannelId::new(1), None)]);
         assert_eq!((facts.row(ChannelId::new(2)), facts.row(ChannelId::new(3))), (handled(mark), chosen));
     }

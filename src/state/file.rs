@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use serenity::model::id::{ChannelId, MessageId};
 
-use super::facts::{Batch, Loaded, Row};
+use super::facts::{Batch, Loaded, Own, Row};
 use crate::config::AgentId;
 
 /// How long to wait for a lock: as long as a predecessor that is just ending may need.
@@ -21,11 +21,13 @@ const MIGRATIONS: [&str; 1] = ["
         id INTEGER PRIMARY KEY,
         handled INTEGER,
         agent INTEGER,
-        reset_mark INTEGER
+        reset_mark INTEGER,
+        direct INTEGER NOT NULL
     ) STRICT;
-    CREATE TABLE commands (
+    CREATE TABLE bot (
         only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-        hash TEXT NOT NULL CHECK (length(hash) <= 128)
+        commands_hash TEXT CHECK (length(commands_hash) <= 128),
+        listened INTEGER
     ) STRICT;
 "];
 
@@ -131,17 +133,18 @@ impl StateFile {
     }
 
     fn try_load(&self) -> rusqlite::Result<Loaded> {
-        let mut statement = self.connection.prepare("SELECT id, handled, agent, reset_mark FROM channel")?;
+        let mut statement = self.connection.prepare("SELECT id, handled, agent, reset_mark, direct FROM channel")?;
         let rows = statement.query_map([], |row| {
             let ids = (row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
             let (id, handled, agent, reset_mark): (i64, Option<i64>, Option<i64>, Option<i64>) = ids;
             let message = |id: i64| (id != 0).then(|| MessageId::new(id.cast_unsigned()));
-            let row = Row {
+            let facts = Row {
                 handled: handled.and_then(message),
                 agent: agent.map(|agent| AgentId(agent.cast_unsigned())),
                 reset_mark: reset_mark.and_then(message),
+                direct: row.get(4)?,
             };
-            Ok((id, row))
+            Ok((id, facts))
         })?;
         let mut loaded = Loaded::default();
         for row in rows {
@@ -151,8 +154,12 @@ impl StateFile {
                 loaded.channels.insert(ChannelId::new(id.cast_unsigned()), row);
             }
         }
-        let mut statement = self.connection.prepare("SELECT hash FROM commands")?;
-        loaded.commands_hash = statement.query_map([], |row| row.get(0))?.next().transpose()?;
+        let mut statement = self.connection.prepare("SELECT commands_hash, listened FROM bot")?;
+        let own = statement.query_map([], |row| {
+            let listened: Option<i64> = row.get(1)?;
+            Ok(Own { commands_hash: row.get(0)?, listened: listened.and_then(|seconds| seconds.try_into().ok()) })
+        });
+        loaded.own = own?.next().transpose()?.unwrap_or_default();
         Ok(loaded)
     }
 
@@ -171,7 +178,7 @@ impl StateFile {
             transaction.execute("DELETE FROM channel", [])?;
         }
         {
-            let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO channel VALUES (?1, ?2, ?3, ?4)")?;
+            let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO channel VALUES (?1, ?2, ?3, ?4, ?5)")?;
             let mut remove = transaction.prepare_cached("DELETE FROM channel WHERE id = ?1")?;
             for (channel, row) in &batch.rows {
                 let id = channel.get().cast_signed();
@@ -181,13 +188,15 @@ impl StateFile {
                         row.handled.map(|handled| handled.get().cast_signed()),
                         row.agent.map(|agent| agent.0.cast_signed()),
                         row.reset_mark.map(|mark| mark.get().cast_signed()),
+                        row.direct,
                     ])?,
                     None => remove.execute([id])?,
                 };
             }
         }
-        if let Some(hash) = &batch.commands_hash {
-            transaction.execute("INSERT OR REPLACE INTO commands VALUES (1, ?1)", [hash])?;
+        if let Some(Own { commands_hash, listened }) = &batch.own {
+            let listened = listened.and_then(|seconds| i64::try_from(seconds).ok());
+            transaction.execute("INSERT OR REPLACE INTO bot VALUES (1, ?1, ?2)", params![commands_hash, listened])?;
         }
         transaction.commit()
     }
@@ -294,7 +303,7 @@ mod tests {
         let mut statement = file.connection.prepare(sql).unwrap();
         let columns: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         let others: Vec<_> = columns.iter().filter(|column| !column.ends_with(" INTEGER")).collect();
-        assert_eq!(others, ["commands.hash TEXT"]);
+        assert_eq!(others, ["bot.commands_hash TEXT"]);
         assert!(file.connection.execute("INSERT INTO channel (id, handled) VALUES (1, 'hello')", []).is_err());
         assert!(file.connection.execute("INSERT INTO commands VALUES (1, ?1)", ["x".repeat(129)]).is_err());
     }
@@ -304,7 +313,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut file = StateFile::open(&folder.path().join("state.db")).unwrap();
         let largest = MessageId::new(u64::MAX);
-        let row = Row { handled: Some(largest), agent: Some(AgentId(u64::MAX)), reset_mark: Some(largest) };
+        let row =
+            Row { handled: Some(largest), agent: Some(AgentId(u64::MAX)), reset_mark: Some(largest), direct: true };
         let channel = ChannelId::new(u64::MAX);
         file.write(&Batch { rows: vec![(channel, Some(row))], ..Batch::default() }).unwrap();
         assert_eq!(file.load().unwrap().channels, [(channel, row)].into());

@@ -13,9 +13,10 @@ use prometheus_client::{
 };
 
 use super::names::{
-    self, CATCH_UP_MESSAGES, CREDITS, DISCORD_RATE_LIMITED, DISCORD_REQUESTS, EXECUTION_SECONDS, EXECUTIONS,
-    GATEWAY_CLOSES, GATEWAY_CONNECTIONS, GATEWAY_UNDECODABLE, GATEWAY_UP, HISTORIES_BYTES, HISTORIES_CHANNELS,
-    HISTORIES_EVICTED, MESSAGES_IN_FLIGHT, MESSAGES_OUTCOME, MESSAGES_TAKEN, PANICS, STATE_ERRORS, TESS_AHEAD,
+    self, CATCH_UP_MESSAGES, CATCHING_UP, CREDITS, DISCORD_RATE_LIMITED, DISCORD_REQUESTS, EXECUTION_SECONDS,
+    EXECUTIONS, GATEWAY_CLOSES, GATEWAY_CONNECTIONS, GATEWAY_UNDECODABLE, GATEWAY_UP, HISTORIES_BYTES,
+    HISTORIES_CHANNELS, HISTORIES_EVICTED, MESSAGES_IN_FLIGHT, MESSAGES_OUTCOME, MESSAGES_TAKEN, PANICS, STATE_ERRORS,
+    TESS_AHEAD,
 };
 
 /// Upper bounds of [`EXECUTION_SECONDS`]' buckets, up to the longest `TESS_TIMEOUT`.
@@ -100,6 +101,7 @@ struct Inner {
     history_channels: Gauge,
     evicted: Counter,
     caught_up: Counter,
+    catching_up: Gauge,
     state_errors: Counter,
     panics: Counter,
 }
@@ -136,6 +138,7 @@ impl Inner {
         add(r, HISTORIES_CHANNELS, "Channels with a history", &inner.history_channels);
         add(r, HISTORIES_EVICTED, "Histories dropped for memory", &inner.evicted);
         add(r, CATCH_UP_MESSAGES, "Missed messages found", &inner.caught_up);
+        add(r, CATCHING_UP, "Channels to be looked at for missed messages", &inner.catching_up);
         add(r, STATE_ERRORS, "Failed writes to the state file", &inner.state_errors);
         add(r, PANICS, "Turns that panicked", &inner.panics);
         Self { registry, ..inner }
@@ -269,6 +272,12 @@ impl Metrics {
         self.0.history_channels.set(gauge(channels));
     }
 
+    /// Bytes of all histories together, as last told.
+    #[must_use]
+    pub fn histories_bytes(&self) -> i64 {
+        self.0.history_bytes.get()
+    }
+
     /// `n` histories were dropped for memory.
     pub fn histories_evicted(&self, n: u64) {
         self.0.evicted.inc_by(n);
@@ -277,6 +286,17 @@ impl Metrics {
     /// `n` missed messages were found.
     pub fn caught_up(&self, n: u64) {
         self.0.caught_up.inc_by(n);
+    }
+
+    /// `n` channels are still to be looked at for missed messages.
+    pub fn set_catching_up(&self, n: usize) {
+        self.0.catching_up.set(gauge(n));
+    }
+
+    /// Channels still to be looked at.
+    #[must_use]
+    pub fn catching_up(&self) -> i64 {
+        self.0.catching_up.get()
     }
 
     /// A write to the state file failed.

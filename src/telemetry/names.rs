@@ -34,13 +34,15 @@ pub const HISTORIES_CHANNELS: &str = "tess_discord_histories_channels";
 pub const HISTORIES_EVICTED: &str = "tess_discord_histories_evicted_total";
 /// Messages found that were missed while the bot was away.
 pub const CATCH_UP_MESSAGES: &str = "tess_discord_catch_up_messages_total";
+/// Gauge: channels that are still to be looked at for missed messages.
+pub const CATCHING_UP: &str = "tess_discord_catching_up";
 /// Writes to the state file that failed.
 pub const STATE_ERRORS: &str = "tess_discord_state_errors_total";
 /// Turns that panicked.
 pub const PANICS: &str = "tess_discord_panics_total";
 
 /// Every name.
-pub const ALL: [&str; 19] = [
+pub const ALL: [&str; 20] = [
     MESSAGES_TAKEN,
     MESSAGES_OUTCOME,
     MESSAGES_IN_FLIGHT,
@@ -58,6 +60,7 @@ pub const ALL: [&str; 19] = [
     HISTORIES_CHANNELS,
     HISTORIES_EVICTED,
     CATCH_UP_MESSAGES,
+    CATCHING_UP,
     STATE_ERRORS,
     PANICS,
 ];

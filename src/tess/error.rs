@@ -89,6 +89,28 @@ pub enum TessError {
     },
 }
 
+impl TessError {
+    /// Its name in the metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::WrongWorkspace { .. } => "wrong_workspace",
+            Self::WorkspaceRequired { .. } => "workspace_required",
+            Self::AgentNotFound { .. } => "agent_not_found",
+            Self::Refused { .. } => "refused",
+            Self::NoCredits { .. } => "no_credits",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::NotSent { .. } => "not_sent",
+            Self::Unavailable { .. } => "unavailable",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::Failed { .. } => "failed",
+            Self::Empty => "empty",
+            Self::TimedOut { .. } => "timed_out",
+        }
+    }
+}
+
 /// What an answer that is neither 2xx nor 429 means. A 5xx is [`TessError::Unavailable`].
 pub(super) fn refusal(reply: &Reply, agent: Option<AgentId>, hidden: &Hidden<'_>) -> TessError {
     let said = wire::error_text(&reply.body).to_lowercase();

@@ -1,5 +1,7 @@
 //! What can go wrong, by name. A fault is for one request and is used up by it.
 
+use std::time::Duration;
+
 use axum::{
     body::{Body, Bytes},
     http::{StatusCode, header},
@@ -63,6 +65,8 @@ pub enum Fault {
     Hang,
     /// The connection is closed without an answer, after the execution has run.
     DropConnection,
+    /// The right answer, late.
+    Slow(Duration),
 }
 
 impl Fault {
@@ -89,6 +93,10 @@ impl Fault {
             Some(Self::DropConnection) => {
                 cut.cut();
                 std::future::pending().await
+            }
+            Some(Self::Slow(delay)) => {
+                tokio::time::sleep(*delay).await;
+                (json, body.to_string()).into_response()
             }
             _ => (json, body.to_string()).into_response(),
         }

@@ -139,7 +139,11 @@ impl axum::serve::Listener for Listener {
             };
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, addr)) => return (Connection::new(stream, self.gate.clone()), addr),
+                    Ok((stream, addr)) => {
+                        // Small answers must not wait for each other: the time they take is measured.
+                        let _ = stream.set_nodelay(true);
+                        return (Connection::new(stream, self.gate.clone()), addr);
+                    }
                     Err(_) => sleep(TRY_AGAIN).await,
                 },
                 _ = self.wanted.changed() => {}

@@ -1,0 +1,268 @@
+//! The bot: its parts built, run, and stopped in order.
+
+use std::{future::pending, sync::Arc, time::SystemTime};
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret;
+use serenity::{http::HttpBuilder, model::id::UserId};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    time::{Duration, MissedTickBehavior, interval, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+
+use crate::{
+    commands::Commands,
+    config::Config,
+    conversation::{Conversations, catch_up::CatchUp},
+    discord::Discord,
+    gateway::{Gateway, event::Event},
+    ops::{self, Readiness},
+    state::State,
+    telemetry::Metrics,
+    tess::Tess,
+};
+
+/// How long a connection to either service may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an idle connection is kept: shorter than the services keep theirs, so that none is used that is closed already.
+const POOL_IDLE: Duration = Duration::from_secs(50);
+
+/// Limit of answering an interaction; the other requests have limits of their own.
+const INTERACTION_LIMIT: Duration = Duration::from_secs(10);
+
+/// Interactions that may be under way at once. Beyond it Discord tells the caller that the bot did not answer.
+const MOST_INTERACTIONS: usize = 200;
+
+/// How long commands may go on after a stop was asked for.
+const COMMANDS_GRACE: Duration = Duration::from_secs(2);
+
+/// How often it is noted that the bot listens.
+const LISTENING_NOTED: Duration = Duration::from_secs(15);
+
+/// A bot that is ready to run.
+pub struct Bot {
+    config: Config,
+    state: State,
+    metrics: Metrics,
+    conversations: Conversations,
+    commands: Arc<Commands>,
+    discord: Discord,
+    gateway: Gateway,
+    ready: watch::Receiver<Readiness>,
+    health: Option<TcpListener>,
+}
+
+impl Bot {
+    /// Builds the parts: opens the state file and the health server's port, contacts nobody.
+    ///
+    /// # Errors
+    /// What the operator has to put right, in words.
+    pub async fn build(config: Config) -> anyhow::Result<Self> {
+        let metrics = Metrics::new();
+        let state = State::open(&config.state_path, config.pace.state_flush, metrics.clone())?;
+        let health = match config.health_addr {
+            Some(address) => {
+                let bound = TcpListener::bind(address).await;
+                Some(bound.with_context(|| format!("HEALTH_ADDR: {address} can not be listened on"))?)
+            }
+            None => None,
+        };
+        // Redirects would carry the key to whoever they name.
+        let client = || {
+            reqwest::Client::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .pool_idle_timeout(POOL_IDLE)
+                .redirect(reqwest::redirect::Policy::none())
+        };
+        let http = client().build()?;
+        let discord = Discord::new(http.clone(), &config.discord, &config.pace, metrics.clone())
+            .context("DISCORD_TOKEN has characters that no token has")?;
+        let tess = Tess::new(http, &config.tess, &config.pace);
+        let conversations = Conversations::new(&config, discord.clone(), tess.clone(), state.clone(), metrics.clone());
+        // Its own rate limiter ignores the proxy, and forgets nothing: one entry for each interaction, for ever.
+        let interactions = HttpBuilder::new(config.discord.token.expose_secret())
+            .client(client().timeout(INTERACTION_LIMIT).build()?)
+            .proxy(config.discord.api_url.clone())
+            .ratelimiter_disabled(true)
+            .build();
+        let interactions = Arc::new(interactions);
+        let commands = Commands::new(interactions, conversations.clone(), tess, &config, metrics.clone()).await?;
+        let (readiness, ready) = watch::channel(Readiness::Starting);
+        let gateway = Gateway::new(discord.clone(), &config, metrics.clone(), readiness);
+        let commands = Arc::new(commands);
+        Ok(Self { config, state, metrics, conversations, commands, discord, gateway, ready, health })
+    }
+
+    /// What the bot counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Runs until `stop`, then stops in order: no more messages are taken, running turns end or are given up, the gateway is
+    /// closed, what is known is written, the health server goes last.
+    ///
+    /// # Errors
+    /// When Discord will not have this bot as it is: [`crate::gateway::Fatal`].
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let healthy = CancellationToken::new();
+        let health = self.health.map(|listener| {
+            tokio::spawn(ops::serve(listener, self.metrics.clone(), self.ready.clone(), healthy.clone()))
+        });
+        let hang_up = CancellationToken::new();
+        let mut events = Events {
+            conversations: self.conversations.clone(),
+            commands: self.commands,
+            discord: self.discord,
+            state: self.state.clone(),
+            stop: stop.clone(),
+            interactions: TaskTracker::new(),
+            me: None,
+            catch_up: None,
+        };
+        let interactions = events.interactions.clone();
+        let grace = self.config.shutdown_grace;
+        let listening = self.gateway.run(&hang_up, |event| events.on(event));
+        let drain = async {
+            stop.cancelled().await;
+            info!("stopping");
+            note_listening(&self.state, &self.conversations, &self.ready);
+            self.conversations.close(grace).await;
+            interactions.close();
+            if timeout(COMMANDS_GRACE, interactions.wait()).await.is_err() {
+                warn!("stopping with commands unanswered");
+            }
+            hang_up.cancel();
+            pending::<()>().await;
+        };
+        let result = tokio::select! {
+            result = listening => result,
+            () = drain => Ok(()),
+            () = keep_noting(&self.state, &self.conversations, &self.ready) => Ok(()),
+        };
+        if result.is_err() {
+            self.conversations.close(Duration::ZERO).await;
+        }
+        self.state.close().await;
+        healthy.cancel();
+        if let Some(health) = health {
+            // It ends by itself; how is of no interest any more.
+            let _ = health.await;
+        }
+        info!("stopped");
+        Ok(result?)
+    }
+}
+
+/// Builds a bot and runs it until `stop`.
+///
+/// # Errors
+/// Whatever keeps it from going on, in words.
+pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    Bot::build(config).await?.run(stop).await
+}
+
+/// Notes that the bot listens, so that the next start knows since when it did not. While it still catches up, what came
+/// before is not all heard yet.
+fn note_listening(state: &State, conversations: &Conversations, ready: &watch::Receiver<Readiness>) {
+    if *ready.borrow() == Readiness::Up && conversations.has_caught_up() {
+        state.set_listened(SystemTime::now());
+    }
+}
+
+/// Notes it now and then, for ever.
+async fn keep_noting(state: &State, conversations: &Conversations, ready: &watch::Receiver<Readiness>) {
+    let mut ticks = interval(LISTENING_NOTED);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        note_listening(state, conversations, ready);
+    }
+}
+
+/// Where each event goes.
+struct Events {
+    conversations: Conversations,
+    commands: Arc<Commands>,
+    discord: Discord,
+    state: State,
+    stop: CancellationToken,
+    interactions: TaskTracker,
+    me: Option<UserId>,
+    catch_up: Option<CatchUp>,
+}
+
+impl Events {
+    fn on(&mut self, event: Event) {
+        match event {
+            Event::Ready { me, application } => {
+                info!(bot.id = %me, "connected to Discord");
+                self.me = Some(me);
+                self.conversations.introduce(me);
+                self.commands.introduce(application);
+                self.catch_up = CatchUp::begin(&self.conversations);
+                self.register_commands(application);
+            }
+            Event::Guild(channels) => {
+                self.know(&channels);
+                if let Some(catch_up) = &self.catch_up {
+                    catch_up.look_at(&channels);
+                }
+            }
+            Event::Channels(channels) => self.know(&channels),
+            Event::Message(message) => self.conversations.hear(&message),
+            Event::Edit(message) => self.conversations.edit(&message),
+            Event::Deletion(deletion) => self.conversations.delete(&deletion),
+            Event::ChannelGone(channel) => self.conversations.forget(channel),
+            Event::Interaction(interaction) => self.interact(*interaction),
+        }
+    }
+
+    fn know(&self, channels: &[crate::gateway::event::KnownChannel]) {
+        for channel in channels {
+            if let Some(parent) = channel.parent {
+                self.conversations.know_thread(channel.id, parent);
+            }
+        }
+    }
+
+    fn interact(&self, interaction: serenity::all::Interaction) {
+        let Some(me) = self.me else { return };
+        if self.stop.is_cancelled() || self.interactions.len() >= MOST_INTERACTIONS {
+            warn!("an interaction is left unanswered: the bot stops, or too many are under way");
+            return;
+        }
+        let commands = Arc::clone(&self.commands);
+        self.interactions.spawn(async move { commands.run(interaction, me).await });
+    }
+
+    /// Registers the commands when they are not the ones that were registered last: Discord counts it.
+    fn register_commands(&self, application: serenity::all::ApplicationId) {
+        let definition = self.commands.definition();
+        let registered = format!("{application}:{}", fingerprint(&definition.to_string()));
+        if self.state.commands_hash().as_ref() == Some(&registered) {
+            return;
+        }
+        let (discord, state) = (self.discord.clone(), self.state.clone());
+        self.interactions.spawn(async move {
+            match discord.register_commands(application, &definition).await {
+                Ok(()) => state.set_commands_hash(&registered),
+                Err(error) => {
+                    warn!(%error, "the slash commands could not be registered; the next connection tries again");
+                }
+            }
+        });
+    }
+}
+
+/// FNV-1a: stable over builds, which the standard library's hash does not promise to be.
+fn fingerprint(text: &str) -> String {
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
+}

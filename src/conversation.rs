@@ -1,0 +1,304 @@
+//! The conversations: what each channel has said, what is asked next, one turn at a time.
+//!
+//! A message becomes part of its channel's history as soon as it is heard. If nothing is being asked in that channel, a turn
+//! starts; otherwise it waits, and the next turn answers all that waits at once, as a person would. Each message that is taken
+//! to be answered is settled exactly once ([`Outcome`]), and only then does the channel's *handled* mark move past it, so that
+//! what a stop or a crash leaves unsettled is found again by the next start ([`catch_up`]).
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use dashmap::DashMap;
+use serenity::model::id::{ChannelId, MessageId, UserId};
+use tokio::time::{Instant, timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, info, warn};
+
+use crate::{
+    config::{AgentId, Config, HistoryConfig, ListenConfig, Pace},
+    conversation::channel::{Channel, Heard},
+    discord::{
+        Discord,
+        model::{Deletion, Message},
+    },
+    history::Entry,
+    listen::{self, Decision, Place},
+    state::State,
+    telemetry::{Metrics, Outcome},
+    tess::Tess,
+};
+
+pub mod catch_up;
+mod channel;
+mod rebuild;
+mod turn;
+
+/// What is freed when all histories together are over their bound, in per cent of it: enough that it is not done for each message.
+const EVICTED_PERCENT: usize = 10;
+
+/// All conversations of a bot. Cheap to clone.
+#[derive(Clone)]
+pub struct Conversations {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    channels: DashMap<ChannelId, Channel>,
+    /// The channel of each thread that was heard of; kept only when the channels are limited.
+    parents: DashMap<ChannelId, ChannelId>,
+    /// The bot's own user; 0 before it is known.
+    me: AtomicU64,
+    /// Bytes of all histories together.
+    bytes: AtomicUsize,
+    discord: Discord,
+    tess: Tess,
+    state: State,
+    metrics: Metrics,
+    listen: ListenConfig,
+    limits: HistoryConfig,
+    agent: AgentId,
+    instructions: Option<String>,
+    /// Between two requests to Tess.
+    request_interval: Duration,
+    notice_after: Duration,
+    catch_up: Duration,
+    pace: Pace,
+    /// Channels that are still to be looked at for missed messages.
+    to_look_at: AtomicUsize,
+    turns: TaskTracker,
+    /// No new turn starts.
+    stopping: CancellationToken,
+    /// Running turns are given up.
+    given_up: CancellationToken,
+}
+
+impl Conversations {
+    /// No conversation yet.
+    #[must_use]
+    pub fn new(config: &Config, discord: Discord, tess: Tess, state: State, metrics: Metrics) -> Self {
+        let inner = Inner {
+            channels: DashMap::new(),
+            parents: DashMap::new(),
+            me: AtomicU64::new(0),
+            bytes: AtomicUsize::new(0),
+            discord,
+            tess,
+            state,
+            metrics,
+            listen: config.listen.clone(),
+            limits: config.history,
+            agent: config.tess.agent,
+            instructions: config.tess.instructions.clone(),
+            request_interval: config.tess.request_interval,
+            notice_after: config.notice_after,
+            catch_up: config.catch_up,
+            pace: config.pace.clone(),
+            to_look_at: AtomicUsize::new(0),
+            turns: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            given_up: CancellationToken::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The bot learns who it is.
+    pub fn introduce(&self, me: UserId) {
+        self.inner.me.store(me.get(), Ordering::Relaxed);
+    }
+
+    /// A thread of a channel was heard of.
+    pub fn know_thread(&self, thread: ChannelId, parent: ChannelId) {
+        if self.inner.listen.channels.contains(&parent) {
+            self.inner.parents.insert(thread, parent);
+        }
+    }
+
+    /// A message was posted. Whether it comes once, twice or late makes no difference.
+    pub fn hear(&self, message: &Message) {
+        self.inner.hear(message, message.guild_id.is_none());
+    }
+
+    /// A message was edited: the history says what the channel says.
+    pub fn edit(&self, message: &Message) {
+        let inner = &self.inner;
+        inner.change(message.channel_id, |channel| {
+            let words = listen::words(message, inner.me(), channel.quote(message));
+            channel.history.edit(message.id, &words);
+        });
+    }
+
+    /// Messages were deleted: they are forgotten, and those that still waited are not answered.
+    pub fn delete(&self, deletion: &Deletion) {
+        let gone: HashSet<MessageId> = deletion.messages().collect();
+        let inner = &self.inner;
+        let unanswered = inner.change(deletion.channel_id, |channel| {
+            for message in &gone {
+                channel.history.remove(*message);
+            }
+            channel.give_up_waiting(|message| gone.contains(&message))
+        });
+        inner.cancel(deletion.channel_id, unanswered.unwrap_or(0), "deleted");
+    }
+
+    /// A channel or thread is gone.
+    pub fn forget(&self, channel: ChannelId) {
+        let inner = &self.inner;
+        inner.parents.remove(&channel);
+        inner.state.forget_channel(channel);
+        let unanswered = inner.change(channel, |channel| channel.clear(MessageId::new(u64::MAX)));
+        inner.cancel(channel, unanswered.unwrap_or(0), "channel_gone");
+    }
+
+    /// Forgets all that was said in a channel up to `mark`, for good: a restart does not bring it back, and an answer to any of it
+    /// that is still on its way is dropped.
+    pub fn reset(&self, channel: ChannelId, mark: MessageId) {
+        let inner = &self.inner;
+        inner.state.set_reset_mark(channel, mark);
+        let unanswered = inner.change(channel, |channel| channel.clear(mark));
+        inner.cancel(channel, unanswered.unwrap_or(0), "reset");
+    }
+
+    /// Whether nothing is left to be looked at for missed messages.
+    #[must_use]
+    pub fn has_caught_up(&self) -> bool {
+        self.inner.to_look_at.load(Ordering::Relaxed) == 0
+    }
+
+    /// The agent that answers in a channel.
+    #[must_use]
+    pub fn agent(&self, channel: ChannelId) -> AgentId {
+        self.inner.agent(channel)
+    }
+
+    /// Lets another agent answer in a channel, from the next turn on.
+    pub fn set_agent(&self, channel: ChannelId, agent: AgentId) {
+        let chosen = (agent != self.inner.agent).then_some(agent);
+        self.inner.state.set_agent(channel, chosen);
+    }
+
+    /// Takes no more messages, and gives running turns up to `grace` to end. What is not answered then is left for the
+    /// next start's catch-up.
+    pub async fn close(&self, grace: Duration) {
+        let inner = &self.inner;
+        inner.stopping.cancel();
+        inner.turns.close();
+        if timeout(grace, inner.turns.wait()).await.is_err() {
+            warn!(turns = inner.turns.len(), "stopping with turns unfinished; the next start takes them up");
+            inner.given_up.cancel();
+            inner.turns.wait().await;
+        }
+        let mut left = 0;
+        for mut channel in inner.channels.iter_mut() {
+            left += channel.give_up_waiting(|_| true);
+        }
+        inner.metrics.settle(Outcome::Cancelled("stopped"), left as u64);
+    }
+}
+
+impl Inner {
+    fn me(&self) -> UserId {
+        UserId::new(self.me.load(Ordering::Relaxed).max(1))
+    }
+
+    fn place(&self, channel: ChannelId, direct: bool) -> Place {
+        Place { direct, parent: self.parents.get(&channel).map(|parent| *parent) }
+    }
+
+    fn agent(&self, channel: ChannelId) -> AgentId {
+        self.state.agent(channel).unwrap_or(self.agent)
+    }
+
+    /// `direct`: whether it is a direct message, which a message from REST does not tell.
+    fn hear(self: &Arc<Self>, message: &Message, direct: bool) {
+        if self.stopping.is_cancelled() {
+            return;
+        }
+        let id = message.channel_id;
+        if message.author.id == self.me() {
+            if let Some(handled) = self.change(id, |channel| channel.hear_own(message.id)).flatten() {
+                self.state.set_handled(id, handled);
+            }
+            return;
+        }
+        let decision = listen::decide(message, self.me(), &self.listen, self.place(id, direct));
+        if decision == Decision::Ignore || self.state.reset_mark(id).is_some_and(|mark| message.id <= mark) {
+            return;
+        }
+        self.channels.entry(id).or_insert_with(|| Channel::new(direct, self.state.handled(id)));
+        let heard = self.change(id, |channel| {
+            let words = listen::words(message, self.me(), channel.quote(message));
+            let entry = Entry::person(message.id, message.author_name(), &words);
+            let heard = channel.hear(message.id, entry, decision == Decision::Answer);
+            channel.history.trim(&self.limits);
+            heard
+        });
+        match heard {
+            Some(Heard::Again) => debug!(message.id = %message.id, "a message was delivered again"),
+            Some(Heard::Noted) | None => {}
+            Some(Heard::Waits { idle, overflow }) => {
+                self.metrics.take(1);
+                self.metrics.settle(Outcome::Skipped("overload"), overflow as u64);
+                self.state.set_active(id, message.id, direct);
+                if idle {
+                    self.turns.spawn(turn::run(Arc::clone(self), id));
+                }
+            }
+        }
+        self.keep_within_bound();
+    }
+
+    /// Changes a channel that is known, and keeps the total of bytes true.
+    fn change<T>(&self, id: ChannelId, change: impl FnOnce(&mut Channel) -> T) -> Option<T> {
+        let mut channel = self.channels.get_mut(&id)?;
+        let before = channel.bytes();
+        let result = change(&mut channel);
+        let after = channel.bytes();
+        drop(channel);
+        // Wrapping: a difference, whichever way it goes.
+        let total = self.bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+        self.metrics.set_histories(total.wrapping_add(after.wrapping_sub(before)), self.channels.len());
+        Some(result)
+    }
+
+    fn cancel(&self, channel: ChannelId, messages: usize, why: &'static str) {
+        if messages > 0 {
+            info!(channel.id = %channel, messages, why, "not answering");
+            self.metrics.settle(Outcome::Cancelled(why), messages as u64);
+        }
+    }
+
+    /// Drops the histories of the channels that were silent longest, when all together are too large. Discord still has them.
+    fn keep_within_bound(&self) {
+        let total = self.bytes.load(Ordering::Relaxed);
+        if total <= self.limits.total_bytes {
+            return;
+        }
+        let mut idle: Vec<(Instant, ChannelId, usize)> = self
+            .channels
+            .iter()
+            .filter(|channel| channel.is_idle())
+            .map(|channel| (channel.used(), *channel.key(), channel.bytes()))
+            .collect();
+        idle.sort_unstable();
+        let mut excess = total - self.limits.total_bytes * (100 - EVICTED_PERCENT) / 100;
+        let mut evicted = 0;
+        for (_, id, bytes) in idle {
+            if excess == 0 {
+                break;
+            }
+            if self.channels.remove_if(&id, |_, channel| channel.is_idle()).is_some() {
+                self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+                excess = excess.saturating_sub(bytes);
+                evicted += 1;
+            }
+        }
+        self.metrics.histories_evicted(evicted);
+        self.metrics.set_histories(self.bytes.load(Ordering::Relaxed), self.channels.len());
+    }
+}

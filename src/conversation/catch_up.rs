@@ -1,0 +1,190 @@
+//! Catching up: messages that arrived while nobody listened are found and answered.
+//!
+//! After each READY (a restart, an outage, a session that could not be resumed) the channels the bot was active in are asked
+//! for what came after their handled mark, and so are the channels of a guild in which something was said since the bot was last
+//! known to listen. Each is asked once a session, and not at all where the guild's own `last_message_id` says that nothing is new.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serenity::model::id::{ChannelId, MessageId, UserId};
+use tokio::{sync::Semaphore, time::sleep};
+use tracing::{info, warn};
+
+use crate::{
+    conversation::{Conversations, Inner, rebuild},
+    discord::{Page, model::Message},
+    gateway::event::KnownChannel,
+    listen::{self, Decision},
+};
+
+/// Channels that are asked after one READY, the most recently active first.
+const MOST_CHANNELS: usize = 500;
+
+/// Requests under way at once: the others are for people who wait now.
+const AT_ONCE: usize = 2;
+
+/// Most messages of a channel that are looked at: one request.
+const PAGE: usize = 100;
+
+/// Milliseconds from the Unix epoch to Discord's. <https://discord.com/developers/docs/reference#snowflakes>
+const DISCORD_EPOCH_MS: u64 = 1_420_070_400_000;
+
+/// The smallest id a message posted at `time` can have.
+fn snowflake(time: SystemTime) -> MessageId {
+    let ms = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let ms = u64::try_from(ms).unwrap_or(u64::MAX).saturating_sub(DISCORD_EPOCH_MS);
+    MessageId::new((ms << 22).max(1))
+}
+
+/// Something that is still to be looked at, counted for as long as it lives.
+struct Look(Arc<Inner>);
+
+impl Look {
+    fn ahead(inner: &Arc<Inner>) -> Self {
+        let before = inner.to_look_at.fetch_add(1, Ordering::Relaxed);
+        inner.metrics.set_catching_up(before + 1);
+        Self(Arc::clone(inner))
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        let before = self.0.to_look_at.fetch_sub(1, Ordering::Relaxed);
+        self.0.metrics.set_catching_up(before - 1);
+    }
+}
+
+/// One session's catching up.
+#[derive(Clone)]
+pub struct CatchUp {
+    conversations: Conversations,
+    asked: Arc<Mutex<HashSet<ChannelId>>>,
+    places: Arc<Semaphore>,
+    /// Nothing older is answered.
+    oldest: MessageId,
+    /// When the bot was last known to listen.
+    listened: Option<MessageId>,
+}
+
+impl CatchUp {
+    /// Begins after a READY. The channels that no guild tells of (direct messages, archived threads) are asked after a while.
+    #[must_use]
+    pub fn begin(conversations: &Conversations) -> Option<Self> {
+        let inner = &conversations.inner;
+        if inner.catch_up.is_zero() {
+            return None;
+        }
+        let this = Self {
+            conversations: conversations.clone(),
+            asked: Arc::default(),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            oldest: snowflake(SystemTime::now().checked_sub(inner.catch_up).unwrap_or(UNIX_EPOCH)),
+            listened: inner.state.listened().map(snowflake),
+        };
+        let rest = this.clone();
+        let (settle, look) = (inner.pace.guilds_settle, Look::ahead(inner));
+        inner.turns.spawn(async move {
+            rest.ask_the_rest(settle).await;
+            drop(look);
+        });
+        Some(this)
+    }
+
+    /// A guild became available.
+    pub fn look_at(&self, channels: &[KnownChannel]) {
+        let inner = &self.conversations.inner;
+        for channel in channels {
+            let Some(newest) = channel.last_message else { continue };
+            let Some(after) = inner.state.handled(channel.id).or(self.listened) else { continue };
+            self.ask_later(channel.id, after.max(self.oldest), newest, false);
+        }
+    }
+
+    async fn ask_the_rest(&self, settle: Duration) {
+        let inner = &self.conversations.inner;
+        if inner.stopping.run_until_cancelled(sleep(settle)).await.is_none() {
+            return;
+        }
+        for active in inner.state.active_since(self.oldest_active(), MOST_CHANNELS) {
+            self.ask_later(active.channel, active.handled.max(self.oldest), MessageId::new(u64::MAX), active.direct);
+        }
+    }
+
+    /// A channel that was silent for a day before is not worth a request at each start.
+    fn oldest_active(&self) -> MessageId {
+        const DAY_MS: u64 = 24 * 3600 * 1000;
+        MessageId::new(self.oldest.get().saturating_sub(DAY_MS << 22).max(1))
+    }
+
+    fn ask_later(&self, channel: ChannelId, after: MessageId, newest: MessageId, direct: bool) {
+        {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            if asked.len() >= MOST_CHANNELS || !asked.insert(channel) {
+                return;
+            }
+        }
+        if newest <= after {
+            return;
+        }
+        let (this, look) = (self.clone(), Look::ahead(&self.conversations.inner));
+        let stopping = self.conversations.inner.stopping.clone();
+        self.conversations.inner.turns.spawn(async move {
+            stopping.run_until_cancelled(this.ask(channel, after, direct)).await;
+            drop(look);
+        });
+    }
+
+    async fn ask(&self, channel: ChannelId, after: MessageId, direct: bool) {
+        // Never closed.
+        let Ok(_place) = self.places.acquire().await else { return };
+        let inner = &self.conversations.inner;
+        let messages = match inner.discord.messages(channel, Page::After(after), PAGE).await {
+            Ok(messages) => messages,
+            Err(error) => {
+                warn!(channel.id = %channel, %error, "could not look for missed messages");
+                return;
+            }
+        };
+        inner.take_up(channel, messages, direct).await;
+    }
+}
+
+impl Inner {
+    /// Takes the missed messages of a channel, which are one turn.
+    async fn take_up(self: &Arc<Self>, channel: ChannelId, messages: Vec<Message>, direct: bool) {
+        let me = self.me();
+        let place = self.place(channel, direct);
+        for note in rebuild::notes(&messages, me).collect::<Vec<_>>() {
+            // One of a turn that runs now is its own to take away.
+            if self.channels.get(&channel).is_none_or(|channel| channel.is_idle()) {
+                self.delete_leftover(channel, note).await;
+            }
+        }
+        let answered = answered_up_to(&messages, me);
+        let missed: Vec<&Message> = messages
+            .iter()
+            .filter(|message| answered.is_none_or(|answered| message.id > answered))
+            .filter(|message| listen::decide(message, me, &self.listen, place) == Decision::Answer)
+            .collect();
+        if missed.is_empty() {
+            return;
+        }
+        info!(channel.id = %channel, messages = missed.len(), "answering what was missed");
+        self.metrics.caught_up(missed.len() as u64);
+        for message in missed {
+            self.hear(message, direct);
+        }
+    }
+}
+
+/// The newest message that one of the bot's own answers, or error texts, is for: by its reference or, when that is gone with
+/// the message, by its place.
+fn answered_up_to(messages: &[Message], me: UserId) -> Option<MessageId> {
+    let own = messages.iter().filter(|message| message.author.id == me && message.is_plain());
+    let own = own.filter(|message| !rebuild::is_note(message, me));
+    own.map(|message| message.replies_to().unwrap_or(message.id)).max()
+}

@@ -1,0 +1,321 @@
+//! One channel: its history, what waits, and the turn that runs. Pure, but for the clock that tells when it was last used.
+
+use std::{collections::VecDeque, mem};
+
+use serenity::model::id::MessageId;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    discord::model::Message,
+    history::{Entry, History},
+};
+
+/// Messages of one channel that may wait for its next turn. Beyond it the oldest are no longer counted on: the turn that
+/// comes sees the newest [`crate::config::HistoryConfig::messages`] anyway.
+const MOST_WAITING: usize = 500;
+
+/// Messages remembered by id so that each is taken once, however often it is delivered and in whatever order.
+const MOST_RECENT: usize = 64;
+
+/// Memory of a channel besides its history: the map's entry and the ids.
+const OWN_BYTES: usize = mem::size_of::<Channel>() + 2 * mem::size_of::<u64>();
+
+/// A channel that was spoken in since the start, and not evicted since.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) history: History,
+    /// Whether what Discord has from before was already asked for.
+    pub(super) rebuilt: bool,
+    /// Whether it is a direct message, where nobody has to be told apart.
+    pub(super) direct: bool,
+    /// Until when nothing is posted, after Discord refused the bot here.
+    pub(super) closed_until: Option<Instant>,
+    recent: Recent,
+    waiting: Vec<MessageId>,
+    running: Option<Running>,
+    /// The newest of the bot's own messages the gateway told of: whatever was posted before it was told of, too.
+    own: Option<MessageId>,
+    used: Instant,
+}
+
+#[derive(Debug)]
+struct Running {
+    newest: MessageId,
+    cancelled: CancellationToken,
+}
+
+/// What became of a message that was heard.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It was heard before.
+    Again,
+    /// It is in the history, and is not to be answered.
+    Noted,
+    /// It waits for a turn.
+    Waits {
+        /// Whether one has to be started.
+        idle: bool,
+        /// Older messages that no longer wait, because too many do.
+        overflow: usize,
+    },
+}
+
+/// What one turn answers.
+#[derive(Clone, Debug)]
+pub(super) struct Batch {
+    /// In order; never empty.
+    pub(super) messages: Vec<MessageId>,
+    /// The last of them: the one that is replied to.
+    pub(super) newest: MessageId,
+    /// A reset or the channel's end.
+    pub(super) cancelled: CancellationToken,
+}
+
+impl Batch {
+    pub(super) fn len(&self) -> u64 {
+        self.messages.len() as u64
+    }
+}
+
+impl Channel {
+    /// A channel that is spoken in for the first time, up to `handled` by an earlier process.
+    pub(super) fn new(direct: bool, handled: Option<MessageId>) -> Self {
+        Self {
+            history: History::new(),
+            rebuilt: false,
+            direct,
+            closed_until: None,
+            recent: Recent { ids: VecDeque::new(), floor: handled },
+            waiting: Vec::new(),
+            running: None,
+            own: None,
+            used: Instant::now(),
+        }
+    }
+
+    /// Takes a message in.
+    pub(super) fn hear(&mut self, id: MessageId, entry: Entry, answer: bool) -> Heard {
+        if !self.recent.insert(id) {
+            return Heard::Again;
+        }
+        self.used = Instant::now();
+        self.history.insert(entry);
+        if !answer {
+            return Heard::Noted;
+        }
+        self.waiting.push(id);
+        let overflow = self.waiting.len().saturating_sub(MOST_WAITING);
+        self.waiting.drain(..overflow);
+        let idle = self.running.is_none();
+        if idle {
+            // Until the turn has taken its batch, whoever else is heard must not start a second one.
+            self.running = Some(Running { newest: id, cancelled: CancellationToken::new() });
+        }
+        Heard::Waits { idle, overflow }
+    }
+
+    /// The message replied to, when the agent would not see it otherwise.
+    pub(super) fn quote<'m>(&self, message: &'m Message) -> Option<&'m Message> {
+        message.referenced_message.as_deref().filter(|quoted| !self.history.contains(quoted.id))
+    }
+
+    /// All that waits, as one turn; or the channel falls idle.
+    pub(super) fn next_batch(&mut self) -> Option<Batch> {
+        let mut messages = mem::take(&mut self.waiting);
+        messages.sort_unstable();
+        let Some(newest) = messages.last().copied() else {
+            self.running = None;
+            return None;
+        };
+        let cancelled = CancellationToken::new();
+        self.running = Some(Running { newest, cancelled: cancelled.clone() });
+        Some(Batch { messages, newest, cancelled })
+    }
+
+    /// No turn runs any more, whatever waits.
+    pub(super) fn rest(&mut self) {
+        self.running = None;
+    }
+
+    /// The gateway told of one of the bot's own messages; how far the channel is handled by that, if nothing is under way.
+    pub(super) fn hear_own(&mut self, id: MessageId) -> Option<MessageId> {
+        self.own = self.own.max(Some(id));
+        if self.is_idle() { self.own } else { None }
+    }
+
+    /// How far the channel is handled once all up to `newest` is: not past a message that came late and still waits.
+    pub(super) fn handled_up_to(&self, newest: MessageId) -> MessageId {
+        let before = |id: &MessageId| MessageId::new(id.get().saturating_sub(1).max(1));
+        match self.waiting.iter().min() {
+            Some(waiting) => before(waiting).min(newest),
+            None => self.own.map_or(newest, |own| own.max(newest)),
+        }
+    }
+
+    /// Stops waiting for some messages; how many.
+    pub(super) fn give_up_waiting(&mut self, given_up: impl Fn(MessageId) -> bool) -> usize {
+        let before = self.waiting.len();
+        self.waiting.retain(|message| !given_up(*message));
+        before - self.waiting.len()
+    }
+
+    /// Forgets everything up to `mark`, the turn that answers any of it included; how many messages no longer wait.
+    pub(super) fn clear(&mut self, mark: MessageId) -> usize {
+        self.history.clear_up_to(mark);
+        self.recent.floor = self.recent.floor.max(Some(mark));
+        if let Some(running) = self.running.as_ref().filter(|running| running.newest <= mark) {
+            running.cancelled.cancel();
+        }
+        self.give_up_waiting(|message| message <= mark)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.running.is_none() && self.waiting.is_empty()
+    }
+
+    pub(super) fn used(&self) -> Instant {
+        self.used
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        OWN_BYTES + self.history.bytes() + self.recent.ids.capacity() * mem::size_of::<MessageId>()
+    }
+}
+
+/// The ids of the latest messages.
+#[derive(Debug)]
+struct Recent {
+    /// In order.
+    ids: VecDeque<MessageId>,
+    /// Everything up to here was heard, or is not to be.
+    floor: Option<MessageId>,
+}
+
+impl Recent {
+    /// Whether it was not there yet.
+    fn insert(&mut self, id: MessageId) -> bool {
+        if self.floor.is_some_and(|floor| id <= floor) {
+            return false;
+        }
+        let Err(place) = self.ids.binary_search(&id) else { return false };
+        self.ids.insert(place, id);
+        if self.ids.len() > MOST_RECENT {
+            self.floor = self.ids.pop_front();
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u64) -> MessageId {
+        MessageId::new(n)
+    }
+
+    fn hear(channel: &mut Channel, n: u64) -> Heard {
+        channel.hear(id(n), Entry::person(id(n), "alice", "hi"), true)
+    }
+
+    fn channel() -> Channel {
+        Channel::new(false, None)
+    }
+
+    #[test]
+    fn what_comes_during_a_turn_is_answered_together_by_the_next() {
+        let mut channel = channel();
+        assert_eq!(hear(&mut channel, 1), Heard::Waits { idle: true, overflow: 0 });
+        assert_eq!(channel.next_batch().unwrap().messages, [id(1)]);
+        assert_eq!(hear(&mut channel, 3), Heard::Waits { idle: false, overflow: 0 });
+        assert_eq!(hear(&mut channel, 2), Heard::Waits { idle: false, overflow: 0 });
+        let batch = channel.next_batch().unwrap();
+        assert_eq!((batch.messages, batch.newest), (vec![id(2), id(3)], id(3)));
+        assert!(channel.next_batch().is_none());
+        assert!(channel.is_idle());
+    }
+
+    #[test]
+    fn a_message_heard_before_its_turn_has_begun_starts_no_second_one() {
+        let mut channel = channel();
+        hear(&mut channel, 1);
+        assert_eq!(hear(&mut channel, 2), Heard::Waits { idle: false, overflow: 0 });
+    }
+
+    #[test]
+    fn each_message_is_taken_once_whatever_the_order() {
+        let mut channel = channel();
+        for n in [5, 3, 4] {
+            assert_ne!(hear(&mut channel, n), Heard::Again);
+        }
+        for n in [3, 4, 5] {
+            assert_eq!(hear(&mut channel, n), Heard::Again);
+        }
+    }
+
+    #[test]
+    fn a_message_is_taken_once_even_when_it_comes_again_after_many_others() {
+        let mut channel = channel();
+        for n in 1..=200 {
+            hear(&mut channel, n);
+        }
+        for n in 1..=200 {
+            assert_eq!(hear(&mut channel, n), Heard::Again, "{n}");
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_process_handled_is_not_taken_again() {
+        let mut channel = Channel::new(false, Some(id(10)));
+        assert_eq!(hear(&mut channel, 10), Heard::Again);
+        assert_ne!(hear(&mut channel, 11), Heard::Again);
+    }
+
+    #[test]
+    fn the_handled_mark_does_not_pass_a_message_that_came_late() {
+        let mut channel = channel();
+        hear(&mut channel, 5);
+        let batch = channel.next_batch().unwrap();
+        assert_eq!(channel.handled_up_to(batch.newest), id(5));
+        hear(&mut channel, 4);
+        assert_eq!(channel.handled_up_to(batch.newest), id(3));
+    }
+
+    #[test]
+    fn the_bots_own_message_moves_the_mark_only_when_nothing_waits() {
+        let mut channel = channel();
+        hear(&mut channel, 5);
+        let batch = channel.next_batch().unwrap();
+        hear(&mut channel, 6);
+        assert_eq!(channel.hear_own(id(7)), None);
+        assert_eq!(channel.handled_up_to(batch.newest), id(5));
+        let batch = channel.next_batch().unwrap();
+        assert_eq!(channel.handled_up_to(batch.newest), id(7));
+        assert!(channel.next_batch().is_none());
+        assert_eq!(channel.hear_own(id(8)), Some(id(8)));
+    }
+
+    #[test]
+    fn a_reset_cancels_the_turn_and_what_waits_but_nothing_later() {
+        let mut channel = channel();
+        hear(&mut channel, 1);
+        let batch = channel.next_batch().unwrap();
+        hear(&mut channel, 2);
+        hear(&mut channel, 9);
+        assert_eq!(channel.clear(id(5)), 1);
+        assert!(batch.cancelled.is_cancelled());
+        assert_eq!(channel.next_batch().unwrap().messages, [id(9)]);
+        assert_eq!(hear(&mut channel, 4), Heard::Again);
+    }
+
+    #[test]
+    fn too_many_waiting_messages_push_out_the_oldest() {
+        let mut channel = channel();
+        for n in 1..=500 {
+            hear(&mut channel, n);
+        }
+        assert_eq!(hear(&mut channel, 501), Heard::Waits { idle: false, overflow: 1 });
+        assert_eq!(channel.next_batch().unwrap().messages.len(), MOST_WAITING);
+    }
+}

@@ -1,0 +1,179 @@
+//! A channel's history, rebuilt from Discord's own messages when it is first spoken in.
+
+use serenity::model::id::{ChannelId, MessageId, UserId};
+use tracing::{debug, warn};
+
+use crate::{
+    conversation::{Inner, channel::Batch},
+    discord::{
+        Page,
+        model::{Message, SILENT},
+    },
+    history::Entry,
+    listen::{self, Decision},
+    reply,
+};
+
+/// Most messages Discord gives in one request.
+const PAGE: usize = 100;
+
+impl Inner {
+    /// Puts what was said before `batch` into the history, once. Without it the turn goes on, with less to go by.
+    pub(super) async fn rebuild(&self, id: ChannelId, batch: &Batch) {
+        let Some((false, direct)) = self.channels.get(&id).map(|channel| (channel.rebuilt, channel.direct)) else {
+            return;
+        };
+        let Some(first) = batch.messages.first().copied() else { return };
+        let messages = match self.discord.messages(id, Page::Before(first), PAGE.min(self.limits.messages)).await {
+            Ok(messages) => messages,
+            Err(error) => {
+                warn!(%error, "the history could not be rebuilt; the agent does not see what was said before");
+                return;
+            }
+        };
+        let leftovers: Vec<MessageId> = notes(&messages, self.me()).collect();
+        let mark = self.state.reset_mark(id);
+        let place = self.place(id, direct);
+        let said = messages.iter().filter(|message| mark.is_none_or(|mark| message.id > mark));
+        let entries = entries(&said.collect::<Vec<_>>(), self.me(), |message| {
+            listen::decide(message, self.me(), &self.listen, place) != Decision::Ignore
+        });
+        debug!(messages = entries.len(), "history rebuilt");
+        self.change(id, |channel| {
+            for entry in entries {
+                channel.history.insert(entry);
+            }
+            channel.history.trim(&self.limits);
+            channel.rebuilt = true;
+        });
+        for note in leftovers {
+            self.delete_leftover(id, note).await;
+        }
+    }
+
+    /// Takes away a note about waiting that a process left behind when it was killed.
+    pub(super) async fn delete_leftover(&self, id: ChannelId, note: MessageId) {
+        if let Err(error) = self.discord.delete(id, note).await {
+            warn!(%error, "a left-over note could not be deleted");
+        }
+    }
+}
+
+/// The bot's own notes about waiting.
+pub(super) fn notes(messages: &[Message], me: UserId) -> impl Iterator<Item = MessageId> {
+    messages.iter().filter(move |message| is_note(message, me)).map(|message| message.id)
+}
+
+/// An answer of the agent may look like one, but is never silent.
+pub(super) fn is_note(message: &Message, me: UserId) -> bool {
+    let looks_like_one = message.is_plain() && message.content.starts_with(reply::texts::NOTICE_MARK);
+    message.author.id == me && looks_like_one && message.flags & SILENT != 0
+}
+
+/// What a channel's messages, oldest first, are in its history. The parts of one of the bot's replies are joined again: the first
+/// carries the reference, the others follow without one.
+fn entries(messages: &[&Message], me: UserId, is_heard: impl Fn(&Message) -> bool) -> Vec<Entry> {
+    let is_there = |id: MessageId| messages.binary_search_by_key(&id, |message| message.id).is_ok();
+    let mut entries = Vec::with_capacity(messages.len());
+    let mut reply: Option<OwnReply> = None;
+    for message in messages {
+        if message.author.id == me {
+            if !message.is_plain() || !reply::is_answer(&message.content) {
+                continue;
+            }
+            match (message.replies_to(), &mut reply) {
+                (None, Some(reply)) => reply.add(message),
+                (answers, _) => {
+                    entries.extend(reply.take().map(OwnReply::entry));
+                    reply = Some(OwnReply::new(message, answers));
+                }
+            }
+        } else if is_heard(message) {
+            let quoted = message.referenced_message.as_deref().filter(|quoted| !is_there(quoted.id));
+            entries.push(Entry::person(message.id, message.author_name(), &listen::words(message, me, quoted)));
+        }
+    }
+    entries.extend(reply.map(OwnReply::entry));
+    entries
+}
+
+struct OwnReply {
+    ids: Vec<MessageId>,
+    answers: MessageId,
+    parts: Vec<String>,
+}
+
+impl OwnReply {
+    /// A reply whose reference is gone stands where it was posted.
+    fn new(message: &Message, answers: Option<MessageId>) -> Self {
+        let parts = vec![message.content.clone()];
+        Self { ids: vec![message.id], answers: answers.unwrap_or(message.id), parts }
+    }
+
+    fn add(&mut self, message: &Message) {
+        self.ids.push(message.id);
+        self.parts.push(message.content.clone());
+    }
+
+    fn entry(self) -> Entry {
+        Entry::answer(&self.ids, self.answers, &reply::join(self.parts.iter().map(String::as_str)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const ME: UserId = UserId::new(9);
+
+    fn message(id: u64, author: u64, content: &str, extra: &Value) -> Message {
+        let mut value = json!({"id": id.to_string(), "channel_id": "1", "content": content,
+            "author": {"id": author.to_string(), "username": "alice"}});
+        value.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn reply(id: u64, content: &str, answers: u64) -> Message {
+        message(id, 9, content, &json!({"type": 19, "message_reference": {"message_id": answers.to_string()}}))
+    }
+
+    fn rebuilt(messages: &[Message]) -> Vec<Entry> {
+        entries(&messages.iter().collect::<Vec<_>>(), ME, Message::is_from_a_person)
+    }
+
+    fn ids(ids: &[u64]) -> Vec<MessageId> {
+        ids.iter().copied().map(MessageId::new).collect()
+    }
+
+    #[test]
+    fn the_parts_of_a_reply_are_one_answer_even_with_a_message_between_them() {
+        let nothing = json!({});
+        let messages = [
+            message(1, 2, "hi", &nothing),
+            reply(3, "first part", 1),
+            message(4, 2, "meanwhile", &nothing),
+            message(5, 9, "second part", &nothing),
+            reply(6, "another", 4),
+        ];
+        let entries = rebuilt(&messages);
+        let answers: Vec<_> = entries.iter().filter(|entry| matches!(entry, Entry::Answer { .. })).collect();
+        assert_eq!(answers.len(), 2);
+        assert_eq!(answers[0].ids(), ids(&[3, 5]));
+        assert!(matches!(answers[0], Entry::Answer { answers, text, .. }
+            if answers.get() == 1 && text.contains("first part") && text.contains("second part")));
+    }
+
+    #[test]
+    fn error_texts_notes_and_answers_to_commands_are_not_the_agents_words() {
+        let messages = [
+            reply(2, "⚠️ Tess is down", 1),
+            message(3, 9, "⏳ wait", &json!({"flags": SILENT})),
+            reply(5, "⏳ looks like a note", 1),
+            message(4, 9, "Forgotten.", &json!({"type": 20})),
+        ];
+        assert!(rebuilt(&messages).is_empty());
+        assert_eq!(notes(&messages, ME).collect::<Vec<_>>(), ids(&[3]));
+    }
+}

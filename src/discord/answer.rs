@@ -1,0 +1,186 @@
+//! What an HTTP answer of Discord means.
+
+use std::time::Duration;
+
+use reqwest::{Response, StatusCode, header::HeaderMap};
+use serde::Deserialize;
+
+use super::rate_limit::{Quota, Scope};
+
+/// Most bytes of an answer that are read: a hundred messages with all their attachments and embeds stay far below.
+const BODY_BYTES: usize = 8 * 1024 * 1024;
+
+/// Most characters kept of Discord's words about a refusal.
+const MESSAGE_CHARS: usize = 200;
+
+/// The pause after a 429 that does not tell one.
+const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
+
+/// The longest pause that is believed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
+/// What came back.
+pub(super) enum Answer {
+    /// 2xx.
+    Success { body: Vec<u8>, quota: Option<Quota> },
+    /// 429. `counts`: whether it counts towards Discord's ban for invalid requests.
+    Limited { scope: Scope, retry_after: Duration, counts: bool },
+    /// Another 4xx.
+    Refused(Refusal),
+    /// 5xx, or no whole answer (no status): it may have been done.
+    Unknown { status: Option<u16>, detail: String },
+}
+
+/// A refusal in Discord's words.
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) code: u64,
+    pub(super) message: String,
+}
+
+impl Answer {
+    pub(super) async fn read(response: Response) -> Result<Self, reqwest::Error> {
+        let status = response.status();
+        let headers = response.headers().clone();
+        if status.is_success() {
+            let Some(body) = body(response).await? else {
+                return Ok(Self::Unknown { status: None, detail: "an answer without an end".into() });
+            };
+            return Ok(Self::Success { body, quota: quota(&headers) });
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let body = body(response).await?.unwrap_or_default();
+            return Ok(limited(&headers, &body));
+        }
+        if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
+            let body = body(response).await?.unwrap_or_default();
+            return Ok(Self::Refused(refusal(status, &body)));
+        }
+        Ok(Self::Unknown { status: Some(status.as_u16()), detail: format!("HTTP {}", status.as_u16()) })
+    }
+
+    /// For the metrics; `None` when there was no answer.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Success { .. } => Some(200),
+            Self::Limited { .. } => Some(429),
+            Self::Refused(refusal) => Some(refusal.status.as_u16()),
+            Self::Unknown { status, .. } => *status,
+        }
+    }
+}
+
+/// The body, or `None` when it is longer than anything Discord has to say.
+async fn body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > BODY_BYTES {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<f64> {
+    let number: f64 = headers.get(name)?.to_str().ok()?.trim().parse().ok()?;
+    (number.is_finite() && number >= 0.0).then_some(number)
+}
+
+/// A malformed header is as good as none.
+fn quota(headers: &HeaderMap) -> Option<Quota> {
+    let remaining = number(headers, "x-ratelimit-remaining")?;
+    let reset_after = Duration::try_from_secs_f64(number(headers, "x-ratelimit-reset-after")?).ok()?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and saturates")]
+    Some(Quota { remaining: remaining as u32, reset_after: reset_after.min(LONGEST_PAUSE) })
+}
+
+fn limited(headers: &HeaderMap, body: &[u8]) -> Answer {
+    #[derive(Default, Deserialize)]
+    struct Body {
+        #[serde(default)]
+        retry_after: Option<f64>,
+        #[serde(default)]
+        global: bool,
+    }
+    // Cloudflare's own 429 has an HTML body and the header alone.
+    let body: Body = serde_json::from_slice(body).unwrap_or_default();
+    let told = [number(headers, "retry-after"), body.retry_after].into_iter().flatten();
+    let pauses = told.filter_map(|secs| Duration::try_from_secs_f64(secs).ok());
+    let pause = pauses.max().unwrap_or(UNTOLD_PAUSE);
+    let scope = headers.get("x-ratelimit-scope").and_then(|scope| scope.to_str().ok()).unwrap_or_default();
+    let global = body.global || scope == "global" || headers.contains_key("x-ratelimit-global");
+    Answer::Limited {
+        scope: if global { Scope::Global } else { Scope::Route },
+        retry_after: pause.min(LONGEST_PAUSE),
+        counts: scope != "shared",
+    }
+}
+
+fn refusal(status: StatusCode, body: &[u8]) -> Refusal {
+    #[derive(Default, Deserialize)]
+    struct Body {
+        #[serde(default)]
+        code: u64,
+        #[serde(default)]
+        message: String,
+    }
+    let body: Body = serde_json::from_slice(body).unwrap_or_default();
+    Refusal { status, code: body.code, message: body.message.chars().take(MESSAGE_CHARS).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    fn pause_of(answer: &Answer) -> (Scope, f64) {
+        let Answer::Limited { scope, retry_after, .. } = answer else { panic!("not limited") };
+        (*scope, retry_after.as_secs_f64())
+    }
+
+    #[test]
+    fn the_longer_of_the_two_pauses_a_429_tells_is_kept() {
+        let answer = limited(&headers(&[("retry-after", "1")]), br#"{"retry_after": 1.5, "global": false}"#);
+        assert_eq!(pause_of(&answer), (Scope::Route, 1.5));
+    }
+
+    #[test]
+    fn a_429_that_tells_nothing_still_pauses() {
+        assert_eq!(pause_of(&limited(&HeaderMap::new(), b"<html>")), (Scope::Route, 5.0));
+        assert_eq!(pause_of(&limited(&headers(&[("retry-after", "soon")]), b"")), (Scope::Route, 5.0));
+    }
+
+    #[test]
+    fn a_global_limit_is_known_by_its_body_or_its_header() {
+        assert_eq!(
+            pause_of(&limited(&HeaderMap::new(), br#"{"retry_after": 2, "global": true}"#)),
+            (Scope::Global, 2.0)
+        );
+        assert_eq!(pause_of(&limited(&headers(&[("x-ratelimit-global", "true")]), b"")), (Scope::Global, 5.0));
+    }
+
+    #[test]
+    fn a_shared_limit_does_not_count_as_invalid() {
+        let answer = limited(&headers(&[("x-ratelimit-scope", "shared")]), b"");
+        assert!(matches!(answer, Answer::Limited { counts: false, .. }));
+    }
+
+    #[test]
+    fn a_malformed_quota_is_no_quota() {
+        let good = [("x-ratelimit-remaining", "3"), ("x-ratelimit-reset-after", "1.25")];
+        assert_eq!(quota(&headers(&good)).map(|quota| quota.remaining), Some(3));
+        for bad in ["-1", "NaN", "inf", "lots", "1e400"] {
+            assert!(quota(&headers(&[good[0], ("x-ratelimit-reset-after", bad)])).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_without_json_has_no_code() {
+        let refusal = refusal(StatusCode::FORBIDDEN, b"<html>");
+        assert_eq!((refusal.code, refusal.message.as_str()), (0, ""));
+    }
+}
