@@ -1,4 +1,14 @@
 //! The tests of the whole: one binary, one sentence a test.
 
+#![expect(clippy::unwrap_used, reason = "a test that can not go on panics")]
+
+mod architecture;
+mod commands;
+mod connection;
 mod discord_sim;
+mod sending;
+mod stopping;
+mod support;
+mod talking;
 mod tess_client;
+mod tess_fails;

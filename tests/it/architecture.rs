@@ -1,0 +1,119 @@
+//! The direction of imports, as the crate's documentation tells it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+/// What each room may use of the others.
+fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let rooms: [(&str, &[&str]); 14] = [
+        ("bot", &["commands", "config", "conversation", "discord", "gateway", "ops", "state", "telemetry", "tess"]),
+        ("gateway", &["config", "discord", "ops", "telemetry"]),
+        ("commands", &["config", "conversation", "gateway", "reply", "telemetry", "tess"]),
+        ("ops", &["telemetry"]),
+        ("conversation", &["config", "discord", "gateway", "history", "listen", "reply", "state", "telemetry", "tess"]),
+        ("tess", &["config"]),
+        ("discord", &["config", "telemetry"]),
+        ("listen", &["config", "discord"]),
+        ("history", &["config", "tess"]),
+        ("reply", &["config", "tess"]),
+        ("state", &["config", "telemetry"]),
+        ("config", &[]),
+        ("telemetry", &["config"]),
+        ("sim", &[]),
+    ];
+    rooms.into_iter().map(|(room, uses)| (room, uses.iter().copied().collect())).collect()
+}
+
+fn sources(dir: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The rooms that a file of a room names, outside its tests and comments.
+fn uses(text: &str) -> BTreeSet<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let mut uses = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => uses.extend(top_level(group)),
+            None => uses.extend(word(rest)),
+        }
+    }
+    uses
+}
+
+fn word(text: &str) -> Option<String> {
+    let word: String = text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    (!word.is_empty()).then_some(word)
+}
+
+/// The first names of a `{a, b::{c, d}, e}` group.
+fn top_level(group: &str) -> Vec<String> {
+    let (mut names, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, letter) in group.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' | ',' if depth == 0 => {
+                names.extend(word(&group[start..at]));
+                if letter == '}' {
+                    break;
+                }
+                start = at + 1;
+            }
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    names
+}
+
+#[test]
+fn imports_go_one_way() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&source, &mut files);
+    let allowed = allowed();
+    let mut wrong = Vec::new();
+    for file in files {
+        let place = file.strip_prefix(&source).unwrap();
+        let first = place.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+        let room = first.trim_end_matches(".rs").to_owned();
+        if matches!(room.as_str(), "main" | "lib" | "bin") {
+            continue;
+        }
+        let may = allowed.get(room.as_str()).unwrap_or_else(|| panic!("{room} is not on the map"));
+        for used in uses(&fs::read_to_string(&file).unwrap()) {
+            if used != room && !may.contains(used.as_str()) {
+                wrong.push(format!("{} uses {used}", place.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_simulators_are_witnesses_of_their_own() {
+    let sim = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sim");
+    let mut files = Vec::new();
+    sources(&sim, &mut files);
+    assert!(files.len() > 2, "the simulators are somewhere else");
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for foreign in ["serenity", "poise", "twilight", "tess_discord::"] {
+            let named =
+                text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(&format!("{foreign}::")));
+            assert!(!named, "{} uses {foreign}", file.display());
+        }
+    }
+}

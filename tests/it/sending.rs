@@ -1,0 +1,145 @@
+//! Discord's REST fails in every way it can: each reply is there once, or the reason is known.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tess_discord::sim::discord::{LostAnswer, Route, Scope};
+
+use crate::support::Chat;
+
+#[tokio::test]
+async fn a_post_that_was_done_but_not_confirmed_is_not_there_twice() {
+    for lost in [LostAnswer::BadGateway, LostAnswer::Closed, LostAnswer::Undecodable] {
+        let chat = Chat::start().await;
+        chat.tess.answers(["Once."]);
+        chat.discord.lose_answer_next(Route::CreateMessage, lost);
+        chat.say("alice", "hi");
+        chat.expect_reply("Once.").await;
+        chat.settled().await;
+        assert_eq!(chat.discord.messages(chat.channel).len(), 2, "{lost:?}");
+        chat.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_discord_that_is_down_for_a_while_gets_the_reply_later() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Late but there."]);
+    chat.discord.fail_next("POST", "/messages", 503, json!("upstream connect error"), 3);
+    chat.say("alice", "hi");
+    chat.expect_reply("Late but there.").await;
+    assert_eq!(chat.tess.charged(), 1);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_post_that_hangs_is_given_up_and_repeated() {
+    let chat = Chat::setup().change(|config| config.pace.discord_request = Duration::from_millis(100)).start().await;
+    chat.tess.answers(["Second try."]);
+    chat.discord.hang_next(Route::CreateMessage);
+    chat.say("alice", "hi");
+    chat.expect_reply("Second try.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_rate_limited_post_waits_as_long_as_it_is_told() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Patience."]);
+    chat.discord.rate_limit_next(Route::CreateMessage, Duration::from_millis(120), Scope::User, 1);
+    chat.say("alice", "hi");
+    // The simulator records a violation for a request inside the pause.
+    chat.expect_reply("Patience.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_global_limit_holds_every_channel_back() {
+    let chat = Chat::start().await;
+    let other = chat.discord.channel(chat.guild, "other");
+    let alice = "alice";
+    chat.discord.rate_limit_next(Route::CreateMessage, Duration::from_millis(150), Scope::Global, 1);
+    chat.say("alice", "hi");
+    chat.discord.wait_typing(chat.channel).await;
+    chat.discord.say(other, alice, "hi");
+    chat.next().await;
+    chat.discord.next_message(other).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_channel_that_refuses_the_bot_is_left_alone_for_a_while() {
+    let cases = [(403, 50013), (403, 50001), (404, 10003), (400, 160_005), (400, 50083)];
+    for (status, code) in cases {
+        let chat = Chat::start().await;
+        chat.discord.refuse_channel(chat.channel, status, code);
+        chat.say("alice", "hi");
+        chat.settled().await;
+        let charged = chat.tess.charged();
+        chat.say("alice", "hello?");
+        let metrics = chat.metrics.clone();
+        chat.until("the second to be settled", || metrics.settled() == 2).await;
+        assert_eq!(chat.tess.charged(), charged, "{code}: nothing is spent on an answer that can not be posted");
+        assert!(chat.discord.invalid_requests() < 10, "{code}");
+        assert!(chat.discord.unread().is_empty());
+        chat.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_automod_blocks_is_told() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["a forbidden word"]);
+    chat.discord.block_content("forbidden");
+    chat.say("alice", "hi");
+    let text = chat.next().await;
+    assert!(text.content.starts_with("⚠️"), "{}", text.content);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_part_that_fails_for_good_is_told() {
+    let chat = Chat::start().await;
+    let long = format!("{}\n\n{} forbidden", "fine ".repeat(380), "word ".repeat(380));
+    chat.tess.answers([long.as_str()]);
+    chat.discord.block_content("forbidden");
+    chat.say("alice", "hi");
+    assert!(chat.next().await.content.starts_with("fine"));
+    let text = chat.next().await;
+    assert!(text.content.starts_with("⚠️"), "{}", text.content);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_that_was_deleted_meanwhile_is_answered_all_the_same() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["To whom?"]);
+    chat.tess.hold();
+    let hi = chat.say("alice", "hi");
+    chat.expect_asked(&["user: alice: hi"]).await;
+    chat.discord.delete(hi);
+    chat.tess.release();
+    let reply = chat.expect_reply("To whom?").await;
+    assert_eq!(reply.reply_to, None);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_history_that_can_not_be_rebuilt_does_not_keep_the_answer_back() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Anyway."]);
+    chat.discord.fail_next("GET", "/messages", 500, json!({}), 10);
+    chat.say("alice", "hi");
+    chat.expect_reply("Anyway.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn typing_that_fails_changes_nothing() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Fine."]);
+    chat.discord.fail_next("POST", "/typing", 500, json!({}), 10);
+    chat.say("alice", "hi");
+    chat.expect_reply("Fine.").await;
+    chat.finish().await;
+}

@@ -1,0 +1,224 @@
+//! Stopping and starting: nothing lost, nothing twice.
+
+use std::time::Duration;
+
+use tess_discord::sim::discord::Route;
+
+use crate::support::Chat;
+
+#[tokio::test]
+async fn a_stop_lets_the_running_turn_end() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["Just in time."]);
+    chat.tess.hold();
+    chat.say("alice", "hi");
+    chat.expect_asked(&["user: alice: hi"]).await;
+    let tess = chat.tess.clone();
+    let discord = chat.discord.clone();
+    let channel = chat.channel;
+    let (stopped, reply) = tokio::join!(chat.stop_bot(), async {
+        tess.release();
+        discord.next_message(channel).await
+    });
+    stopped.unwrap();
+    assert_eq!(reply.content, "Just in time.");
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_not_finished_in_time_is_answered_after_the_next_start() {
+    let mut chat = Chat::setup().change(|config| config.shutdown_grace = Duration::from_millis(50)).start().await;
+    chat.tess.answers(["Never heard.", "After the start."]);
+    chat.tess.hold();
+    let asked = chat.say("alice", "hi");
+    chat.expect_asked(&["user: alice: hi"]).await;
+    chat.stop_bot().await.unwrap();
+    chat.tess.release();
+    chat.start_bot().await;
+    let reply = chat.expect_reply("After the start.").await;
+    assert_eq!(reply.reply_to, Some(asked));
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_stop_ends_in_time_while_discord_is_unreachable() {
+    let mut chat = Chat::setup().change(|config| config.shutdown_grace = Duration::from_millis(100)).start().await;
+    chat.discord.refuse_connections(true);
+    chat.discord.drop_connection();
+    chat.discord.wait_disconnected().await;
+    chat.stop_bot().await.unwrap();
+    chat.discord.refuse_connections(false);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_stop_ends_in_time_while_nothing_answers() {
+    let mut chat = Chat::setup().change(|config| config.shutdown_grace = Duration::from_millis(100)).start().await;
+    chat.tess.hang_next();
+    chat.say("alice", "hi");
+    chat.discord.wait_typing(chat.channel).await;
+    chat.discord.silence_heartbeats(true);
+    chat.stop_bot().await.unwrap();
+    chat.discord.silence_heartbeats(false);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_stop_before_the_bot_is_connected_ends_it() {
+    let mut chat = Chat::setup().prepare().await;
+    chat.discord.hang_connects(true);
+    chat.launch().await;
+    chat.discord.wait_until("a try", |discord| discord.requests_of(Route::GatewayBot) >= 1).await;
+    chat.stop_bot().await.unwrap();
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn messages_while_the_bot_is_away_are_one_turn_after_the_start() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["Hi.", "Welcome back."]);
+    chat.say("alice", "hi");
+    chat.expect_reply("Hi.").await;
+    chat.settled().await;
+    chat.stop_bot().await.unwrap();
+    chat.say("alice", "are you there?");
+    let last = chat.say("bob", "hello?");
+    chat.start_bot().await;
+    let reply = chat.expect_reply("Welcome back.").await;
+    assert_eq!(reply.reply_to, Some(last));
+    chat.expect_asked(&["user: alice: hi"]).await;
+    chat.expect_asked(&["user: alice: hi", "assistant: Hi.", "user: alice: are you there?\nbob: hello?"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_channel_that_was_never_spoken_in_is_caught_up_with_too() {
+    let mut chat = Chat::start().await;
+    chat.say("alice", "hi");
+    chat.next().await;
+    chat.settled().await;
+    let metrics = chat.metrics.clone();
+    chat.until("the first start's own catching up", || metrics.catching_up() == 0).await;
+    chat.stop_bot().await.unwrap();
+    let new = chat.discord.channel(chat.guild, "new");
+    chat.tess.answers(["Found you."]);
+    chat.discord.say(new, "bob", "anyone?");
+    chat.start_bot().await;
+    assert_eq!(chat.discord.next_message(new).await.content, "Found you.");
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_direct_message_while_the_bot_is_away_is_answered() {
+    let mut chat = Chat::start().await;
+    let alice = "alice";
+    let direct = chat.discord.dm(alice);
+    chat.discord.say(direct, alice, "hi");
+    chat.discord.next_message(direct).await;
+    chat.settled().await;
+    chat.stop_bot().await.unwrap();
+    chat.tess.answers(["Still here."]);
+    chat.discord.say(direct, alice, "there?");
+    chat.start_bot().await;
+    assert_eq!(chat.discord.next_message(direct).await.content, "Still here.");
+    let executions = chat.tess.executions();
+    let asked = executions.last().unwrap().messages.to_string();
+    assert!(asked.contains(r#""content":"there?""#), "a direct message needs no names: {asked}");
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn an_answered_message_is_not_answered_again_however_often_the_bot_starts() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["Once."]);
+    chat.say("alice", "hi");
+    chat.expect_reply("Once.").await;
+    for _ in 0..3 {
+        chat.kill_bot();
+        chat.start_bot().await;
+    }
+    let discord = chat.discord.clone();
+    chat.tess.answers(["Twice."]);
+    chat.say("alice", "again");
+    chat.expect_reply("Twice.").await;
+    assert_eq!(discord.messages(chat.channel).len(), 4);
+    assert_eq!(chat.tess.charged(), 2);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn old_messages_are_left_alone_and_zero_minutes_switch_catching_up_off() {
+    for (minutes, age) in [("10", 20), ("0", 1)] {
+        let mut chat = Chat::setup().set("CATCH_UP_MINUTES", minutes).start().await;
+        chat.say("alice", "hi");
+        chat.next().await;
+        chat.settled().await;
+        chat.stop_bot().await.unwrap();
+        chat.discord.say_at(chat.channel, "alice", "long ago", age);
+        chat.start_bot().await;
+        chat.tess.answers(["Now."]);
+        chat.say("alice", "now");
+        chat.expect_reply("Now.").await;
+        chat.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_is_new_nothing_is_asked() {
+    let mut chat = Chat::start().await;
+    let (guild, alice) = (chat.guild, "alice");
+    for n in 0..5 {
+        let channel = chat.discord.channel(guild, &format!("c{n}"));
+        chat.discord.say(channel, alice, "hi");
+        chat.discord.next_message(channel).await;
+    }
+    // Events come in order: by the time this is answered, the bot has seen its own answers in the others.
+    chat.say("alice", "hi");
+    chat.next().await;
+    chat.settled().await;
+    chat.stop_bot().await.unwrap();
+    let before = chat.discord.requests().len();
+    chat.start_bot().await;
+    let other = chat.discord.channel(guild, "other");
+    chat.discord.say(other, alice, "hi");
+    chat.discord.next_message(other).await;
+    let asked = chat.discord.requests().iter().skip(before).filter(|request| request.path.contains("after=")).count();
+    assert!(asked <= 1, "{asked}: only the last channel's own answer may not have been seen");
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_kill_in_the_middle_of_a_turn_leads_to_one_answer() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["Never posted.", "Posted."]);
+    chat.tess.hold_next();
+    let asked = chat.say("alice", "hi");
+    chat.expect_asked(&["user: alice: hi"]).await;
+    // The channel is known on disk before its first turn ends.
+    chat.until("the state to be written", || chat.channels_on_disk() == 1).await;
+    chat.kill_bot();
+    chat.start_bot().await;
+    let reply = chat.expect_reply("Posted.").await;
+    assert_eq!(reply.reply_to, Some(asked));
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_note_left_behind_by_a_kill_is_taken_away() {
+    let mut chat = Chat::setup().change(|config| config.notice_after = Duration::from_millis(20)).start().await;
+    chat.tess.answers(["Hi.", "Never posted.", "Posted."]);
+    chat.say("alice", "hi");
+    chat.expect_reply("Hi.").await;
+    chat.settled().await;
+    chat.tess.hold_next();
+    chat.say("alice", "think");
+    assert!(chat.next().await.content.starts_with('⏳'));
+    chat.kill_bot();
+    chat.reconfigure(|config| config.notice_after = Duration::from_secs(60));
+    chat.start_bot().await;
+    chat.expect_reply("Posted.").await;
+    chat.settled().await;
+    let left: Vec<String> = chat.discord.messages(chat.channel).into_iter().map(|message| message.content).collect();
+    assert_eq!(left, ["hi", "Hi.", "think", "Posted."]);
+    chat.finish().await;
+}

@@ -1,0 +1,428 @@
+//! People talk, the agent answers: who is listened to, what the agent reads, what people see.
+
+use serde_json::json;
+
+use crate::support::Chat;
+
+#[tokio::test]
+async fn a_message_is_answered_by_the_agent() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Hello, alice!"]);
+    let hi = chat.say("alice", "hi");
+    let reply = chat.expect_reply("Hello, alice!").await;
+    assert_eq!(reply.reply_to, Some(hi));
+    chat.expect_asked(&["user: alice: hi"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn the_agent_sees_the_whole_conversation_with_who_said_what() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["One.", "Two."]);
+    chat.say("alice", "first");
+    chat.expect_reply("One.").await;
+    chat.expect_asked(&["user: alice: first"]).await;
+    chat.say("bob", "second");
+    chat.expect_reply("Two.").await;
+    chat.expect_asked(&["user: alice: first", "assistant: One.", "user: bob: second"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn messages_during_a_turn_are_answered_together_by_the_next() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["One.", "Both."]);
+    chat.tess.hold();
+    chat.say("alice", "first");
+    chat.expect_asked(&["user: alice: first"]).await;
+    chat.say("bob", "second");
+    let last = chat.say("carol", "third");
+    let metrics = chat.metrics.clone();
+    chat.until("all three to be taken", || metrics.taken() == 3).await;
+    chat.tess.release();
+    chat.expect_reply("One.").await;
+    let reply = chat.expect_reply("Both.").await;
+    assert_eq!(reply.reply_to, Some(last));
+    chat.expect_asked(&["user: alice: first", "assistant: One.", "user: bob: second\ncarol: third"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn channels_do_not_wait_for_each_other() {
+    let chat = Chat::start().await;
+    let other = chat.discord.channel(chat.guild, "random");
+    chat.tess.answers(["Slow.", "Quick."]);
+    chat.tess.hold_next();
+    chat.say("alice", "in general");
+    chat.expect_asked(&["user: alice: in general"]).await;
+    chat.discord.say(other, "bob", "in random");
+    assert_eq!(chat.discord.next_message(other).await.content, "Quick.");
+    chat.tess.release();
+    chat.expect_reply("Slow.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_direct_message_needs_no_names() {
+    let chat = Chat::start().await;
+    let alice = "alice";
+    let direct = chat.discord.dm(alice);
+    chat.tess.answers(["Between us."]);
+    chat.discord.say(direct, alice, "psst");
+    assert_eq!(chat.discord.next_message(direct).await.content, "Between us.");
+    chat.expect_asked(&["user: psst"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn bots_webhooks_and_system_messages_are_not_answered() {
+    let chat = Chat::start().await;
+    let alice = "alice";
+    chat.discord.say_with(
+        chat.channel,
+        alice,
+        &json!({"content": "a bot", "author": {"id": "77", "username": "other", "bot": true}}),
+    );
+    chat.discord.say_with(chat.channel, alice, &json!({"content": "a webhook", "webhook_id": "78"}));
+    chat.discord.say_with(chat.channel, alice, &json!({"content": "joined", "type": 7}));
+    chat.tess.answers(["Only you."]);
+    chat.say("alice", "a person");
+    chat.expect_reply("Only you.").await;
+    assert_eq!(chat.metrics.taken(), 1);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn with_respond_to_mentions_only_who_speaks_to_the_bot_is_answered_and_the_rest_is_context() {
+    let chat = Chat::setup().set("RESPOND_TO", "mentions").start().await;
+    chat.tess.answers(["Sure.", "Again."]);
+    chat.say("alice", "shall we ask it?");
+    chat.say("bob", &format!("{} what do you think?", chat.discord.mention()));
+    let sure = chat.expect_reply("Sure.").await;
+    chat.expect_asked(&["user: alice: shall we ask it?\nbob: what do you think?"]).await;
+    chat.reply_to("alice", sure.id, "really?");
+    chat.expect_reply("Again.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn only_listed_channels_and_their_threads_are_listened_to() {
+    let setup = Chat::setup();
+    let mut chat = setup.prepare().await;
+    let guild = chat.guild;
+    let listed = chat.discord.channel(guild, "agent");
+    let thread = chat.discord.thread(listed, "a thread");
+    chat.reconfigure(|config| config.listen.channels = [listed.into()].into());
+    chat.start_bot().await;
+    chat.say("alice", "not listed");
+    chat.tess.answers(["In the channel.", "In the thread."]);
+    let alice = "alice";
+    chat.discord.say(listed, alice, "listed");
+    assert_eq!(chat.discord.next_message(listed).await.content, "In the channel.");
+    chat.discord.say(thread, alice, "a thread of it");
+    assert_eq!(chat.discord.next_message(thread).await.content, "In the thread.");
+    let new = chat.discord.thread(listed, "a new thread");
+    chat.tess.answers(["In the new thread."]);
+    chat.discord.say(new, alice, "new");
+    assert_eq!(chat.discord.next_message(new).await.content, "In the new thread.");
+    assert_eq!(chat.metrics.taken(), 3);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn mentions_are_read_as_names_and_the_bots_own_is_taken_out() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Yes."]);
+    let bob = chat.discord.user("bob");
+    chat.say("alice", &format!("{} do you know <@{bob}>?", chat.discord.mention()));
+    chat.expect_reply("Yes.").await;
+    chat.expect_asked(&["user: alice: do you know @bob?"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn the_nickname_of_the_server_is_the_name_the_agent_reads() {
+    let chat = Chat::start().await;
+    let alice = "alice";
+    chat.discord.set_nick(chat.guild, alice, "Ali");
+    chat.tess.answers(["Hi."]);
+    chat.say("alice", "hi");
+    chat.expect_reply("Hi.").await;
+    chat.expect_asked(&["user: Ali: hi"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_reply_carries_what_it_replies_to_when_the_agent_would_not_see_it() {
+    let chat = Chat::setup().set("HISTORY_MESSAGES", "1").start().await;
+    chat.tess.answers(["One.", "Two.", "Three."]);
+    let old = chat.say("alice", "the password is fish");
+    chat.expect_reply("One.").await;
+    chat.say("bob", "something else");
+    chat.expect_reply("Two.").await;
+    chat.reply_to("carol", old, "is it?");
+    chat.expect_reply("Three.").await;
+    chat.execution().await;
+    chat.execution().await;
+    let asked = chat.execution().await.messages.to_string();
+    assert!(asked.contains("alice") && asked.contains("the password is fish") && asked.contains("is it?"), "{asked}");
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_forwarded_text_counts_as_text() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Old news."]);
+    let forward = json!({
+        "content": "",
+        "message_reference": {"type": 1, "message_id": "5", "channel_id": chat.channel.to_string()},
+        "message_snapshots": [{"message": {"content": "the news", "attachments": [], "type": 0}}],
+    });
+    chat.discord.say_with(chat.channel, "alice", &forward);
+    chat.expect_reply("Old news.").await;
+    let asked = chat.execution().await.messages.to_string();
+    assert!(asked.contains("the news"), "{asked}");
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_file_alone_is_noted_by_its_name_and_not_answered() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["I see a name."]);
+    let file = json!({"content": "", "attachments": [{"id": "9", "filename": "cat.png", "size": 10, "url": "https://cdn.discordapp.com/x",
+        "proxy_url": "https://cdn.discordapp.com/x"}]});
+    chat.discord.say_with(chat.channel, "alice", &file);
+    chat.say("alice", "what did I post?");
+    chat.expect_reply("I see a name.").await;
+    let asked = chat.execution().await.messages.to_string();
+    assert!(asked.contains("cat.png"), "{asked}");
+    assert_eq!(chat.metrics.taken(), 1);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn typing_is_shown_until_the_reply() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Done."]);
+    chat.tess.hold();
+    chat.say("alice", "think");
+    chat.discord.wait_typing(chat.channel).await;
+    let (discord, channel) = (chat.discord.clone(), chat.channel);
+    chat.until("typing to be shown again", || discord.typing_count(channel) >= 3).await;
+    chat.tess.release();
+    chat.expect_reply("Done.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn nothing_in_an_output_can_ping() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["@everyone <@&1> <@2> wake up"]);
+    chat.say("alice", "hi");
+    // The simulator records a violation for a message that could.
+    chat.expect_reply("@everyone <@&1> <@2> wake up").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_long_answer_comes_in_parts_and_only_the_first_is_a_reply() {
+    let chat = Chat::start().await;
+    let long =
+        (1..=60).map(|n| format!("Paragraph {n} {}", "word ".repeat(20).trim_end())).collect::<Vec<_>>().join("\n\n");
+    chat.tess.answers([long.as_str(), "Short."]);
+    let asked = chat.say("alice", "tell me everything");
+    let first = chat.next().await;
+    assert_eq!(first.reply_to, Some(asked));
+    let mut parts = vec![first.content];
+    while !parts.last().unwrap().contains("Paragraph 60 ") {
+        let part = chat.next().await;
+        assert_eq!(part.reply_to, None);
+        assert!(part.content.chars().count() <= 2000);
+        parts.push(part.content);
+    }
+    assert!(parts.len() > 2, "{}", parts.len());
+    chat.settled().await;
+    chat.say("alice", "and now?");
+    chat.expect_reply("Short.").await;
+    chat.execution().await;
+    let second = chat.execution().await;
+    assert_eq!(second.messages[1]["content"], long, "the agent sees its whole answer");
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_very_long_answer_comes_as_a_file_under_its_first_part() {
+    let chat = Chat::start().await;
+    let long =
+        (1..=400).map(|n| format!("Paragraph {n} {}", "word ".repeat(20).trim_end())).collect::<Vec<_>>().join("\n\n");
+    chat.tess.answers([long.as_str()]);
+    chat.say("alice", "tell me everything");
+    let message = chat.next().await;
+    let [(name, content)] = message.files.as_slice() else { panic!("{} files", message.files.len()) };
+    assert!(name.ends_with(".md"), "{name}");
+    assert_eq!(String::from_utf8_lossy(content), long);
+    assert!(message.content.starts_with("Paragraph 1 "), "{}", message.content);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn an_edited_message_is_read_as_it_is_now() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["One.", "Two."]);
+    let first = chat.say("alice", "my cat is grey");
+    chat.expect_reply("One.").await;
+    chat.discord.edit(first, "my cat is black");
+    chat.say("alice", "what colour?");
+    chat.expect_reply("Two.").await;
+    chat.expect_asked(&["user: alice: my cat is grey"]).await;
+    chat.expect_asked(&["user: alice: my cat is black", "assistant: One.", "user: alice: what colour?"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn an_unfurled_link_changes_nothing() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["One.", "Two."]);
+    let first = chat.say("alice", "see https://example.org");
+    chat.expect_reply("One.").await;
+    chat.discord.unfurl(first);
+    chat.say("alice", "well?");
+    chat.expect_reply("Two.").await;
+    chat.expect_asked(&["user: alice: see https://example.org"]).await;
+    chat.expect_asked(&["user: alice: see https://example.org", "assistant: One.", "user: alice: well?"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn deleted_messages_are_forgotten() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["One.", "Two.", "Three."]);
+    let secret = chat.say("alice", "my number is 555");
+    chat.expect_reply("One.").await;
+    let other = chat.say("bob", "forget that");
+    chat.expect_reply("Two.").await;
+    chat.discord.delete(secret);
+    chat.discord.delete_bulk(&[other]);
+    chat.say("carol", "what was the number?");
+    chat.expect_reply("Three.").await;
+    chat.execution().await;
+    chat.execution().await;
+    let asked = chat.execution().await.messages.to_string();
+    assert!(!asked.contains("555") && !asked.contains("forget that"), "{asked}");
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_deleted_while_it_waits_is_not_answered() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["One."]);
+    chat.tess.hold();
+    chat.say("alice", "first");
+    chat.expect_asked(&["user: alice: first"]).await;
+    let second = chat.say("bob", "second");
+    let metrics = chat.metrics.clone();
+    chat.until("both to be taken", || metrics.taken() == 2).await;
+    chat.discord.delete(second);
+    chat.until("the deletion to be seen", || metrics.settled() == 1).await;
+    chat.tess.release();
+    chat.expect_reply("One.").await;
+    chat.settled().await;
+    assert_eq!(chat.tess.charged(), 1);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn the_history_is_bounded_by_messages_and_whole_turns_are_dropped() {
+    let chat = Chat::setup().set("HISTORY_MESSAGES", "4").start().await;
+    chat.tess.answers(["A1", "A2", "A3"]);
+    for text in ["q1", "q2", "q3"] {
+        chat.say("alice", text);
+        chat.next().await;
+    }
+    chat.execution().await;
+    chat.execution().await;
+    chat.expect_asked(&["user: alice: q2", "assistant: A2", "user: alice: q3"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn instructions_are_the_first_developer_message() {
+    let chat = Chat::setup().set("TESS_INSTRUCTIONS", "Answer in verse.").start().await;
+    chat.tess.answers(["Roses."]);
+    chat.say("alice", "hi");
+    chat.expect_reply("Roses.").await;
+    chat.expect_asked(&["developer: Answer in verse.", "user: alice: hi"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_not_set_is_not_sent_and_what_was_is() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Hi."]);
+    chat.say("alice", "hi");
+    chat.expect_reply("Hi.").await;
+    let body = chat.execution().await.body;
+    let names: Vec<&String> = body.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["messages", "waitExecution"]);
+    chat.finish().await;
+
+    let chat = Chat::setup().set("TESS_TEMPERATURE", "0.5").set("TESS_TOOLS", "internet").start().await;
+    chat.tess.answers(["Hi."]);
+    chat.say("alice", "hi");
+    chat.expect_reply("Hi.").await;
+    let body = chat.execution().await.body;
+    assert_eq!((&body["temperature"], &body["tools"]), (&json!("0.5"), &json!("internet")));
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn after_a_restart_the_history_is_rebuilt_from_discord() {
+    let mut chat = Chat::start().await;
+    let long = (1..=30).map(|n| format!("Line {n} {}", "word ".repeat(30).trim_end())).collect::<Vec<_>>().join("\n");
+    chat.tess.answers(["One.", long.as_str(), "Three."]);
+    chat.say("alice", "first");
+    chat.expect_reply("One.").await;
+    chat.say("bob", "at length");
+    let mut read = chat.next().await;
+    while !read.content.contains("Line 30 ") {
+        read = chat.next().await;
+    }
+    chat.settled().await;
+    chat.stop_bot().await.unwrap();
+    chat.start_bot().await;
+    chat.say("carol", "and?");
+    chat.expect_reply("Three.").await;
+    chat.execution().await;
+    chat.execution().await;
+    let long = format!("assistant: {long}");
+    let lines = ["user: alice: first", "assistant: One.", "user: bob: at length", long.as_str(), "user: carol: and?"];
+    chat.expect_asked(&lines).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn all_histories_together_are_bounded_and_an_evicted_one_is_rebuilt() {
+    let chat = Chat::setup().change(|config| config.history.total_bytes = 40_000).start().await;
+    let guild = chat.guild;
+    let alice = "alice";
+    chat.tess.answer_with(|_| "Noted.".to_owned());
+    let first = chat.discord.channel(guild, "first");
+    let text = "x".repeat(1900);
+    chat.discord.say(first, alice, "remember the fish");
+    chat.discord.next_message(first).await;
+    for n in 0..30 {
+        let channel = chat.discord.channel(guild, &format!("c{n}"));
+        chat.discord.say(channel, alice, &text);
+        chat.discord.next_message(channel).await;
+    }
+    chat.settled().await;
+    assert!(chat.metrics.histories_bytes() <= 40_000, "{}", chat.metrics.histories_bytes());
+    for _ in 0..31 {
+        chat.execution().await;
+    }
+    chat.discord.say(first, alice, "what?");
+    chat.discord.next_message(first).await;
+    let asked = chat.execution().await.messages.to_string();
+    assert!(asked.contains("remember the fish"), "{asked}");
+    chat.finish().await;
+}

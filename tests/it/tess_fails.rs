@@ -1,0 +1,183 @@
+//! Tess fails in every way it can: one clear text for the person, no second charge, and the conversation goes on.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::Chat;
+
+/// The bot says what went wrong, and answers the next message as if nothing had been.
+async fn one_text_and_then_an_answer(chat: Chat, word: &str) {
+    let asked = chat.say("alice", "hi");
+    let text = chat.next().await;
+    assert_eq!(text.reply_to, Some(asked));
+    assert!(text.content.starts_with("⚠️") && text.content.contains(word), "{}", text.content);
+    chat.settled().await;
+    chat.tess.answers(["Here I am."]);
+    chat.say("alice", "again");
+    chat.expect_reply("Here I am.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn an_execution_that_failed_with_http_200_is_told() {
+    for error in [json!(null), json!("agent execution failed"), json!({"message": "it broke"})] {
+        let chat = Chat::start().await;
+        chat.tess.fail_execution_next(error);
+        one_text_and_then_an_answer(chat, "could not finish").await;
+    }
+}
+
+#[tokio::test]
+async fn an_empty_answer_is_told() {
+    let chat = Chat::start().await;
+    chat.tess.succeed_empty_next();
+    one_text_and_then_an_answer(chat, "nothing").await;
+}
+
+#[tokio::test]
+async fn no_credits_left_is_told() {
+    let chat = Chat::start().await;
+    chat.tess.no_credits_next();
+    one_text_and_then_an_answer(chat, "credits").await;
+}
+
+#[tokio::test]
+async fn a_5xx_is_an_unknown_outcome_and_is_not_repeated() {
+    for status in [500, 502, 503, 504] {
+        let chat = Chat::start().await;
+        chat.tess.html_next(status);
+        let tess = chat.tess.clone();
+        one_text_and_then_an_answer(chat, "charged").await;
+        assert_eq!(tess.execute_requests(), 2, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn cloudflares_524_is_an_unknown_outcome_and_is_charged_once() {
+    let chat = Chat::start().await;
+    chat.tess.plain_524_next();
+    let tess = chat.tess.clone();
+    one_text_and_then_an_answer(chat, "charged").await;
+    assert_eq!(tess.charged(), 2, "one for each message");
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_and_one_that_never_ends_are_unknown_outcomes() {
+    let chat = Chat::start().await;
+    chat.tess.truncate_next();
+    one_text_and_then_an_answer(chat, "charged").await;
+    let chat = Chat::start().await;
+    chat.tess.endless_body_next();
+    one_text_and_then_an_answer(chat, "charged").await;
+    let chat = Chat::start().await;
+    chat.tess.drop_connection_next();
+    one_text_and_then_an_answer(chat, "charged").await;
+}
+
+#[tokio::test]
+async fn a_tess_that_never_answers_is_given_up_in_time() {
+    let chat = Chat::setup().change(|config| config.pace.execute_request = Duration::from_millis(100)).start().await;
+    chat.tess.hang_next();
+    one_text_and_then_an_answer(chat, "charged").await;
+}
+
+#[tokio::test]
+async fn a_429_is_waited_for_and_nobody_notices() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Here."]);
+    chat.tess.rate_limit_next(Some(0.05), true);
+    chat.tess.rate_limit_next(None, true);
+    chat.say("alice", "hi");
+    chat.expect_reply("Here.").await;
+    assert_eq!(chat.tess.charged(), 1);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn an_unfinished_execution_is_polled_to_its_end() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["At last."]);
+    chat.tess.unfinished_next(3);
+    chat.say("alice", "hi");
+    chat.expect_reply("At last.").await;
+    assert_eq!((chat.tess.charged(), chat.tess.polls()), (1, 4));
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_tried_again_until_tess_is_back() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Back."]);
+    chat.tess.refuse_connections(true).await;
+    chat.say("alice", "hi");
+    chat.discord.wait_typing(chat.channel).await;
+    chat.tess.refuse_connections(false).await;
+    chat.expect_reply("Back.").await;
+    assert_eq!(chat.tess.charged(), 1);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_vanished_agent_a_wrong_key_and_a_missing_workspace_are_told_apart() {
+    let chat = Chat::start().await;
+    chat.tess.fail_next(404, &json!({"message": "Agent not found"}));
+    one_text_and_then_an_answer(chat, "agent").await;
+    let chat = Chat::start().await;
+    chat.tess.fail_next(403, &json!({"error": "Invalid authentication"}));
+    one_text_and_then_an_answer(chat, "TESS_API_KEY").await;
+    let chat = Chat::start().await;
+    chat.tess.fail_next(422, &json!({"message": "The x-workspace-id header is required."}));
+    one_text_and_then_an_answer(chat, "TESS_WORKSPACE_ID").await;
+}
+
+#[tokio::test]
+async fn who_waits_long_sees_a_note_and_it_is_gone_with_the_answer() {
+    let chat = Chat::setup().change(|config| config.notice_after = Duration::from_millis(30)).start().await;
+    chat.tess.answers(["Finally."]);
+    chat.tess.hold();
+    let asked = chat.say("alice", "think hard");
+    let note = chat.next().await;
+    assert!(note.content.starts_with('⏳'), "{}", note.content);
+    assert_eq!(note.reply_to, Some(asked));
+    chat.tess.release();
+    chat.expect_reply("Finally.").await;
+    chat.settled().await;
+    let left: Vec<String> = chat.discord.messages(chat.channel).into_iter().map(|message| message.content).collect();
+    assert_eq!(left, ["think hard", "Finally."]);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_note_is_taken_away_after_a_failure_too() {
+    let chat = Chat::setup().change(|config| config.notice_after = Duration::from_millis(30)).start().await;
+    chat.tess.fail_execution_next(json!("no"));
+    chat.tess.hold();
+    chat.say("alice", "think hard");
+    chat.next().await;
+    chat.tess.release();
+    let text = chat.next().await;
+    assert!(text.content.starts_with("⚠️"), "{}", text.content);
+    chat.settled().await;
+    assert_eq!(chat.discord.messages(chat.channel).len(), 2);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_limit_of_requests_is_kept_and_channels_are_served_in_turn() {
+    let chat = Chat::setup().set("TESS_REQUESTS_PER_SECOND", "20").start().await;
+    let guild = chat.guild;
+    let alice = "alice";
+    let channels: Vec<u64> = (0..6).map(|n| chat.discord.channel(guild, &format!("c{n}"))).collect();
+    for channel in &channels {
+        chat.discord.say(*channel, alice, "hi");
+    }
+    for channel in &channels {
+        chat.discord.next_message(*channel).await;
+    }
+    let times: Vec<_> = chat.tess.executions().iter().map(|execution| execution.at).collect();
+    for pair in times.windows(2) {
+        assert!(pair[1] - pair[0] >= Duration::from_millis(45), "{:?}", pair[1] - pair[0]);
+    }
+    chat.finish().await;
+}
