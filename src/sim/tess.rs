@@ -1,4 +1,4 @@
-//! A simulator of Tess: agents, executions, waits, polls, and what goes wrong with them.
+//! A simulator of Tess: agents, executions, waits, polls, streams, files, and what goes wrong with them.
 //!
 //! Strict: what the real service would refuse is refused, and what no configuration excuses (an unknown route, a missing
 //! header, roles in the wrong order, a request during a rate limit) is also kept in [`TessSim::violations`].
@@ -6,8 +6,10 @@
 
 mod answers;
 mod faults;
+mod files;
 mod net;
 mod routes;
+mod stream;
 mod validate;
 mod world;
 
@@ -23,6 +25,8 @@ use tokio_util::task::AbortOnDropHandle;
 pub use self::{
     answers::default_answer,
     faults::{Fault, Route},
+    files::StoredFile,
+    stream::StreamFault,
     world::Execution,
 };
 use self::{net::Gate, world::World};
@@ -59,6 +63,14 @@ pub struct TessOptions {
     pub wait_limit: Duration,
     /// What a wait that was cut gets.
     pub cut_wait: CutWait,
+    /// Words of one event of a stream.
+    pub words_per_piece: usize,
+    /// Time between two events of a stream.
+    pub pace: Duration,
+    /// Longest file, in bytes.
+    pub file_bytes: usize,
+    /// Polls that find a file still waiting to be read.
+    pub file_polls: usize,
 }
 
 /// What a wait that was cut gets; both are on record.
@@ -87,6 +99,10 @@ impl Default for TessOptions {
             delay: Duration::ZERO,
             wait_limit: Duration::from_secs(100),
             cut_wait: CutWait::Unfinished,
+            words_per_piece: 3,
+            pace: Duration::ZERO,
+            file_bytes: 32 * 1024 * 1024,
+            file_polls: 1,
         }
     }
 }
@@ -180,6 +196,16 @@ impl TessSim {
     /// Adds an agent, or replaces the one of the same `id`.
     pub fn add_agent(&self, id: u64, title: &str, kind: &str) {
         self.shared.change(|world| world.agents.insert(id, agent(id, title, &format!("agent-{id}"), kind)));
+    }
+
+    /// Adds a question to an agent, as `GET /agents/{id}` shows it. A required one has to be answered from now on.
+    pub fn add_question(&self, id: u64, question: Value) {
+        self.shared.change(|world| {
+            let agent = world.agents.get_mut(&id);
+            if let Some(questions) = agent.and_then(|agent| agent["questions"].as_array_mut()) {
+                questions.push(question);
+            }
+        });
     }
 
     /// Removes an agent: from now on it is not found.

@@ -10,7 +10,7 @@ use axum::{
 use futures_util::stream;
 use serde_json::{Value, json};
 
-use super::{TessSim, net::Cut};
+use super::{TessSim, net::Cut, stream::StreamFault};
 
 /// Bytes of one piece of an endless body.
 const ENDLESS_PIECE: usize = 64 * 1024;
@@ -24,6 +24,10 @@ pub enum Route {
     Poll,
     /// `GET /agents` and `GET /agents/{id}`.
     Agents,
+    /// `POST /files`.
+    Upload,
+    /// `GET /files/{id}` and `DELETE /files/{id}`.
+    File,
 }
 
 /// What goes wrong with one request.
@@ -67,6 +71,15 @@ pub enum Fault {
     DropConnection,
     /// The right answer, late.
     Slow(Duration),
+    /// The answer to a request for a stream is JSON, as if none had been asked for.
+    PlainAnswer,
+    /// A stream goes wrong.
+    Stream {
+        /// Pieces told before it.
+        after: usize,
+        /// What goes wrong.
+        what: StreamFault,
+    },
 }
 
 impl Fault {

@@ -17,7 +17,9 @@ use tokio::time::{sleep_until, timeout};
 use super::{
     CutWait, Shared,
     faults::{self, Fault, Route},
+    files,
     net::Cut,
+    stream,
     validate::validate,
 };
 
@@ -27,8 +29,8 @@ const BODY_BYTES: usize = 16 * 1024 * 1024;
 /// Headers kept with an execution.
 const HEADERS_KEPT: [&str; 4] = ["accept", "content-type", "user-agent", "x-workspace-id"];
 
-type Sim = State<Arc<Shared>>;
-type Params = Query<BTreeMap<String, String>>;
+pub(super) type Sim = State<Arc<Shared>>;
+pub(super) type Params = Query<BTreeMap<String, String>>;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let routes = Router::new()
@@ -36,6 +38,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/agents/{id}", get(show_agent))
         .route("/agents/{id}/execute", post(execute))
         .route("/agent-responses/{id}", get(poll))
+        .merge(files::router(shared.options.file_bytes))
         .route_layer(middleware::from_fn_with_state(shared.clone(), check));
     Router::new()
         .nest("/api", routes.clone())
@@ -55,7 +58,7 @@ async fn unknown(State(sim): Sim, method: Method, uri: Uri) -> Response {
 async fn check(State(sim): Sim, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if request.method() == Method::POST {
+    if request.uri().path().ends_with("/execute") && request.method() == Method::POST {
         sim.change(|world| world.execute_requests += 1);
     }
     if !text("accept").is_some_and(|accept| accept.contains("application/json")) {
@@ -126,7 +129,7 @@ async fn poll(State(sim): Sim, ConnectInfo(cut): ConnectInfo<Cut>, Path(id): Pat
     }
 }
 
-async fn respond(sim: &Shared, route: Route, body: &Value, cut: Cut) -> Response {
+pub(super) async fn respond(sim: &Shared, route: Route, body: &Value, cut: Cut) -> Response {
     let fault = sim.change(|world| world.next_fault(route));
     if let Some(response) = fault.as_ref().and_then(Fault::instead) {
         return response;
@@ -146,6 +149,7 @@ async fn execute(
         Ok(valid) => valid,
         Err((status, body)) => return refuse(status, &body),
     };
+    let streams = body["stream"] == json!(true);
     let waits = [&body["waitExecution"], &body["wait_execution"]].contains(&&json!(true))
         || params.get("waitExecution").is_some_and(|value| value == "true");
     let fault = sim.change(|world| world.next_fault(Route::Execute));
@@ -156,6 +160,9 @@ async fn execute(
         HEADERS_KEPT.iter().filter_map(|&name| Some((name.to_owned(), headers.get(name)?.to_str().ok()?.to_owned())));
     let kept = kept.collect();
     let id = sim.change(|world| world.run(agent, body, kept, sim.options.delay, fault.as_ref()));
+    if streams && stream::is_told(fault.as_ref()) {
+        return stream::respond(sim, id, fault, cut);
+    }
     let cut_short = waits
         && !matches!(fault, Some(Fault::Http524 | Fault::Hang))
         && timeout(sim.options.wait_limit, end_of(&sim, id)).await.is_err();
@@ -176,7 +183,8 @@ fn valid(sim: &Shared, id: &str, body: &[u8]) -> Result<(u64, Value), (u16, Valu
         sim.change(|world| world.violation("a body that is not JSON"));
         return Err((400, json!({"error": "Validation failed", "messages": {"body": ["Not JSON."]}})));
     };
-    match validate(&agent, &body) {
+    let valid = validate(&agent, &body, |file| sim.world().files.status(file).map(str::to_owned));
+    match valid {
         Ok(()) => Ok((id, body)),
         Err(invalid) => {
             if invalid.violation {
@@ -188,7 +196,7 @@ fn valid(sim: &Shared, id: &str, body: &[u8]) -> Result<(u64, Value), (u16, Valu
 }
 
 /// Returns when the execution ended, or at once when only polls end it.
-async fn end_of(sim: &Shared, id: u64) {
+pub(super) async fn end_of(sim: &Shared, id: u64) {
     let ready_at = sim.world().find(id).filter(|run| !run.ends_by_polls()).map(|run| run.ready_at);
     if let Some(ready_at) = ready_at {
         sleep_until(ready_at).await;
@@ -196,7 +204,7 @@ async fn end_of(sim: &Shared, id: u64) {
     }
 }
 
-fn refuse(status: u16, body: &Value) -> Response {
+pub(super) fn refuse(status: u16, body: &Value) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, Json(body)).into_response()
 }

@@ -12,6 +12,8 @@ use tokio::time::Instant;
 use super::{
     answers,
     faults::{Fault, Route},
+    files::Files,
+    stream::StreamFault,
 };
 
 /// Executions and violations that are kept.
@@ -51,13 +53,19 @@ pub struct Execution {
 pub(super) struct Run {
     agent: u64,
     input: String,
-    output: String,
+    pub(super) output: String,
+    /// Its `generated_files`; null leaves the field out.
+    generated: Value,
+    /// The word of a stream's last event, when it is not the right one.
+    last_word: Option<String>,
     /// Present when it ends as failed; null leaves the field out.
     failed: Option<Value>,
     null_credits: bool,
     /// The earliest end.
     pub(super) ready_at: Instant,
     held: bool,
+    /// Pieces of a stream told while it is held.
+    held_after: usize,
     /// Polls that still find it unfinished, when it ends by polls.
     polls_left: Option<usize>,
     /// Seconds after the start of the service.
@@ -67,6 +75,11 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn is_free(&self) -> bool {
         !self.held && self.polls_left.is_none()
+    }
+
+    /// Whether a stream goes on after so many pieces.
+    pub(super) fn tells(&self, pieces: usize) -> bool {
+        !self.held || pieces < self.held_after
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -86,12 +99,16 @@ impl Run {
             None => "succeeded",
         };
         let mut view = json!({
-            "id": id, "status": status, "input": self.input, "output": if over { self.output.as_str() } else { "" },
+            "id": id, "status": status, "input": self.input,
+            "output": if status == "succeeded" { self.output.as_str() } else { "" },
             "credits": self.credits(over), "root_id": id, "template_id": self.agent,
             "created_at": timestamp(self.created), "updated_at": timestamp(self.created + u64::from(over) * 2),
         });
         if let Some(error) = self.failed.as_ref().filter(|error| over && !error.is_null()) {
             view["error"] = error.clone();
+        }
+        if status == "succeeded" && !self.generated.is_null() {
+            view["generated_files"] = self.generated.clone();
         }
         view
     }
@@ -120,6 +137,11 @@ pub(super) struct World {
     pub(super) answer: AnswerFn,
     pub(super) hold: bool,
     pub(super) hold_next: usize,
+    /// After how many pieces the next streams are held.
+    pub(super) hold_stream: VecDeque<usize>,
+    pub(super) files: Files,
+    /// The `generated_files` of the next executions.
+    pub(super) generated: VecDeque<Value>,
     pub(super) charged: usize,
     pub(super) polls: usize,
     pub(super) execute_requests: usize,
@@ -145,6 +167,9 @@ impl World {
             answer: Box::new(answers::default_answer),
             hold: false,
             hold_next: 0,
+            hold_stream: VecDeque::new(),
+            files: Files::default(),
+            generated: VecDeque::new(),
             charged: 0,
             polls: 0,
             execute_requests: 0,
@@ -204,17 +229,26 @@ impl World {
         self.charged += 1;
         let messages = body["messages"].clone();
         let last = messages.as_array().and_then(|messages| messages.last()?["content"].as_str()).unwrap_or_default();
+        let held_after = if body["stream"] == json!(true) { self.hold_stream.pop_front() } else { None };
         let run = Run {
             agent,
             input: last.to_owned(),
             output: self.output(&messages, fault),
             failed: match fault {
-                Some(Fault::Failed(error)) => Some(error.clone()),
+                Some(Fault::Failed(error) | Fault::Stream { what: StreamFault::Fail(error), .. }) => {
+                    Some(error.clone())
+                }
+                _ => None,
+            },
+            generated: self.generated.pop_front().unwrap_or_default(),
+            last_word: match fault {
+                Some(Fault::Status(status)) => Some(status.clone()),
                 _ => None,
             },
             null_credits: matches!(fault, Some(Fault::NullCredits)),
             ready_at: Instant::now() + delay,
-            held: self.hold || self.hold_next > 0,
+            held: self.hold || self.hold_next > 0 || held_after.is_some(),
+            held_after: held_after.unwrap_or_default(),
             polls_left: match fault {
                 Some(Fault::Unfinished(polls)) => Some(*polls),
                 _ => None,
@@ -258,6 +292,23 @@ impl World {
             view["status"] = json!(status);
         }
         json!({"template_id": run.agent.to_string(), "responses": [view]})
+    }
+
+    /// An event of a stream: a piece, or the end. `None` when there is no end to tell.
+    pub(super) fn told(&self, id: u64, piece: Option<&str>) -> Option<Value> {
+        let run = self.runs.get(&id).filter(|run| piece.is_some() || !run.ends_by_polls())?;
+        let mut event = run.view(id, "running");
+        if event.get("error").is_none() {
+            event["error"] = Value::Null;
+        }
+        event["output"] = json!(piece.unwrap_or_default());
+        if piece.is_some() {
+            event["status"] = json!("running");
+            event["credits"] = Value::Null;
+        } else if event["status"] == "succeeded" {
+            event["status"] = json!(run.last_word.as_deref().unwrap_or("completed"));
+        }
+        Some(event)
     }
 
     pub(super) fn next_unread(&mut self) -> Option<Execution> {
