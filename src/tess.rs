@@ -4,7 +4,11 @@
 //! did not run: after a 429, or when no connection came about. Whatever else goes wrong before an execution's id is
 //! known is [`TessError::OutcomeUnknown`], and a person decides. Polls and look-ups cost nothing and may be repeated.
 //!
-//! What is known of Tess, and the test that holds it (in `tests/it/tess_client.rs` unless a module is named):
+//! There are two ways to wait. [`Tess::execute`] has the answer at its end; [`Tess::stream`] has the text as it is
+//! written, and the execution's id with its first words. Both share all else: the limiter, what is refused, the poll.
+//!
+//! What is known of Tess, and the test that holds it (in `tests/it/tess_client.rs`, `tess_stream.rs` and `tess_files.rs`
+//! unless a module is named):
 //!
 //! | fact | test |
 //! |---|---|
@@ -29,36 +33,50 @@
 //! | 422 for an option that the agent does not have | `an_option_the_agent_does_not_have_is_refused` |
 //! | "no credits", whatever the status | `no_credits_is_recognised`, `error::each_status_and_body_becomes_one_variant` |
 //! | agents come in pages, with other types among them | `the_chat_agents_of_every_page_are_listed` |
+//! | an agent's own fields are at the root of the body | `a_channels_options_come_before_the_defaults` |
+//! | options are texts, numbers or booleans | `agent::a_select_takes_its_options_as_tess_gave_them` |
+//! | the options of a `multiselect` may be in its description | `agent::a_multiselect_takes_several_of_its_options_each_once` |
+//! | `required` is not enforced for the usual questions | `agent::only_unusual_required_questions_without_an_answer_are_missing` |
+//! | `temperature` is one of the agent's texts, not any number | `defaults_that_the_agent_does_not_have_are_named_with_what_it_has` |
+//! | `stream: true` answers with events, one JSON a `data:` line | `a_stream_is_asked_for_and_its_text_grows` |
+//! | `output` of an event is a piece | `a_stream_is_asked_for_and_its_text_grows` |
+//! | comments, `[DONE]`, CRLF, lines that are not JSON | `stream::only_the_events_are_seen`, `a_line_that_is_not_json_is_passed_over` |
+//! | a stream may break off, and its execution goes on | `a_stream_that_breaks_off_is_finished_by_polling` |
+//! | a stream may end as failed | `a_stream_that_ends_as_failed_is_a_failure` |
+//! | `generated_files` in an answer, in a form that no source shows | `files::generated_files_are_read_in_every_form_that_has_an_address` |
+//! | a file is `waiting`, then `completed` or `failed` | `a_file_is_sent_waited_for_and_read_by_an_execution` |
+//! | `file_ids` takes 5 files that are `completed` | `a_file_that_tess_does_not_know_is_refused` |
+//! | 413 for a file that is too long | `a_file_that_is_too_long_is_refused` |
+//! | an account stores 30 files | `a_full_storage_is_told_from_a_file_that_is_refused` |
 
+mod agent;
 mod detail;
 mod error;
+mod execution;
+mod files;
 mod http;
+mod light;
 mod limiter;
+mod options;
+mod stream;
 mod wire;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
-use reqwest::{Request, StatusCode};
 use serde::Serialize;
-use serde_json::Value;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::Instant;
 
-pub use self::error::TessError;
-pub use self::wire::{Agent, Question};
-use self::{
-    detail::Hidden,
-    error::refusal,
-    http::{Http, NoReply, Reply},
-    limiter::{Class, Limiter, Ticket},
-    wire::{Execution, State},
+pub use self::{
+    agent::{Agent, Question},
+    error::TessError,
+    files::{
+        AUDIO, AUDIO_BYTES, DOCUMENTS, FILE_BYTES, FILES_PER_EXECUTION, FileId, FileKind, GeneratedFile, IMAGES,
+        STORED_FILES, VIDEO,
+    },
+    options::{BadDefault, Invalid, Options},
 };
+use self::{http::Http, limiter::Limiter, wire::Delivery};
 use crate::config::{AgentId, Pace, TessConfig};
-
-/// How long a poll or a look-up may stay unanswered.
-const LIGHT_REQUEST: Duration = Duration::from_secs(15);
-
-/// How long a look-up of agents may take in all, waiting for a free request and for the end of a rate limit included.
-const LOOK_UP: Duration = Duration::from_secs(45);
 
 /// Agents of one page of the list.
 const AGENTS_PER_PAGE: usize = 50;
@@ -87,6 +105,19 @@ pub struct ChatMessage {
     pub content: String,
 }
 
+/// What is asked of an agent.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The agent to execute.
+    pub agent: AgentId,
+    /// The conversation; the last message must be the user's.
+    pub messages: &'a [ChatMessage],
+    /// The answers to the agent's own questions.
+    pub options: &'a Options,
+    /// Files to read, at most [`FILES_PER_EXECUTION`]; each has been waited for.
+    pub files: &'a [FileId],
+}
+
 /// The numeric id of an execution, `agent-responses/{id}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExecutionId(pub u64);
@@ -102,10 +133,12 @@ impl fmt::Display for ExecutionId {
 pub struct Answer {
     /// The execution that wrote it.
     pub execution: ExecutionId,
-    /// Markdown; never blank.
+    /// Markdown; blank only when there are files.
     pub output: String,
     /// Tess credits charged; 0 when Tess does not say.
     pub credits: f64,
+    /// The files it made, at most 10.
+    pub files: Vec<GeneratedFile>,
 }
 
 /// A client of one token. Clones share the token's limiter.
@@ -137,17 +170,62 @@ impl Tess {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Executes `agent` with a conversation and waits for the end, at most `TESS_TIMEOUT` after the first time the
-    /// request went out. The last message must be the user's.
+    /// Executes an agent with a conversation and waits for the end, at most `TESS_TIMEOUT` after the first time the
+    /// request went out.
     ///
     /// Dropping the future gives a place in the queue back; an execution that already runs goes on at Tess.
     ///
     /// # Errors
     ///
-    /// Every variant of [`TessError`] but [`TessError::Unavailable`]. After [`TessError::OutcomeUnknown`] and
-    /// [`TessError::TimedOut`] the execution may have been charged.
-    pub async fn execute(&self, agent: AgentId, messages: &[ChatMessage]) -> Result<Answer, TessError> {
-        self.inner.execute(agent, messages).await
+    /// Every variant of [`TessError`] but [`TessError::Unavailable`] and those of files. After
+    /// [`TessError::OutcomeUnknown`] and [`TessError::TimedOut`] the execution may have been charged.
+    pub async fn execute(&self, request: &Request<'_>) -> Result<Answer, TessError> {
+        self.inner.execute(request, Delivery::Whole, |_| {}).await
+    }
+
+    /// As [`Tess::execute`], but `on_text` gets the whole text so far whenever there is more of it; it should be quick.
+    ///
+    /// A stream that breaks off is finished by polling its execution, without further calls of `on_text`. Only the
+    /// answer is the whole truth: a text that was shown may be part of an execution that failed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tess::execute`]. A stream that breaks off before its first event is [`TessError::OutcomeUnknown`].
+    pub async fn stream(&self, request: &Request<'_>, on_text: impl FnMut(&str)) -> Result<Answer, TessError> {
+        self.inner.execute(request, Delivery::Stream, on_text).await
+    }
+
+    /// Sends a file of at most [`FILE_BYTES`]; `process` has it read, which costs credits, and which an execution needs.
+    ///
+    /// # Errors
+    ///
+    /// [`TessError::FileRefused`], [`TessError::StorageFull`], or as [`Tess::agent`]. After [`TessError::Unavailable`]
+    /// the file may be stored under an id that nobody knows.
+    pub async fn upload(&self, name: &str, mime: &str, bytes: Vec<u8>, process: bool) -> Result<FileId, TessError> {
+        self.inner.upload(name, mime, bytes, process).await
+    }
+
+    /// Waits until Tess has read a file.
+    ///
+    /// # Errors
+    ///
+    /// [`TessError::FileRefused`] when it could not be read, [`TessError::TimedOut`] at `deadline`.
+    pub async fn wait_for_file(&self, file: FileId, deadline: Instant) -> Result<(), TessError> {
+        self.inner.wait_for_file(file, deadline).await
+    }
+
+    /// Deletes a file; one that is gone already is no error.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tess::agent`].
+    pub async fn delete_file(&self, file: FileId) -> Result<(), TessError> {
+        self.inner.delete_file(file).await
+    }
+
+    /// `TESS_MODEL`, `TESS_TEMPERATURE` and `TESS_TOOLS`, as far as `agent` would refuse them.
+    pub fn check_defaults(&self, agent: &Agent) -> Vec<BadDefault> {
+        options::bad_defaults(&self.inner.config, agent)
     }
 
     /// What Tess knows of an agent.
@@ -157,7 +235,7 @@ impl Tess {
     /// [`TessError::AgentNotFound`], [`TessError::Unavailable`] when Tess gave no readable answer, or why it refused.
     pub async fn agent(&self, agent: AgentId) -> Result<Agent, TessError> {
         let found = self.inner.look_up(&format!("/agents/{agent}"), Some(agent)).await?;
-        wire::agent(&found).ok_or_else(|| TessError::Unavailable { detail: "not an agent's description".to_owned() })
+        Agent::read(&found).ok_or_else(|| TessError::Unavailable { detail: "not an agent's description".to_owned() })
     }
 
     /// The chat agents that the key sees, at most 1,000.
@@ -182,152 +260,4 @@ impl Tess {
     pub fn ahead(&self) -> usize {
         self.inner.limiter.waiting_executions()
     }
-}
-
-impl Inner {
-    async fn execute(&self, agent: AgentId, messages: &[ChatMessage]) -> Result<Answer, TessError> {
-        let hidden = Hidden::new(&self.config.api_key, messages);
-        let request =
-            self.http.post(&format!("/agents/{agent}/execute"), wire::execute_body(&self.config, messages))?;
-        let ticket = self.limiter.ticket(Class::Execution);
-        self.limiter.turn(&ticket).await;
-        let deadline = Instant::now() + self.config.timeout;
-        let started = match self.start(&request, &ticket, deadline).await? {
-            Started::Execution(execution) => execution,
-            Started::Refused(reply) => return Err(refused_execution(&reply, agent, &hidden)),
-        };
-        let id = started.id;
-        match outcome(started, &hidden) {
-            Some(outcome) => outcome,
-            None => timeout_at(deadline, self.poll_to_the_end(id, &hidden))
-                .await
-                .unwrap_or(Err(TessError::TimedOut { waited: self.config.timeout })),
-        }
-    }
-
-    /// Sends `POST execute` until it was taken or refused. The first turn of `ticket` has been waited for.
-    async fn start(&self, request: &Request, ticket: &Ticket, deadline: Instant) -> Result<Started, TessError> {
-        let mut backoff = self.pace.backoff_min;
-        loop {
-            let limit = self.pace.execute_request.min(deadline.saturating_duration_since(Instant::now()));
-            let (nothing_ran, pause) = match self.http.send(request, limit).await {
-                Ok(reply) if reply.status == StatusCode::TOO_MANY_REQUESTS => {
-                    let retry_after = self.rate_limited(&reply);
-                    (TessError::RateLimited { retry_after }, retry_after)
-                }
-                Ok(reply) => return started(reply),
-                Err(NoReply::NotSent { detail }) => (TessError::NotSent { detail }, jittered(backoff)),
-                Err(NoReply::Lost { .. }) if Instant::now() >= deadline => {
-                    return Err(TessError::TimedOut { waited: self.config.timeout });
-                }
-                Err(NoReply::Lost { detail }) => return Err(TessError::OutcomeUnknown { detail }),
-            };
-            if Instant::now() + pause >= deadline {
-                return Err(nothing_ran);
-            }
-            if let TessError::NotSent { detail } = &nothing_ran {
-                tracing::debug!(%detail, pause_ms = pause.as_millis(), "Tess could not be reached, trying again");
-                sleep(pause).await;
-                backoff = (backoff * 2).min(self.pace.backoff_max);
-            }
-            // After a 429 the limiter itself is what waits: the ticket keeps its place before later ones.
-            if timeout_at(deadline, self.limiter.turn(ticket)).await.is_err() {
-                return Err(nothing_ran);
-            }
-        }
-    }
-
-    /// Asks for the execution until it ended. A poll may fail as it likes: the next one is as good.
-    async fn poll_to_the_end(&self, id: ExecutionId, hidden: &Hidden<'_>) -> Result<Answer, TessError> {
-        let request = self.http.get(&format!("/agent-responses/{id}"))?;
-        loop {
-            sleep(self.pace.poll_every).await;
-            self.limiter.turn(&self.limiter.ticket(Class::Other)).await;
-            let Ok(reply) = self.http.send(&request, LIGHT_REQUEST).await else { continue };
-            if reply.status == StatusCode::TOO_MANY_REQUESTS {
-                self.rate_limited(&reply);
-            } else if reply.status.is_client_error() {
-                // It was accepted and may have been charged: no refusal of a poll says that nothing ran.
-                return Err(TessError::OutcomeUnknown { detail: hidden.refusal(reply.status, &reply.body) });
-            } else if reply.status.is_success()
-                && let Some(execution) = wire::execution(&reply.body)
-                && let Some(outcome) = outcome(execution, hidden)
-            {
-                return outcome;
-            }
-        }
-    }
-
-    /// Reads what costs nothing. Only a 429 is waited for; the caller may ask again after any other error.
-    async fn look_up(&self, path: &str, agent: Option<AgentId>) -> Result<Value, TessError> {
-        let hidden = Hidden::new(&self.config.api_key, &[]);
-        let request = self.http.get(path)?;
-        let ticket = self.limiter.ticket(Class::Other);
-        let mut over = TessError::Unavailable { detail: format!("no answer within {LOOK_UP:?}") };
-        let answered = timeout(LOOK_UP, async {
-            loop {
-                self.limiter.turn(&ticket).await;
-                let reply = match self.http.send(&request, LIGHT_REQUEST).await {
-                    Ok(reply) => reply,
-                    Err(NoReply::NotSent { detail }) => return Err(TessError::NotSent { detail }),
-                    Err(NoReply::Lost { detail }) => return Err(TessError::Unavailable { detail }),
-                };
-                if reply.status == StatusCode::TOO_MANY_REQUESTS {
-                    over = TessError::RateLimited { retry_after: self.rate_limited(&reply) };
-                } else if reply.status.is_success() {
-                    return serde_json::from_slice(&reply.body)
-                        .map_err(|_| TessError::Unavailable { detail: "the answer is not JSON".to_owned() });
-                } else {
-                    return Err(refusal(&reply, agent, &hidden));
-                }
-            }
-        });
-        answered.await.unwrap_or(Err(over))
-    }
-
-    fn rate_limited(&self, reply: &Reply) -> Duration {
-        let retry_after = reply.retry_after();
-        tracing::warn!(retry_after_ms = retry_after.as_millis(), "Tess is rate limiting");
-        self.limiter.pause(retry_after);
-        retry_after
-    }
-}
-
-/// How Tess took a `POST execute`.
-enum Started {
-    Execution(Execution),
-    Refused(Reply),
-}
-
-fn started(reply: Reply) -> Result<Started, TessError> {
-    if !reply.status.is_success() {
-        return Ok(Started::Refused(reply));
-    }
-    wire::execution(&reply.body)
-        .map(Started::Execution)
-        .ok_or_else(|| TessError::OutcomeUnknown { detail: "the answer has no execution id".to_owned() })
-}
-
-fn refused_execution(reply: &Reply, agent: AgentId, hidden: &Hidden<'_>) -> TessError {
-    match refusal(reply, Some(agent), hidden) {
-        // A 5xx does not tell whether the agent runs behind it.
-        TessError::Unavailable { detail } => TessError::OutcomeUnknown { detail },
-        refused => refused,
-    }
-}
-
-/// What an execution came to; `None` while it has not ended.
-fn outcome(execution: Execution, hidden: &Hidden<'_>) -> Option<Result<Answer, TessError>> {
-    let Execution { id, state, output, error, credits } = execution;
-    match state {
-        State::Unfinished => None,
-        State::Succeeded if output.trim().is_empty() => Some(Err(TessError::Empty)),
-        State::Succeeded => Some(Ok(Answer { execution: id, output, credits })),
-        State::Failed => Some(Err(error::failure(&error, hidden))),
-    }
-}
-
-/// Between half of a pause and all of it, so that many bots do not come back in one moment.
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
+
 use super::{detail::Hidden, http::Reply, wire};
 use crate::config::AgentId;
 
@@ -60,7 +62,7 @@ pub enum TessError {
         /// The cause.
         detail: String,
     },
-    /// A look-up of agents got no readable answer. It cost nothing and may be repeated.
+    /// A request that executes nothing got no readable answer. It may be repeated; a file may have been stored.
     #[error("Tess gave no readable answer: {detail}")]
     Unavailable {
         /// The cause.
@@ -81,8 +83,21 @@ pub enum TessError {
     /// The execution succeeded with an empty output.
     #[error("the execution ended with an empty output")]
     Empty,
-    /// The execution was not finished within `TESS_TIMEOUT`; it may still end, and be charged.
-    #[error("the execution was not finished after {waited:?}")]
+    /// A file was not taken: too large, of a type that Tess does not read, damaged, or unknown.
+    #[error("Tess refused the file: {detail}")]
+    FileRefused {
+        /// What Tess said.
+        detail: String,
+    },
+    /// The account stores as many files as it may; deleting one makes room.
+    #[error("Tess stores no more files: {detail}")]
+    StorageFull {
+        /// What Tess said.
+        detail: String,
+    },
+    /// The execution was not finished within `TESS_TIMEOUT`; it may still end, and be charged. Or a file was not read
+    /// by its deadline.
+    #[error("not finished after {waited:?}")]
     TimedOut {
         /// How long was waited.
         waited: Duration,
@@ -127,6 +142,24 @@ pub(super) fn refusal(reply: &Reply, agent: Option<AgentId>, hidden: &Hidden<'_>
     }
 }
 
+/// What an answer to a request for a file means that is neither 2xx nor 429.
+pub(super) fn file_refusal(reply: &Reply, hidden: &Hidden<'_>) -> TessError {
+    match refusal(reply, None, hidden) {
+        TessError::Refused { detail } if reply.status != StatusCode::PAYLOAD_TOO_LARGE && says_full(reply) => {
+            TessError::StorageFull { detail }
+        }
+        TessError::Refused { detail } => TessError::FileRefused { detail },
+        other => other,
+    }
+}
+
+/// No source records how Tess says it.
+fn says_full(reply: &Reply) -> bool {
+    let said = wire::error_text(&reply.body).to_lowercase();
+    let words = ["storage", "too many files", "maximum number of files", "file limit", "files limit", "limit of 30"];
+    words.iter().any(|words| said.contains(words))
+}
+
 /// What an execution that ended as failed means.
 pub(super) fn failure(said: &str, hidden: &Hidden<'_>) -> TessError {
     let detail = hidden.detail(said);
@@ -140,18 +173,23 @@ fn says_no_credits(said: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::StatusCode;
     use secrecy::SecretString;
 
     use super::*;
 
-    fn variant(status: u16, body: &str) -> String {
+    fn reply(status: u16, body: &str) -> Reply {
         let status = StatusCode::from_u16(status).unwrap();
-        let reply = Reply { status, body: body.as_bytes().to_vec(), retry_header: None };
-        let key = SecretString::from("1|key");
-        let error = refusal(&reply, Some(AgentId(7)), &Hidden::new(&key, &[]));
+        Reply { status, body: body.as_bytes().to_vec(), retry_header: None }
+    }
+
+    fn name(error: &TessError) -> String {
         let debug = format!("{error:?}");
         debug.split([' ', '{']).next().unwrap_or_default().to_owned()
+    }
+
+    fn variant(status: u16, body: &str) -> String {
+        let key = SecretString::from("1|key");
+        name(&refusal(&reply(status, body), Some(AgentId(7)), &Hidden::new(&key, &[])))
     }
 
     #[test]
@@ -182,6 +220,25 @@ mod tests {
             (524, "error code: 524", "Unavailable"),
         ] {
             assert_eq!(variant(status, body), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_full_storage_is_told_from_a_file_that_is_refused() {
+        let key = SecretString::from("1|key");
+        for (status, body, expected) in [
+            (413, r#"{"error":"Payload too large"}"#, "FileRefused"),
+            (413, "over the file limit of the storage", "FileRefused"),
+            (422, r#"{"message":"The file type is not supported."}"#, "FileRefused"),
+            (422, r#"{"message":"Storage limit reached."}"#, "StorageFull"),
+            (400, r#"{"error":"You have reached the maximum number of files"}"#, "StorageFull"),
+            (404, r#"{"message":"File not found"}"#, "FileRefused"),
+            (403, r#"{"error":"Invalid authentication"}"#, "Unauthorized"),
+            (422, r#"{"error":"not enough credits"}"#, "NoCredits"),
+            (503, "", "Unavailable"),
+        ] {
+            let error = file_refusal(&reply(status, body), &Hidden::new(&key, &[]));
+            assert_eq!(name(&error), expected, "{status} {body}");
         }
     }
 

@@ -1,12 +1,16 @@
 //! What goes over the wire: bodies written and, as tolerantly as Tess's documents differ, bodies read.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{ChatMessage, ExecutionId};
-use crate::config::{AgentId, TessConfig};
+use super::{
+    Agent, ChatMessage, ExecutionId, FileId, Request,
+    files::{GeneratedFile, generated_files},
+    options,
+};
+use crate::config::TessConfig;
 
 /// The pause after a 429 that names none.
 const RETRY_AFTER_UNSAID: Duration = Duration::from_secs(5);
@@ -16,43 +20,6 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
 /// The shortest one, so that "0" makes no busy loop.
 const RETRY_AFTER_MIN: Duration = Duration::from_millis(10);
-
-/// An agent, `GET /agents/{id}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Agent {
-    /// Its id.
-    pub id: AgentId,
-    /// Its name for people.
-    pub title: String,
-    /// Its name in addresses.
-    pub slug: String,
-    /// What it is for, if someone wrote it down.
-    pub description: Option<String>,
-    /// `chat`, `image`, `text` or `video`.
-    pub kind: String,
-    /// What an execution can be asked with; empty when Tess leaves it out.
-    pub questions: Vec<Question>,
-}
-
-impl Agent {
-    /// Whether it takes a conversation.
-    pub fn is_chat(&self) -> bool {
-        self.kind == "chat"
-    }
-}
-
-/// One field of an agent's executions, such as `temperature`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// The field's name.
-    pub name: String,
-    /// `select`, `number`, `array`, `boolean`, `text` and others.
-    pub kind: String,
-    /// The values that a `select` takes, as text.
-    pub options: Vec<String>,
-    /// What Tess says; not enforced for `temperature`, `model` and `tools`.
-    pub required: bool,
-}
 
 /// One page of `GET /agents`.
 #[derive(Debug)]
@@ -65,18 +32,42 @@ pub(super) struct AgentPage {
 #[derive(Debug)]
 pub(super) struct Execution {
     pub(super) id: ExecutionId,
+    pub(super) report: Report,
+}
+
+/// One event of a stream; the output in it is a piece.
+#[derive(Debug)]
+pub(super) struct Event {
+    pub(super) id: Option<ExecutionId>,
+    pub(super) report: Report,
+}
+
+/// How an execution goes.
+#[derive(Debug, Default)]
+pub(super) struct Report {
     pub(super) state: State,
     pub(super) output: String,
     /// Why it failed; empty when Tess does not say.
     pub(super) error: String,
     pub(super) credits: f64,
+    pub(super) files: Vec<GeneratedFile>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
+    #[default]
     Unfinished,
     Succeeded,
     Failed,
+}
+
+/// How the answer to an execution comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// At once, at its end.
+    Whole,
+    /// In pieces, as it is written.
+    Stream,
 }
 
 #[derive(Serialize)]
@@ -84,24 +75,27 @@ pub(super) enum State {
 struct ExecuteBody<'a> {
     messages: &'a [ChatMessage],
     wait_execution: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tools: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stream: bool,
+    #[serde(rename = "file_ids", skip_serializing_if = "<[_]>::is_empty")]
+    files: &'a [FileId],
+    /// The agent's own questions have their answers at the root.
+    #[serde(flatten)]
+    options: BTreeMap<&'a str, Value>,
 }
 
 /// The body of `POST execute`.
-pub(super) fn execute_body(config: &TessConfig, messages: &[ChatMessage]) -> String {
+pub(super) fn execute_body(config: &TessConfig, request: &Request<'_>, delivery: Delivery) -> String {
+    let defaults = options::defaults(config).map(|(name, value)| (name, json!(value)));
+    let chosen = request.options.iter().map(|(name, value)| (name, value.clone()));
     let body = ExecuteBody {
-        messages,
-        wait_execution: true,
-        temperature: config.temperature.as_deref(),
-        model: config.model.as_deref(),
-        tools: config.tools.as_deref(),
+        messages: request.messages,
+        wait_execution: delivery == Delivery::Whole,
+        stream: delivery == Delivery::Stream,
+        files: request.files,
+        options: defaults.chain(chosen).collect(),
     };
-    serde_json::to_string(&body).expect("strings and a boolean are always JSON")
+    serde_json::to_string(&body).expect("texts, numbers and booleans are always JSON")
 }
 
 /// The execution in an answer: `responses[0]` of an execute, the whole of a poll. `None` when there is no id in it.
@@ -109,13 +103,28 @@ pub(super) fn execution(body: &[u8]) -> Option<Execution> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let places = [body.pointer("/responses/0"), body.get("data"), Some(&body)];
     let (execution, id) = places.into_iter().flatten().find_map(|place| Some((place, id(place.get("id")?)?)))?;
-    Some(Execution {
-        id: ExecutionId(id),
+    let mut report = report(execution);
+    if report.files.is_empty() {
+        report.files = generated_files(&body);
+    }
+    Some(Execution { id: ExecutionId(id), report })
+}
+
+/// An event of a stream; `None` for what is not an object.
+pub(super) fn event(data: &[u8]) -> Option<Event> {
+    let event: Value = serde_json::from_slice(data).ok()?;
+    event.as_object()?;
+    Some(Event { id: event.get("id").and_then(id).map(ExecutionId), report: report(&event) })
+}
+
+fn report(execution: &Value) -> Report {
+    Report {
         state: execution.get("status").and_then(Value::as_str).map_or(State::Unfinished, state),
         output: execution.get("output").map(text).unwrap_or_default(),
         error: execution.get("error").map(said).unwrap_or_default(),
         credits: execution.get("credits").and_then(number).unwrap_or_default(),
-    })
+        files: generated_files(execution),
+    }
 }
 
 /// What a word that no source knows means is left to the next poll.
@@ -127,36 +136,11 @@ fn state(status: &str) -> State {
     }
 }
 
-/// An agent; `None` when it has no id.
-pub(super) fn agent(agent: &Value) -> Option<Agent> {
-    let field = |name| agent.get(name).map(text).unwrap_or_default();
-    let questions = agent.get("questions").and_then(Value::as_array);
-    Some(Agent {
-        id: AgentId(id(agent.get("id")?)?),
-        title: field("title"),
-        slug: field("slug"),
-        description: Some(field("description")).filter(|description| !description.is_empty()),
-        kind: field("type"),
-        questions: questions.into_iter().flatten().map(question).collect(),
-    })
-}
-
-fn question(question: &Value) -> Question {
-    let field = |name| question.get(name).map(text).unwrap_or_default();
-    let options = question.get("options").and_then(Value::as_array);
-    Question {
-        name: field("name"),
-        kind: field("type"),
-        options: options.into_iter().flatten().map(text).collect(),
-        required: question.get("required").and_then(Value::as_bool).unwrap_or_default(),
-    }
-}
-
 /// A page of agents; what is not an agent is left out.
 pub(super) fn agents(page: &Value) -> AgentPage {
     let data = page.get("data").and_then(Value::as_array);
     AgentPage {
-        agents: data.into_iter().flatten().filter_map(agent).collect(),
+        agents: data.into_iter().flatten().filter_map(Agent::read).collect(),
         last_page: page.get("last_page").and_then(id).and_then(|page| page.try_into().ok()).unwrap_or(1),
     }
 }
@@ -192,7 +176,7 @@ pub(super) fn error_text(body: &[u8]) -> String {
 }
 
 /// An `error`: a string, or an object with a reason in one of the fields seen.
-fn said(error: &Value) -> String {
+pub(super) fn said(error: &Value) -> String {
     let reason = || ["message", "reason", "fail_reason"].iter().find_map(|name| error.get(name)?.as_str());
     error.as_str().or_else(reason).unwrap_or_default().to_owned()
 }
@@ -207,7 +191,7 @@ fn said_of_fields(errors: &Value) -> Option<String> {
     Some(fields.collect::<Vec<_>>().join("; "))
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -215,11 +199,11 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn id(value: &Value) -> Option<u64> {
+pub(super) fn id(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
-fn number(value: &Value) -> Option<f64> {
+pub(super) fn number(value: &Value) -> Option<f64> {
     let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
     number.filter(|number| number.is_finite() && *number >= 0.0)
 }
@@ -227,9 +211,9 @@ fn number(value: &Value) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
+    use crate::config::AgentId;
 
     fn read(body: &Value) -> Option<Execution> {
         execution(body.to_string().as_bytes())
@@ -242,9 +226,10 @@ mod tests {
                 json!({"template_id": id, "responses": [{"id": id, "status": "starting", "template_id": id}]});
             for body in [wrapped, json!({"id": id, "template_id": id}), json!({"data": {"id": id}})] {
                 let execution = read(&body).unwrap();
-                assert_eq!((execution.id, execution.state), (ExecutionId(4773337), State::Unfinished), "{body}");
+                let found = (execution.id, execution.report.state);
+                assert_eq!(found, (ExecutionId(4773337), State::Unfinished), "{body}");
             }
-            assert_eq!(agent(&json!({"id": id})).unwrap().id, AgentId(4773337));
+            assert_eq!(Agent::read(&json!({"id": id})).unwrap().id, AgentId(4773337));
         }
     }
 
@@ -260,9 +245,9 @@ mod tests {
     #[test]
     fn an_id_is_found_whatever_else_is_missing_or_odd() {
         let execution = read(&json!({"responses": {"id": 1}, "id": 2, "status": 3, "output": null, "credits": "0.5"}));
-        let execution = execution.unwrap();
-        assert_eq!((execution.id, execution.state, execution.output.as_str()), (ExecutionId(2), State::Unfinished, ""));
-        assert_eq!(execution.credits, 0.5);
+        let Execution { id, report } = execution.unwrap();
+        assert_eq!((id, report.state, report.output.as_str()), (ExecutionId(2), State::Unfinished, ""));
+        assert_eq!(report.credits, 0.5);
     }
 
     #[test]
@@ -303,26 +288,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_agent_is_read_with_its_questions() {
-        let agent = agent(&json!({
-            "id": 8794, "title": "Docs Helper", "description": null, "slug": "docs-helper-pB9ujA", "active": 1,
-            "type": "chat", "questions": [
-                {"type": "select", "name": "temperature", "required": true, "options": ["0", "0.25", true, 1]},
-                {"type": "array", "name": "messages"},
-            ],
-        }));
-        let agent = agent.unwrap();
-        assert!(agent.is_chat() && agent.description.is_none());
-        assert_eq!(agent.slug, "docs-helper-pB9ujA");
-        assert_eq!(agent.questions[0].options, ["0", "0.25", "true", "1"]);
-        assert!(agent.questions[0].required && !agent.questions[1].required);
-    }
-
     proptest! {
         #[test]
         fn no_body_makes_reading_panic(body in any::<Vec<u8>>(), header in any::<Option<String>>()) {
             let _ = execution(&body);
+            let _ = event(&body);
             let _ = error_text(&body);
             let pause = retry_after(&body, header.as_deref());
             prop_assert!(pause >= RETRY_AFTER_MIN && pause <= RETRY_AFTER_MAX);

@@ -7,27 +7,27 @@ use serde_json::{Value, json};
 use tess_discord::{
     config::{AgentId, Pace, TessConfig, WorkspaceId},
     sim::tess::{CutWait, Fault, HELPER, PAINTER, POET, REVIEWER, Route, TessOptions, TessSim},
-    tess::{Agent, Answer, ChatMessage, Role, Tess, TessError},
+    tess::{Agent, Answer, ChatMessage, FileId, Options, Request, Role, Tess, TessError},
 };
 use tokio::time::{Instant, timeout};
 
-const AGENT: AgentId = AgentId(HELPER);
+pub(crate) const AGENT: AgentId = AgentId(HELPER);
 
 /// Long enough for a request to a simulator, short enough to be waited for.
-const A_MOMENT: Duration = Duration::from_millis(100);
+pub(crate) const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// A client beside its simulator.
-struct Bench {
-    sim: TessSim,
-    tess: Tess,
+pub(crate) struct Bench {
+    pub(crate) sim: TessSim,
+    pub(crate) tess: Tess,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(TessOptions::default(), |_, _| {}).await
     }
 
-    async fn with(options: TessOptions, change: impl FnOnce(&mut TessConfig, &mut Pace)) -> Self {
+    pub(crate) async fn with(options: TessOptions, change: impl FnOnce(&mut TessConfig, &mut Pace)) -> Self {
         let sim = TessSim::start(options).await.expect("a free port");
         let mut config = TessConfig {
             api_url: sim.url(),
@@ -51,8 +51,16 @@ impl Bench {
         Self { tess: Tess::new(http(), &config, &pace), sim }
     }
 
-    async fn ask(&self, text: &str) -> Result<Answer, TessError> {
-        self.tess.execute(AGENT, &[user(text)]).await
+    pub(crate) async fn ask(&self, text: &str) -> Result<Answer, TessError> {
+        self.ask_agent(AGENT, &[user(text)]).await
+    }
+
+    async fn ask_agent(&self, agent: AgentId, messages: &[ChatMessage]) -> Result<Answer, TessError> {
+        self.tess.execute(&Request { agent, messages, options: &Options::default(), files: &[] }).await
+    }
+
+    pub(crate) async fn ask_with(&self, options: &Options, files: &[FileId]) -> Result<Answer, TessError> {
+        self.tess.execute(&Request { agent: AGENT, messages: &[user("hi")], options, files }).await
     }
 
     /// Asks, and demands that the outcome is unknown and that the request was not repeated.
@@ -68,11 +76,11 @@ fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().expect("a client")
 }
 
-fn user(text: &str) -> ChatMessage {
+pub(crate) fn user(text: &str) -> ChatMessage {
     ChatMessage { role: Role::User, content: text.to_owned() }
 }
 
-fn answer_of(status: u16, body: &Value) -> Fault {
+pub(crate) fn answer_of(status: u16, body: &Value) -> Fault {
     Fault::Answer { status, content_type: "application/json", body: body.to_string() }
 }
 
@@ -94,7 +102,7 @@ async fn an_execution_carries_the_key_the_workspace_and_the_options_that_are_set
         ChatMessage { role: Role::Assistant, content: "hello".to_owned() },
         user("bob: \"quoted\""),
     ];
-    t.tess.execute(AgentId(POET), &messages).await.unwrap();
+    t.ask_agent(AgentId(POET), &messages).await.unwrap();
     let execution = t.sim.next_execution().await.unwrap();
     assert_eq!(execution.agent, POET);
     assert_eq!(
@@ -132,6 +140,71 @@ async fn a_base_address_without_api_works_as_well() {
     .await;
     t.ask("hi").await.unwrap();
     assert!(t.sim.violations().is_empty());
+}
+
+#[tokio::test]
+async fn a_channels_options_come_before_the_defaults() {
+    let t = Bench::with(TessOptions::default(), |config, _| {
+        config.model = Some("tess-5".to_owned());
+        config.tools = Some("internet".to_owned());
+    })
+    .await;
+    t.sim.add_question(HELPER, json!({"type": "text", "name": "nome-da-empresa", "required": true}));
+    let mut options = Options::default();
+    options.set("model", json!("auto")).unwrap();
+    assert!(matches!(t.ask_with(&options, &[]).await, Err(TessError::Refused { .. })), "a required answer is missing");
+    options.set("nome-da-empresa", json!("Pareto")).unwrap();
+    t.ask_with(&options, &[]).await.unwrap();
+    let body = t.sim.next_execution().await.unwrap().body;
+    assert_eq!((&body["model"], &body["tools"]), (&json!("auto"), &json!("internet")));
+    assert_eq!(body["nome-da-empresa"], "Pareto");
+    assert_eq!(t.sim.violations(), [""; 0]);
+}
+
+#[tokio::test]
+async fn defaults_that_the_agent_does_not_have_are_named_with_what_it_has() {
+    let t = Bench::with(TessOptions::default(), |config, _| {
+        config.model = Some("Auto".to_owned());
+        config.temperature = Some("0.7".to_owned());
+        config.tools = Some("internet".to_owned());
+    })
+    .await;
+    let lines = |agent: &Agent| {
+        let bad: Vec<_> = t.tess.check_defaults(agent).iter().map(ToString::to_string).collect();
+        bad.join("\n")
+    };
+    let mut agent = t.tess.agent(AGENT).await.unwrap();
+    insta::assert_snapshot!(lines(&agent), @r"
+    TESS_TEMPERATURE=0.7: the agent takes one of `0`, `0.25`, `0.5`, `0.75`, `1`
+    TESS_MODEL=Auto: the agent takes one of `auto`, `tess-5`, `gpt-4o-mini`, `claude-4-sonnet`
+    ");
+    agent.questions.retain(|question| !["model", "temperature", "tools"].contains(&question.name.as_str()));
+    insta::assert_snapshot!(lines(&agent), @r"
+    TESS_TEMPERATURE=0.7: the agent has no such option; unset TESS_TEMPERATURE
+    TESS_MODEL=Auto: the agent has no such option; unset TESS_MODEL
+    TESS_TOOLS=internet: the agent has no such option; unset TESS_TOOLS
+    ");
+    agent.questions.clear();
+    assert_eq!(lines(&agent), "", "nothing is known");
+}
+
+#[tokio::test]
+async fn an_answer_that_a_question_takes_is_taken_by_tess() {
+    let t = Bench::new().await;
+    t.sim.add_question(HELPER, json!({"type": "select", "name": "max_mode", "options": [true, false]}));
+    t.sim.add_question(HELPER, json!({"type": "multiselect", "name": "nets", "options": ["a", "b", "c"]}));
+    let agent = t.tess.agent(AGENT).await.unwrap();
+    let mut options = Options::default();
+    for (name, text) in [("max_mode", "True"), ("nets", "c, a"), ("temperature", "0.25")] {
+        let value = agent.question(name).unwrap().check(text).unwrap();
+        options.set(name, value).unwrap();
+    }
+    t.ask_with(&options, &[]).await.unwrap();
+    let body = t.sim.next_execution().await.unwrap().body;
+    assert_eq!(
+        (&body["max_mode"], &body["nets"], &body["temperature"]),
+        (&json!(true), &json!(["c", "a"]), &json!("0.25"))
+    );
 }
 
 // The end of an execution.
@@ -614,7 +687,7 @@ async fn the_simulator_records_what_no_configuration_excuses() {
     http.get(&agents).send().await.unwrap();
     http.get(&agents).header("accept", "application/json").send().await.unwrap();
     let twice = ChatMessage { role: Role::Assistant, content: "hi".to_owned() };
-    assert!(matches!(t.tess.execute(AGENT, &[twice]).await, Err(TessError::Refused { .. })));
+    assert!(matches!(t.ask_agent(AGENT, &[twice]).await, Err(TessError::Refused { .. })));
     assert!(t.ask("one too many").await.is_ok(), "the client waits");
     assert_eq!(
         t.sim.violations(),

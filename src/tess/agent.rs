@@ -1,0 +1,337 @@
+//! An agent as `GET /agents/{id}` describes it, and the questions that an execution of it can answer.
+
+use serde_json::{Value, json};
+
+use super::{
+    options::{Invalid, Options, is_reserved},
+    wire::{id, number, text},
+};
+use crate::config::AgentId;
+
+/// Longest answer to a question of text that names no bound, in characters: what a field of Discord's forms takes.
+const TEXT_CHARS: usize = 4_000;
+
+/// The questions of every chat agent. They are marked as required, which is not enforced.
+const USUAL: [&str; 5] = ["messages", "root_id", "temperature", "model", "tools"];
+
+/// An agent, `GET /agents/{id}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name for people.
+    pub title: String,
+    /// Its name in addresses.
+    pub slug: String,
+    /// What it is for, if someone wrote it down.
+    pub description: Option<String>,
+    /// `chat`, `image`, `text` or `video`.
+    pub kind: String,
+    /// What an execution can be asked with; empty when Tess leaves it out.
+    pub questions: Vec<Question>,
+}
+
+/// One field of an agent's executions, such as `temperature`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The field's name.
+    pub name: String,
+    /// `select`, `multiselect`, `number`, `boolean`, `text`, `textarea`, `file`, `array`, `object` and others.
+    pub kind: String,
+    /// The values that a `select` or `multiselect` takes, as text.
+    pub options: Vec<String>,
+    /// What Tess says; not enforced for `temperature`, `model` and `tools`.
+    pub required: bool,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What the agent takes when nothing is sent, as text.
+    pub default: Option<String>,
+    /// An example for an empty field.
+    pub placeholder: Option<String>,
+    /// Longest text, in characters.
+    pub max_length: Option<usize>,
+    /// The options as Tess gave them, in the same order: a boolean is sent back as one.
+    values: Vec<Value>,
+}
+
+impl Agent {
+    /// Whether it takes a conversation.
+    pub fn is_chat(&self) -> bool {
+        self.kind == "chat"
+    }
+
+    /// The question of a name.
+    pub fn question(&self, name: &str) -> Option<&Question> {
+        self.questions.iter().find(|question| question.name == name)
+    }
+
+    /// The questions that a person can answer in a channel.
+    pub fn settings(&self) -> impl Iterator<Item = &Question> {
+        self.questions.iter().filter(|question| question.can_be_set())
+    }
+
+    /// The required questions that nobody has answered. Those of every chat agent are left out, and those that have a
+    /// default.
+    pub fn missing(&self, options: &Options) -> Vec<&Question> {
+        let is_missing = |question: &&Question| {
+            question.required
+                && question.default.is_none()
+                && !USUAL.contains(&question.name.as_str())
+                && options.get(&question.name).is_none()
+        };
+        self.questions.iter().filter(is_missing).collect()
+    }
+
+    pub(super) fn read(agent: &Value) -> Option<Self> {
+        let field = |name| agent.get(name).map(text).unwrap_or_default();
+        let questions = agent.get("questions").and_then(Value::as_array);
+        Some(Self {
+            id: AgentId(id(agent.get("id")?)?),
+            title: field("title"),
+            slug: field("slug"),
+            description: filled(agent.get("description")),
+            kind: field("type"),
+            questions: questions.into_iter().flatten().map(Question::read).collect(),
+        })
+    }
+}
+
+impl Question {
+    /// Whether a person can answer it in a channel: the bot itself does not set it, and a text can say it.
+    pub fn can_be_set(&self) -> bool {
+        !is_reserved(&self.name) && !["array", "object", "file"].contains(&self.kind.as_str())
+    }
+
+    /// The value that `text` stands for. A `multiselect` takes its options with commas between them.
+    ///
+    /// # Errors
+    ///
+    /// What the question takes instead, for the person who wrote `text`.
+    pub fn check(&self, text: &str) -> Result<Value, Invalid> {
+        let text = text.trim();
+        if !self.can_be_set() {
+            return Err(self.invalid("cannot be set here"));
+        }
+        if text.is_empty() {
+            return Err(self.invalid("cannot be empty"));
+        }
+        match self.kind.as_str() {
+            "select" if !self.values.is_empty() => self.option(text),
+            "multiselect" if !self.values.is_empty() => self.several(text),
+            "number" => numeral(text).ok_or_else(|| self.invalid("takes a number, such as 5 or 0.5")),
+            "boolean" => truth(text).ok_or_else(|| self.invalid("takes yes or no")),
+            _ => self.bounded(text),
+        }
+    }
+
+    fn option(&self, text: &str) -> Result<Value, Invalid> {
+        let exact = self.options.iter().position(|option| option == text);
+        let same = || self.options.iter().position(|option| option.to_lowercase() == text.to_lowercase());
+        let value = exact.or_else(same).and_then(|index| self.values.get(index));
+        value.cloned().ok_or_else(|| self.invalid(&format!("takes one of {}", listed(&self.options))))
+    }
+
+    fn several(&self, text: &str) -> Result<Value, Invalid> {
+        let mut values = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let value = self.option(part)?;
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        if values.is_empty() { Err(self.invalid("cannot be empty")) } else { Ok(Value::Array(values)) }
+    }
+
+    fn bounded(&self, text: &str) -> Result<Value, Invalid> {
+        let (length, most) = (text.chars().count(), self.max_length.unwrap_or(TEXT_CHARS));
+        if length > most {
+            return Err(self.invalid(&format!("takes at most {most} characters, this has {length}")));
+        }
+        Ok(json!(text))
+    }
+
+    fn invalid(&self, what: &str) -> Invalid {
+        Invalid::new(format!("`{}` {what}.", self.name))
+    }
+
+    fn read(question: &Value) -> Self {
+        let field = |name| question.get(name).map(text).unwrap_or_default();
+        let kind = field("type");
+        let description = filled(question.get("description"));
+        let values = match question.get("options").and_then(Value::as_array) {
+            Some(values) => values.clone(),
+            None if kind == "multiselect" => in_description(description.as_deref()),
+            None => Vec::new(),
+        };
+        let bound = ["max_length", "maxlength"].iter().find_map(|name| id(question.get(name)?));
+        Self {
+            name: field("name"),
+            kind,
+            options: values.iter().map(text).collect(),
+            required: question.get("required").and_then(Value::as_bool).unwrap_or_default(),
+            description,
+            default: filled(question.get("default")),
+            placeholder: filled(question.get("placeholder")),
+            max_length: bound.and_then(|bound| bound.try_into().ok()),
+            values,
+        }
+    }
+}
+
+/// Options seen nowhere but in the description: "red, green, blue", possibly after a colon.
+fn in_description(description: Option<&str>) -> Vec<Value> {
+    let list = description.unwrap_or_default();
+    let list = list.rsplit_once(':').map_or(list, |(_, list)| list);
+    if !list.contains(',') {
+        return Vec::new();
+    }
+    list.split(',').map(str::trim).filter(|option| !option.is_empty()).map(|option| json!(option)).collect()
+}
+
+fn filled(value: Option<&Value>) -> Option<String> {
+    value.map(text).filter(|text| !text.trim().is_empty())
+}
+
+/// A number as JSON; the decimal sign may be a comma.
+fn numeral(text: &str) -> Option<Value> {
+    if let Ok(whole) = text.parse::<i64>() {
+        return Some(json!(whole));
+    }
+    let (sign, digits) = text.strip_prefix('-').map_or((1.0, text), |digits| (-1.0, digits));
+    number(&json!(digits.replace(',', "."))).map(|magnitude| json!(sign * magnitude))
+}
+
+fn truth(text: &str) -> Option<Value> {
+    match text.to_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" | "sim" => Some(json!(true)),
+        "false" | "no" | "off" | "0" | "não" | "nao" => Some(json!(false)),
+        _ => None,
+    }
+}
+
+/// Options for a person to read, cut when there are very many.
+pub(super) fn listed(options: &[String]) -> String {
+    /// Options shown at most.
+    const SHOWN: usize = 25;
+    let mut shown: Vec<_> = options.iter().take(SHOWN).map(|option| format!("`{option}`")).collect();
+    if options.len() > SHOWN {
+        shown.push(format!("and {} more", options.len() - SHOWN));
+    }
+    shown.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(question: &Value) -> Question {
+        Question::read(question)
+    }
+
+    fn said(question: &Question, text: &str) -> String {
+        question.check(text).map_or_else(|invalid| invalid.to_string(), |value| value.to_string())
+    }
+
+    #[test]
+    fn an_agent_is_read_with_its_questions() {
+        let agent = Agent::read(&json!({
+            "id": 8794, "title": "Docs Helper", "description": null, "slug": "docs-helper-pB9ujA", "active": 1,
+            "type": "chat", "questions": [
+                {"type": "select", "name": "temperature", "required": true, "options": ["0", "0.25", true, 1]},
+                {"type": "array", "name": "messages"},
+                {"type": "text", "name": "tom", "description": "Tom de voz", "default": 3, "placeholder": "formal",
+                 "max_length": "80"},
+            ],
+        }));
+        let agent = agent.unwrap();
+        assert!(agent.is_chat() && agent.description.is_none());
+        assert_eq!(agent.slug, "docs-helper-pB9ujA");
+        assert_eq!(agent.questions[0].options, ["0", "0.25", "true", "1"]);
+        assert!(agent.questions[0].required && !agent.questions[1].required);
+        let tone = agent.question("tom").unwrap();
+        let texts = (tone.description.as_deref(), tone.default.as_deref(), tone.placeholder.as_deref());
+        assert_eq!(texts, (Some("Tom de voz"), Some("3"), Some("formal")));
+        assert_eq!(tone.max_length, Some(80));
+        let settings: Vec<_> = agent.settings().map(|question| question.name.as_str()).collect();
+        assert_eq!(settings, ["temperature", "tom"]);
+    }
+
+    #[test]
+    fn a_select_takes_its_options_as_tess_gave_them() {
+        let select = question(&json!({"type": "select", "name": "model", "options": ["auto", "GPT-4o", true, 1]}));
+        for (text, expected) in [
+            ("auto", r#""auto""#),
+            (" gpt-4O ", r#""GPT-4o""#),
+            ("TRUE", "true"),
+            ("1", "1"),
+            ("gpt", "`model` takes one of `auto`, `GPT-4o`, `true`, `1`."),
+            ("  ", "`model` cannot be empty."),
+        ] {
+            assert_eq!(said(&select, text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_multiselect_takes_several_of_its_options_each_once() {
+        let given = json!({"type": "multiselect", "name": "nets", "options": ["a b", "c"]});
+        let described = json!({"type": "multiselect", "name": "nets", "description": "Which ones: a b, c"});
+        for nets in [question(&given), question(&described)] {
+            assert_eq!(said(&nets, "c, a b,, C"), r#"["c","a b"]"#);
+            assert_eq!(said(&nets, "c, d"), "`nets` takes one of `a b`, `c`.");
+            assert_eq!(said(&nets, " , "), "`nets` cannot be empty.");
+        }
+    }
+
+    #[test]
+    fn numbers_truths_and_texts_are_read_as_people_write_them() {
+        for (kind, text, expected) in [
+            ("number", "5", "5"),
+            ("number", "-5", "-5"),
+            ("number", "0,5", "0.5"),
+            ("number", "-0.5", "-0.5"),
+            ("number", "inf", "`q` takes a number, such as 5 or 0.5."),
+            ("number", "five", "`q` takes a number, such as 5 or 0.5."),
+            ("boolean", "Sim", "true"),
+            ("boolean", "off", "false"),
+            ("boolean", "maybe", "`q` takes yes or no."),
+            ("text", " a \"b\" ", r#""a \"b\"""#),
+            ("textarea", "abcdefghi", "`q` takes at most 8 characters, this has 9."),
+            ("of a new kind", "abc", r#""abc""#),
+            ("object", "{}", "`q` cannot be set here."),
+            ("file", "https://example.com", "`q` cannot be set here."),
+        ] {
+            let question = question(&json!({"type": kind, "name": "q", "maxlength": 8}));
+            assert_eq!(said(&question, text), expected, "{kind} {text:?}");
+        }
+        let unbounded = question(&json!({"type": "text", "name": "q"}));
+        assert!(unbounded.check(&"é".repeat(TEXT_CHARS)).is_ok());
+        assert!(unbounded.check(&"é".repeat(TEXT_CHARS + 1)).is_err());
+    }
+
+    #[test]
+    fn what_the_bot_sets_itself_is_no_setting() {
+        let root = question(&json!({"type": "number", "name": "root_id"}));
+        assert_eq!(said(&root, "5"), "`root_id` cannot be set here.");
+    }
+
+    #[test]
+    fn only_unusual_required_questions_without_an_answer_are_missing() {
+        let required = |name: &str| json!({"type": "text", "name": name, "required": true});
+        let mut questions: Vec<_> = USUAL.iter().map(|name| required(name)).collect();
+        questions.extend([required("empresa"), required("tom")]);
+        questions.push(json!({"type": "text", "name": "língua", "required": true, "default": "pt"}));
+        questions.push(json!({"type": "text", "name": "extra", "required": false}));
+        let agent = Agent::read(&json!({"id": 1, "type": "chat", "questions": questions})).unwrap();
+        let mut options = Options::default();
+        options.set("tom", json!("formal")).unwrap();
+        let missing: Vec<_> = agent.missing(&options).iter().map(|question| question.name.as_str()).collect();
+        assert_eq!(missing, ["empresa"]);
+    }
+
+    #[test]
+    fn a_long_list_of_options_is_cut() {
+        let options: Vec<_> = (0..30).map(|number| number.to_string()).collect();
+        let shown = listed(&options);
+        assert!(shown.ends_with("`24`, and 5 more"), "{shown}");
+    }
+}
