@@ -12,3 +12,5 @@ mod support;
 mod talking;
 mod tess_client;
 mod tess_fails;
+mod tess_files;
+mod tess_stream;
