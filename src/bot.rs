@@ -207,10 +207,10 @@ impl Events {
                 self.catch_up = CatchUp::begin(&self.conversations);
                 self.register_commands(application);
             }
-            Event::Guild(channels) => {
+            Event::Guild(guild, channels) => {
                 self.know(&channels);
                 if let Some(catch_up) = &self.catch_up {
-                    catch_up.look_at(&channels);
+                    catch_up.look_at(guild, &channels);
                 }
             }
             Event::Channels(channels) => self.know(&channels),

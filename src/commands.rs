@@ -8,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 use poise::{
     BoxFuture, CreateReply, FrameworkContext, FrameworkError, FrameworkOptions,
     serenity_prelude::{
-        self as serenity, AutocompleteChoice, CreateAutocompleteResponse, FullEvent, Interaction, Permissions,
+        self as serenity, AutocompleteChoice, ComponentInteraction, CreateAutocompleteResponse, FullEvent, Interaction,
+        Permissions,
     },
 };
 use serde_json::Value;
@@ -90,6 +91,19 @@ impl Commands {
 
     /// Runs an interaction to its end.
     pub async fn run(&self, interaction: Interaction, me: UserId) {
+        match interaction {
+            Interaction::Component(press) => self.press(&press),
+            other => self.command(other, me).await,
+        }
+    }
+
+    /// A button or a menu; its id begins with what it is for.
+    fn press(&self, press: &ComponentInteraction) {
+        let (what, _about) = press.data.custom_id.split_once(':').unwrap_or((&press.data.custom_id, ""));
+        warn!(what, "a button of another version was pressed");
+    }
+
+    async fn command(&self, interaction: Interaction, me: UserId) {
         let framework = FrameworkContext {
             serenity_context: &self.context.serenity,
             bot_id: me,

@@ -15,14 +15,14 @@ use std::{
 };
 
 use dashmap::DashMap;
-use serenity::model::id::{ChannelId, MessageId, UserId};
+use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
 use tokio::time::{Instant, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 use crate::{
     config::{AgentId, Config, HistoryConfig, ListenConfig, Pace},
-    conversation::channel::{Channel, Heard},
+    conversation::channel::{Channel, Heard, Waiting},
     discord::{
         Discord,
         model::{Deletion, Message},
@@ -121,7 +121,7 @@ impl Conversations {
 
     /// A message was posted. Whether it comes once, twice or late makes no difference.
     pub fn hear(&self, message: &Message) {
-        self.inner.hear(message, message.guild_id.is_none());
+        self.inner.hear(message, message.guild_id);
     }
 
     /// A message was edited: the history says what the channel says.
@@ -206,16 +206,16 @@ impl Inner {
         UserId::new(self.me.load(Ordering::Relaxed).max(1))
     }
 
-    fn place(&self, channel: ChannelId, direct: bool) -> Place {
-        Place { direct, parent: self.parents.get(&channel).map(|parent| *parent) }
+    fn place(&self, channel: ChannelId, guild: Option<GuildId>) -> Place {
+        Place { direct: guild.is_none(), parent: self.parents.get(&channel).map(|parent| *parent) }
     }
 
     fn agent(&self, channel: ChannelId) -> AgentId {
         self.state.agent(channel).unwrap_or(self.agent)
     }
 
-    /// `direct`: whether it is a direct message, which a message from REST does not tell.
-    fn hear(self: &Arc<Self>, message: &Message, direct: bool) {
+    /// `guild`: the one it was posted in, which a message from REST does not tell.
+    fn hear(self: &Arc<Self>, message: &Message, guild: Option<GuildId>) {
         if self.stopping.is_cancelled() {
             return;
         }
@@ -226,15 +226,16 @@ impl Inner {
             }
             return;
         }
-        let decision = listen::decide(message, self.me(), &self.listen, self.place(id, direct));
+        let decision = listen::decide(message, self.me(), &self.listen, self.place(id, guild));
         if decision == Decision::Ignore || self.state.reset_mark(id).is_some_and(|mark| message.id <= mark) {
             return;
         }
-        self.channels.entry(id).or_insert_with(|| Channel::new(direct, self.state.handled(id)));
+        self.channels.entry(id).or_insert_with(|| Channel::new(guild, self.state.handled(id)));
         let heard = self.change(id, |channel| {
             let words = listen::words(message, self.me(), channel.quote(message));
             let entry = Entry::person(message.id, message.author_name(), &words);
-            let heard = channel.hear(message.id, entry, decision == Decision::Answer);
+            let waiting = Waiting { message: message.id, user: message.author.id };
+            let heard = channel.hear(waiting, entry, decision == Decision::Answer);
             channel.history.trim(&self.limits);
             heard
         });
@@ -244,7 +245,7 @@ impl Inner {
             Some(Heard::Waits { idle, overflow }) => {
                 self.metrics.take(1);
                 self.metrics.settle(Outcome::Skipped("overload"), overflow as u64);
-                self.state.set_active(id, message.id, direct);
+                self.state.set_active(id, message.id, guild);
                 if idle {
                     self.turns.spawn(turn::run(Arc::clone(self), id));
                 }

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serenity::model::id::{ChannelId, MessageId};
+use serenity::model::id::{ChannelId, GuildId, MessageId};
 
 use self::{
     facts::Facts,
@@ -87,9 +87,9 @@ impl State {
     }
 
     /// A message is about to be handled in a channel. The first time the channel is remembered with the mark just before that message,
-    /// at once, so that a crash in its first turn leaves something to catch up with. `direct`: it is a direct message.
-    pub fn set_active(&self, channel: ChannelId, message: MessageId, direct: bool) {
-        self.shared().change(|facts| facts.set_active(channel, message, direct));
+    /// at once, so that a crash in its first turn leaves something to catch up with. `guild`: the one it is in; none for a direct message.
+    pub fn set_active(&self, channel: ChannelId, message: MessageId, guild: Option<GuildId>) {
+        self.shared().change(|facts| facts.set_active(channel, message, guild));
     }
 
     /// When the bot was last known to listen, to the second.

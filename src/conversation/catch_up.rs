@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serenity::model::id::{ChannelId, MessageId, UserId};
+use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
 use tokio::{sync::Semaphore, time::sleep};
 use tracing::{info, warn};
 
@@ -95,12 +95,12 @@ impl CatchUp {
     }
 
     /// A guild became available.
-    pub fn look_at(&self, channels: &[KnownChannel]) {
+    pub fn look_at(&self, guild: GuildId, channels: &[KnownChannel]) {
         let inner = &self.conversations.inner;
         for channel in channels {
             let Some(newest) = channel.last_message else { continue };
             let Some(after) = inner.state.handled(channel.id).or(self.listened) else { continue };
-            self.ask_later(channel.id, after.max(self.oldest), newest, false);
+            self.ask_later(channel.id, after.max(self.oldest), newest, Some(guild));
         }
     }
 
@@ -110,7 +110,7 @@ impl CatchUp {
             return;
         }
         for active in inner.state.active_since(self.oldest_active(), MOST_CHANNELS) {
-            self.ask_later(active.channel, active.handled.max(self.oldest), MessageId::new(u64::MAX), active.direct);
+            self.ask_later(active.channel, active.handled.max(self.oldest), MessageId::new(u64::MAX), active.guild);
         }
     }
 
@@ -120,7 +120,7 @@ impl CatchUp {
         MessageId::new(self.oldest.get().saturating_sub(DAY_MS << 22).max(1))
     }
 
-    fn ask_later(&self, channel: ChannelId, after: MessageId, newest: MessageId, direct: bool) {
+    fn ask_later(&self, channel: ChannelId, after: MessageId, newest: MessageId, guild: Option<GuildId>) {
         {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             if asked.len() >= MOST_CHANNELS || !asked.insert(channel) {
@@ -133,12 +133,12 @@ impl CatchUp {
         let (this, look) = (self.clone(), Look::ahead(&self.conversations.inner));
         let stopping = self.conversations.inner.stopping.clone();
         self.conversations.inner.turns.spawn(async move {
-            stopping.run_until_cancelled(this.ask(channel, after, direct)).await;
+            stopping.run_until_cancelled(this.ask(channel, after, guild)).await;
             drop(look);
         });
     }
 
-    async fn ask(&self, channel: ChannelId, after: MessageId, direct: bool) {
+    async fn ask(&self, channel: ChannelId, after: MessageId, guild: Option<GuildId>) {
         // Never closed.
         let Ok(_place) = self.places.acquire().await else { return };
         let inner = &self.conversations.inner;
@@ -149,15 +149,15 @@ impl CatchUp {
                 return;
             }
         };
-        inner.take_up(channel, messages, direct).await;
+        inner.take_up(channel, messages, guild).await;
     }
 }
 
 impl Inner {
     /// Takes the missed messages of a channel, which are one turn.
-    async fn take_up(self: &Arc<Self>, channel: ChannelId, messages: Vec<Message>, direct: bool) {
+    async fn take_up(self: &Arc<Self>, channel: ChannelId, messages: Vec<Message>, guild: Option<GuildId>) {
         let me = self.me();
-        let place = self.place(channel, direct);
+        let place = self.place(channel, guild);
         for note in rebuild::notes(&messages, me).collect::<Vec<_>>() {
             // One of a turn that runs now is its own to take away.
             if self.channels.get(&channel).is_none_or(|channel| channel.is_idle()) {
@@ -176,7 +176,7 @@ impl Inner {
         info!(channel.id = %channel, messages = missed.len(), "answering what was missed");
         self.metrics.caught_up(missed.len() as u64);
         for message in missed {
-            self.hear(message, direct);
+            self.hear(message, guild);
         }
     }
 }

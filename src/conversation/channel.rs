@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, mem};
 
-use serenity::model::id::MessageId;
+use serenity::model::id::{GuildId, MessageId, UserId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -27,12 +27,12 @@ pub(super) struct Channel {
     pub(super) history: History,
     /// Whether what Discord has from before was already asked for.
     pub(super) rebuilt: bool,
-    /// Whether it is a direct message, where nobody has to be told apart.
-    pub(super) direct: bool,
+    /// The guild it is in; none for a direct message, where nobody has to be told apart.
+    pub(super) guild: Option<GuildId>,
     /// Until when nothing is posted, after Discord refused the bot here.
     pub(super) closed_until: Option<Instant>,
     recent: Recent,
-    waiting: Vec<MessageId>,
+    waiting: Vec<Waiting>,
     running: Option<Running>,
     /// The newest of the bot's own messages the gateway told of: whatever was posted before it was told of, too.
     own: Option<MessageId>,
@@ -43,6 +43,13 @@ pub(super) struct Channel {
 struct Running {
     newest: MessageId,
     cancelled: CancellationToken,
+}
+
+/// A message that is to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Waiting {
+    pub(super) message: MessageId,
+    pub(super) user: UserId,
 }
 
 /// What became of a message that was heard.
@@ -68,6 +75,8 @@ pub(super) struct Batch {
     pub(super) messages: Vec<MessageId>,
     /// The last of them: the one that is replied to.
     pub(super) newest: MessageId,
+    /// Who wrote that one.
+    pub(super) asker: UserId,
     /// A reset or the channel's end.
     pub(super) cancelled: CancellationToken,
 }
@@ -80,11 +89,11 @@ impl Batch {
 
 impl Channel {
     /// A channel that is spoken in for the first time, up to `handled` by an earlier process.
-    pub(super) fn new(direct: bool, handled: Option<MessageId>) -> Self {
+    pub(super) fn new(guild: Option<GuildId>, handled: Option<MessageId>) -> Self {
         Self {
             history: History::new(),
             rebuilt: false,
-            direct,
+            guild,
             closed_until: None,
             recent: Recent { ids: VecDeque::new(), floor: handled },
             waiting: Vec::new(),
@@ -95,7 +104,8 @@ impl Channel {
     }
 
     /// Takes a message in.
-    pub(super) fn hear(&mut self, id: MessageId, entry: Entry, answer: bool) -> Heard {
+    pub(super) fn hear(&mut self, waiting: Waiting, entry: Entry, answer: bool) -> Heard {
+        let id = waiting.message;
         if !self.recent.insert(id) {
             return Heard::Again;
         }
@@ -104,7 +114,7 @@ impl Channel {
         if !answer {
             return Heard::Noted;
         }
-        self.waiting.push(id);
+        self.waiting.push(waiting);
         let overflow = self.waiting.len().saturating_sub(MOST_WAITING);
         self.waiting.drain(..overflow);
         let idle = self.running.is_none();
@@ -122,15 +132,16 @@ impl Channel {
 
     /// All that waits, as one turn; or the channel falls idle.
     pub(super) fn next_batch(&mut self) -> Option<Batch> {
-        let mut messages = mem::take(&mut self.waiting);
-        messages.sort_unstable();
-        let Some(newest) = messages.last().copied() else {
+        let mut waiting = mem::take(&mut self.waiting);
+        waiting.sort_unstable();
+        let Some(Waiting { message: newest, user: asker }) = waiting.last().copied() else {
             self.running = None;
             return None;
         };
         let cancelled = CancellationToken::new();
         self.running = Some(Running { newest, cancelled: cancelled.clone() });
-        Some(Batch { messages, newest, cancelled })
+        let messages = waiting.into_iter().map(|waiting| waiting.message).collect();
+        Some(Batch { messages, newest, asker, cancelled })
     }
 
     /// No turn runs any more, whatever waits.
@@ -146,9 +157,9 @@ impl Channel {
 
     /// How far the channel is handled once all up to `newest` is: not past a message that came late and still waits.
     pub(super) fn handled_up_to(&self, newest: MessageId) -> MessageId {
-        let before = |id: &MessageId| MessageId::new(id.get().saturating_sub(1).max(1));
+        let before = |id: MessageId| MessageId::new(id.get().saturating_sub(1).max(1));
         match self.waiting.iter().min() {
-            Some(waiting) => before(waiting).min(newest),
+            Some(waiting) => before(waiting.message).min(newest),
             None => self.own.map_or(newest, |own| own.max(newest)),
         }
     }
@@ -156,7 +167,7 @@ impl Channel {
     /// Stops waiting for some messages; how many.
     pub(super) fn give_up_waiting(&mut self, given_up: impl Fn(MessageId) -> bool) -> usize {
         let before = self.waiting.len();
-        self.waiting.retain(|message| !given_up(*message));
+        self.waiting.retain(|waiting| !given_up(waiting.message));
         before - self.waiting.len()
     }
 
@@ -216,11 +227,11 @@ mod tests {
     }
 
     fn hear(channel: &mut Channel, n: u64) -> Heard {
-        channel.hear(id(n), Entry::person(id(n), "alice", "hi"), true)
+        channel.hear(Waiting { message: id(n), user: UserId::new(1) }, Entry::person(id(n), "alice", "hi"), true)
     }
 
     fn channel() -> Channel {
-        Channel::new(false, None)
+        Channel::new(None, None)
     }
 
     #[test]
@@ -267,7 +278,7 @@ mod tests {
 
     #[test]
     fn what_an_earlier_process_handled_is_not_taken_again() {
-        let mut channel = Channel::new(false, Some(id(10)));
+        let mut channel = Channel::new(None, Some(id(10)));
         assert_eq!(hear(&mut channel, 10), Heard::Again);
         assert_ne!(hear(&mut channel, 11), Heard::Again);
     }

@@ -20,7 +20,7 @@ const PAGE: usize = 100;
 impl Inner {
     /// Puts what was said before `batch` into the history, once. Without it the turn goes on, with less to go by.
     pub(super) async fn rebuild(&self, id: ChannelId, batch: &Batch) {
-        let Some((false, direct)) = self.channels.get(&id).map(|channel| (channel.rebuilt, channel.direct)) else {
+        let Some((false, guild)) = self.channels.get(&id).map(|channel| (channel.rebuilt, channel.guild)) else {
             return;
         };
         let Some(first) = batch.messages.first().copied() else { return };
@@ -33,7 +33,7 @@ impl Inner {
         };
         let leftovers: Vec<MessageId> = notes(&messages, self.me()).collect();
         let mark = self.state.reset_mark(id);
-        let place = self.place(id, direct);
+        let place = self.place(id, guild);
         let said = messages.iter().filter(|message| mark.is_none_or(|mark| message.id > mark));
         let entries = entries(&said.collect::<Vec<_>>(), self.me(), |message| {
             listen::decide(message, self.me(), &self.listen, place) != Decision::Ignore

@@ -17,7 +17,7 @@ use crate::{
     history::Entry,
     reply::{self, Reply, texts},
     telemetry::Outcome,
-    tess::{Answer, ChatMessage, TessError},
+    tess::{Answer, ChatMessage, Options, Request, TessError},
 };
 
 /// How asking ended.
@@ -39,7 +39,7 @@ enum Posted {
 /// Takes turns in a channel until nothing waits in it.
 pub(super) async fn run(inner: Arc<Inner>, id: ChannelId) {
     while let Some(batch) = inner.next_batch(id) {
-        let span = info_span!("turn", channel.id = %id, message.id = %batch.newest);
+        let span = info_span!("turn", channel.id = %id, message.id = %batch.newest, user.id = %batch.asker);
         inner.take_turn(id, &batch).instrument(span).await;
     }
 }
@@ -120,7 +120,8 @@ impl Inner {
         let Some(messages) = self.messages(id, batch) else { return Asked::Cancelled("deleted") };
         let agent = self.agent(id);
         let started = Instant::now();
-        let result = self.tess.execute(agent, &messages).await;
+        let request = Request { agent, messages: &messages, options: &Options::default(), files: &[] };
+        let result = self.tess.execute(&request).await;
         self.metrics.executed(result.as_ref().map_or_else(TessError::name, |_| "succeeded"), started.elapsed());
         match result {
             Ok(answer) => {
@@ -139,7 +140,7 @@ impl Inner {
     fn messages(&self, id: ChannelId, batch: &Batch) -> Option<Vec<ChatMessage>> {
         let channel = self.channels.get(&id)?;
         let wanted = batch.messages.iter().any(|message| channel.history.contains(*message));
-        wanted.then(|| channel.history.chat(!channel.direct, self.instructions.as_deref()))
+        wanted.then(|| channel.history.chat(channel.guild.is_some(), self.instructions.as_deref()))
     }
 
     /// Shows "is typing" at once and until it is dropped. A failure is only cosmetic.

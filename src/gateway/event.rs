@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serenity::{
     all::Interaction,
-    model::id::{ApplicationId, ChannelId, MessageId, UserId},
+    model::id::{ApplicationId, ChannelId, GuildId, MessageId, UserId},
 };
 
 use crate::discord::model::{Deletion, Message};
@@ -28,7 +28,7 @@ pub enum Event {
         application: ApplicationId,
     },
     /// A guild became available, with the channels and threads the bot can see there.
-    Guild(Vec<KnownChannel>),
+    Guild(GuildId, Vec<KnownChannel>),
     /// Channels and threads that are new, or were not seen before.
     Channels(Vec<KnownChannel>),
     /// A message was posted.
@@ -81,6 +81,9 @@ struct Identified<Id> {
 
 #[derive(Deserialize)]
 struct Guild {
+    /// Called `guild_id` where only the threads are told.
+    #[serde(alias = "guild_id")]
+    id: GuildId,
     #[serde(default)]
     channels: Vec<GuildChannel>,
     #[serde(default)]
@@ -142,9 +145,9 @@ impl Event {
                 Self::Ready { me: user.id, application: application.id }
             }
             "GUILD_CREATE" => {
-                let Guild { channels, threads } = frame.data()?;
+                let Guild { id, channels, threads } = frame.data()?;
                 let channels = channels.into_iter().map(|channel| channel.known(false));
-                Self::Guild(channels.chain(threads.into_iter().map(|thread| thread.known(true))).collect())
+                Self::Guild(id, channels.chain(threads.into_iter().map(|thread| thread.known(true))).collect())
             }
             "THREAD_LIST_SYNC" => {
                 let Guild { threads, .. } = frame.data()?;
@@ -173,19 +176,20 @@ mod tests {
     fn a_guilds_threads_know_their_channel_and_its_channels_have_no_parent() {
         let guild = json!({"id": "1", "channels": [{"id": "2", "parent_id": "9", "last_message_id": "7"}],
             "threads": [{"id": "3", "parent_id": "2"}]});
-        let Ok(Some(Event::Guild(channels))) = read("GUILD_CREATE", &guild) else { panic!() };
+        let Ok(Some(Event::Guild(guild, channels))) = read("GUILD_CREATE", &guild) else { panic!() };
         let known = |id, parent, last| KnownChannel {
             id: ChannelId::new(id),
             parent: Option::map(parent, ChannelId::new),
             last_message: Option::map(last, MessageId::new),
         };
+        assert_eq!(guild.get(), 1);
         assert_eq!(channels, [known(2, None, Some(7)), known(3, Some(2), None)]);
     }
 
     #[test]
     fn an_unavailable_guild_is_no_error() {
         let guild = json!({"id": "1", "unavailable": true});
-        assert!(matches!(read("GUILD_CREATE", &guild), Ok(Some(Event::Guild(channels))) if channels.is_empty()));
+        assert!(matches!(read("GUILD_CREATE", &guild), Ok(Some(Event::Guild(_, channels))) if channels.is_empty()));
     }
 
     #[test]

@@ -74,6 +74,14 @@ pub fn for_tess_error(error: &TessError) -> String {
             "⚠️ The agent could not finish its answer. Ask again, perhaps in other words.".to_owned()
         }
         TessError::Empty => "⚠️ The agent answered with nothing. Ask again, perhaps in other words.".to_owned(),
+        TessError::FileRefused { .. } => {
+            "⚠️ Tess could not read a file; nothing was charged for an answer. Try another format, or ask without it."
+                .to_owned()
+        }
+        TessError::StorageFull { .. } => {
+            "⚠️ The file storage of the Tess workspace is full. Whoever runs the bot has to delete files in Tess."
+                .to_owned()
+        }
         TessError::TimedOut { waited } => {
             format!(
                 "⚠️ The agent was not done after {}. It may have been charged; ask again if you want another try, \
@@ -231,6 +239,8 @@ mod tests {
             TessError::OutcomeUnknown { detail: detail() },
             TessError::Failed { detail: detail() },
             TessError::Empty,
+            TessError::FileRefused { detail: detail() },
+            TessError::StorageFull { detail: detail() },
             TessError::TimedOut { waited: Duration::from_secs(300) },
         ]
     }
@@ -252,6 +262,8 @@ mod tests {
         ⚠️ The connection to Tess broke before the answer came. It may have been charged; ask again if you want another try.
         ⚠️ The agent could not finish its answer. Ask again, perhaps in other words.
         ⚠️ The agent answered with nothing. Ask again, perhaps in other words.
+        ⚠️ Tess could not read a file; nothing was charged for an answer. Try another format, or ask without it.
+        ⚠️ The file storage of the Tess workspace is full. Whoever runs the bot has to delete files in Tess.
         ⚠️ The agent was not done after 5 minutes. It may have been charged; ask again if you want another try, perhaps for less at once.
         ");
     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serenity::model::id::{ChannelId, MessageId};
+use serenity::model::id::{ChannelId, GuildId, MessageId};
 
 use crate::config::AgentId;
 
@@ -25,8 +25,8 @@ pub(super) struct Row {
     pub(super) handled: Option<MessageId>,
     pub(super) agent: Option<AgentId>,
     pub(super) reset_mark: Option<MessageId>,
-    /// A direct message: no guild tells of it.
-    pub(super) direct: bool,
+    /// The guild it is in; none for a direct message.
+    pub(super) guild: Option<GuildId>,
 }
 
 /// A channel in which something was handled.
@@ -36,8 +36,8 @@ pub struct Active {
     pub channel: ChannelId,
     /// Its last message that was handled.
     pub handled: MessageId,
-    /// Whether it is a direct message.
-    pub direct: bool,
+    /// The guild it is in; none for a direct message.
+    pub guild: Option<GuildId>,
 }
 
 /// What is known of the bot itself.
@@ -117,16 +117,16 @@ impl Facts {
         let active = self
             .channels
             .iter()
-            .filter_map(|(channel, row)| Some(Active { channel: *channel, handled: row.handled?, direct: row.direct }));
+            .filter_map(|(channel, row)| Some(Active { channel: *channel, handled: row.handled?, guild: row.guild }));
         active.filter(|active| active.handled >= mark).collect()
     }
 
     /// Something is about to be handled in a channel: it has to be known by then, and as what. A mark that is there stays.
-    pub(super) fn set_active(&mut self, channel: ChannelId, message: MessageId, direct: bool) {
+    pub(super) fn set_active(&mut self, channel: ChannelId, message: MessageId, guild: Option<GuildId>) {
         let before = MessageId::new(message.get().saturating_sub(1).max(1));
         self.urgent |= self.change(channel, |row| {
             row.handled = row.handled.or(Some(before));
-            row.direct = direct;
+            row.guild = guild;
         });
     }
 

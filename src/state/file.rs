@@ -7,7 +7,7 @@ use std::{
 };
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
-use serenity::model::id::{ChannelId, MessageId};
+use serenity::model::id::{ChannelId, GuildId, MessageId};
 
 use super::facts::{Batch, Loaded, Own, Row};
 use crate::config::AgentId;
@@ -22,7 +22,7 @@ const MIGRATIONS: [&str; 1] = ["
         handled INTEGER,
         agent INTEGER,
         reset_mark INTEGER,
-        direct INTEGER NOT NULL
+        guild INTEGER
     ) STRICT;
     CREATE TABLE bot (
         only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
@@ -133,16 +133,17 @@ impl StateFile {
     }
 
     fn try_load(&self) -> rusqlite::Result<Loaded> {
-        let mut statement = self.connection.prepare("SELECT id, handled, agent, reset_mark, direct FROM channel")?;
+        let mut statement = self.connection.prepare("SELECT id, handled, agent, reset_mark, guild FROM channel")?;
         let rows = statement.query_map([], |row| {
-            let ids = (row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            let (id, handled, agent, reset_mark): (i64, Option<i64>, Option<i64>, Option<i64>) = ids;
+            let id: i64 = row.get(0)?;
+            let [handled, agent, reset_mark, guild]: [Option<i64>; 4] =
+                [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
             let message = |id: i64| (id != 0).then(|| MessageId::new(id.cast_unsigned()));
             let facts = Row {
                 handled: handled.and_then(message),
                 agent: agent.map(|agent| AgentId(agent.cast_unsigned())),
                 reset_mark: reset_mark.and_then(message),
-                direct: row.get(4)?,
+                guild: guild.filter(|id| *id != 0).map(|id| GuildId::new(id.cast_unsigned())),
             };
             Ok((id, facts))
         })?;
@@ -188,7 +189,7 @@ impl StateFile {
                         row.handled.map(|handled| handled.get().cast_signed()),
                         row.agent.map(|agent| agent.0.cast_signed()),
                         row.reset_mark.map(|mark| mark.get().cast_signed()),
-                        row.direct,
+                        row.guild.map(|guild| guild.get().cast_signed()),
                     ])?,
                     None => remove.execute([id])?,
                 };
@@ -313,8 +314,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut file = StateFile::open(&folder.path().join("state.db")).unwrap();
         let largest = MessageId::new(u64::MAX);
-        let row =
-            Row { handled: Some(largest), agent: Some(AgentId(u64::MAX)), reset_mark: Some(largest), direct: true };
+        let row = Row {
+            handled: Some(largest),
+            agent: Some(AgentId(u64::MAX)),
+            reset_mark: Some(largest),
+            guild: Some(GuildId::new(u64::MAX)),
+        };
         let channel = ChannelId::new(u64::MAX);
         file.write(&Batch { rows: vec![(channel, Some(row))], ..Batch::default() }).unwrap();
         assert_eq!(file.load().unwrap().channels, [(channel, row)].into());

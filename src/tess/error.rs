@@ -122,6 +122,8 @@ impl TessError {
             Self::Failed { .. } => "failed",
             Self::Empty => "empty",
             Self::TimedOut { .. } => "timed_out",
+            Self::FileRefused { .. } => "file_refused",
+            Self::StorageFull { .. } => "storage_full",
         }
     }
 }
