@@ -218,6 +218,7 @@ impl Events {
             Event::Edit(message) => self.conversations.edit(&message),
             Event::Deletion(deletion) => self.conversations.delete(&deletion),
             Event::ChannelGone(channel) => self.conversations.forget(channel),
+            Event::GuildGone(guild) => self.conversations.forget_guild(guild),
             Event::Interaction(interaction) => self.interact(*interaction),
         }
     }

@@ -155,6 +155,15 @@ impl Conversations {
         inner.cancel(channel, unanswered.unwrap_or(0), "channel_gone");
     }
 
+    /// The bot was taken out of a guild: nothing of it is kept.
+    pub fn forget_guild(&self, guild: GuildId) {
+        let of_guild = self.inner.channels.iter().filter(|channel| channel.guild == Some(guild));
+        let channels: Vec<ChannelId> = of_guild.map(|channel| *channel.key()).collect();
+        for channel in channels {
+            self.forget(channel);
+        }
+    }
+
     /// Forgets all that was said in a channel up to `mark`, for good: a restart does not bring it back, and an answer to any of it
     /// that is still on its way is dropped.
     pub fn reset(&self, channel: ChannelId, mark: MessageId) {

@@ -62,7 +62,10 @@ impl Inner {
             Err(_) => {
                 self.metrics.panicked();
                 error!("a turn panicked; this is a bug in the bot");
-                self.say(id, batch, texts::internal_error()).await;
+                // Telling it may run into the same bug.
+                if AssertUnwindSafe(self.say(id, batch, texts::internal_error())).catch_unwind().await.is_err() {
+                    error!("nor could it be told");
+                }
                 Some(Outcome::Failed("panic"))
             }
         };

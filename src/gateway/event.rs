@@ -39,6 +39,8 @@ pub enum Event {
     Deletion(Deletion),
     /// A channel or thread is gone, or was hidden from the bot.
     ChannelGone(ChannelId),
+    /// The bot is no longer in a guild.
+    GuildGone(GuildId),
     /// A slash command, an autocomplete, a button.
     Interaction(Box<Interaction>),
 }
@@ -88,6 +90,13 @@ struct Guild {
     channels: Vec<GuildChannel>,
     #[serde(default)]
     threads: Vec<GuildChannel>,
+}
+
+#[derive(Deserialize)]
+struct GoneGuild {
+    id: GuildId,
+    #[serde(default)]
+    unavailable: bool,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +163,11 @@ impl Event {
                 Self::Channels(threads.into_iter().map(|thread| thread.known(true)).collect())
             }
             "THREAD_CREATE" | "THREAD_UPDATE" => Self::Channels(vec![frame.data::<GuildChannel>()?.known(true)]),
+            "GUILD_DELETE" => match frame.data::<GoneGuild>()? {
+                // An outage of Discord's: it comes back.
+                GoneGuild { unavailable: true, .. } => return Ok(None),
+                GoneGuild { id, .. } => Self::GuildGone(id),
+            },
             "CHANNEL_DELETE" | "THREAD_DELETE" => Self::ChannelGone(frame.data::<GuildChannel>()?.id),
             _ => return Ok(None),
         };
@@ -203,6 +217,12 @@ mod tests {
         let bare = json!({"id": "1", "channel_id": "2"});
         assert!(read("MESSAGE_CREATE", &bare).is_err());
         assert!(matches!(read("MESSAGE_UPDATE", &bare), Ok(None)));
+    }
+
+    #[test]
+    fn a_guild_is_gone_unless_it_is_only_unavailable() {
+        assert!(matches!(read("GUILD_DELETE", &json!({"id": "1"})), Ok(Some(Event::GuildGone(_)))));
+        assert!(matches!(read("GUILD_DELETE", &json!({"id": "1", "unavailable": true})), Ok(None)));
     }
 
     #[test]

@@ -55,6 +55,9 @@ impl<'a> Hidden<'a> {
         self.messages
             .iter()
             .flat_map(|message| message.content.lines())
+            // With the speaker's name in front, and without it.
+            .flat_map(|line| [Some(line), line.split_once(": ").map(|(_, said)| said)])
+            .flatten()
             .map(str::trim)
             .filter(|line| line.len() >= LINE_BYTES)
     }
@@ -78,6 +81,14 @@ mod tests {
         assert_eq!(hidden.detail(&"é".repeat(1_000)).chars().count(), DETAIL_CHARS);
         assert_eq!(hidden.detail(&"x".repeat(SAID_BYTES + 1)), "(a long text)");
         assert_eq!(hidden.refusal(StatusCode::BAD_GATEWAY, b"<html>"), "HTTP 502");
+    }
+
+    #[test]
+    fn what_was_said_is_taken_out_with_and_without_its_speaker() {
+        let key = SecretString::from("1|key");
+        let messages = [said_in("alice: my salary is 12,000")];
+        let hidden = Hidden::new(&key, &messages);
+        assert_eq!(hidden.detail("refused: my salary is 12,000"), "refused: […]");
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod architecture;
 mod commands;
 mod connection;
 mod discord_sim;
+mod docs;
+mod process;
 mod sending;
 mod stopping;
 mod support;

@@ -222,3 +222,32 @@ async fn a_note_left_behind_by_a_kill_is_taken_away() {
     assert_eq!(left, ["hi", "Hi.", "think", "Posted."]);
     chat.finish().await;
 }
+
+#[tokio::test]
+async fn a_state_file_that_vanishes_is_counted_and_the_bot_goes_on_from_memory() {
+    let chat = Chat::start().await;
+    chat.say("alice", "hi");
+    chat.next().await;
+    chat.settled().await;
+    chat.remove_state();
+    chat.tess.answers(["Still here."]);
+    chat.say("alice", "hello?");
+    chat.expect_reply("Still here.").await;
+    let metrics = chat.metrics.clone();
+    chat.until("the failure to be counted", || metrics.state_errors() > 0).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_guild_that_the_bot_leaves_is_forgotten() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["One.", "Two."]);
+    chat.say("alice", "remember the fish");
+    chat.expect_reply("One.").await;
+    chat.settled().await;
+    let before = chat.metrics.histories_bytes();
+    chat.discord.dispatch_raw("GUILD_DELETE", serde_json::json!({"id": chat.guild.to_string()}));
+    let metrics = chat.metrics.clone();
+    chat.until("the history to be gone", || metrics.histories_bytes() < before).await;
+    chat.finish().await;
+}

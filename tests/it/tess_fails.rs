@@ -164,6 +164,21 @@ async fn a_note_is_taken_away_after_a_failure_too() {
 }
 
 #[tokio::test]
+async fn a_panic_in_a_turn_is_told_and_the_bot_goes_on() {
+    // No clock goes that far: the turn breaks as a bug would break it.
+    let mut chat = Chat::setup().change(|config| config.tess.timeout = Duration::MAX).start().await;
+    for round in 1..=2 {
+        let asked = chat.say("alice", "hi");
+        let text = chat.next().await;
+        assert_eq!(text.reply_to, Some(asked));
+        assert!(text.content.starts_with("⚠️ Something broke"), "{}", text.content);
+        chat.settled().await;
+        chat.panics = round;
+    }
+    chat.finish().await;
+}
+
+#[tokio::test]
 async fn a_limit_of_requests_is_kept_and_channels_are_served_in_turn() {
     let chat = Chat::setup().set("TESS_REQUESTS_PER_SECOND", "20").start().await;
     let guild = chat.guild;
@@ -179,5 +194,30 @@ async fn a_limit_of_requests_is_kept_and_channels_are_served_in_turn() {
     for pair in times.windows(2) {
         assert!(pair[1] - pair[0] >= Duration::from_millis(45), "{:?}", pair[1] - pair[0]);
     }
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn the_channel_that_waits_longest_is_served_next_however_loud_another_is() {
+    let chat = Chat::setup().set("TESS_REQUESTS_PER_SECOND", "20").start().await;
+    let loud = chat.channel;
+    let quiet: Vec<u64> = (0..3).map(|n| chat.discord.channel(chat.guild, &format!("quiet{n}"))).collect();
+    chat.tess.answer_with(|_| "ok".to_owned());
+    chat.say("alice", "me first");
+    chat.next().await;
+    for channel in &quiet {
+        chat.discord.say(*channel, "bob", "and me");
+    }
+    for n in 0..20 {
+        chat.say("alice", &format!("me again {n}"));
+    }
+    for channel in &quiet {
+        chat.discord.next_message(*channel).await;
+    }
+    chat.settled().await;
+    // The loud channel's twenty are one turn, or two when the first of them found it idle.
+    let answers = chat.discord.messages(loud).iter().filter(|message| message.content == "ok").count();
+    assert!((2..=3).contains(&answers), "{answers}");
+    while chat.discord.try_next_message(loud).is_some() {}
     chat.finish().await;
 }
