@@ -18,7 +18,7 @@ use crate::{
     config::Config,
     conversation::{Conversations, catch_up::CatchUp},
     discord::Discord,
-    gateway::{Gateway, event::Event},
+    gateway::{Fatal, Gateway, event::Event},
     ops::{self, Readiness},
     state::State,
     telemetry::Metrics,
@@ -113,7 +113,7 @@ impl Bot {
         let health = self.health.map(|listener| {
             tokio::spawn(ops::serve(listener, self.metrics.clone(), self.ready.clone(), healthy.clone()))
         });
-        let hang_up = CancellationToken::new();
+        let (hang_up, locked_out) = (CancellationToken::new(), self.discord.clone());
         let mut events = Events {
             conversations: self.conversations.clone(),
             commands: self.commands,
@@ -141,6 +141,7 @@ impl Bot {
         };
         let result = tokio::select! {
             result = listening => result,
+            () = locked_out.locked_out() => Err(Fatal::BadToken),
             () = drain => Ok(()),
             () = keep_noting(&self.state, &self.conversations, &self.ready) => Ok(()),
         };

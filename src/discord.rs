@@ -8,10 +8,7 @@
 //! malformed header, and calls a message that was created but whose answer it could not read an error.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -21,6 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use serenity::model::id::{ApplicationId, ChannelId, MessageId};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{DiscordConfig, Pace},
@@ -45,6 +43,9 @@ const NONCE_CHARS: usize = 25;
 
 /// Tries of a request that only reads.
 const READ_TRIES: u32 = 4;
+
+/// Longest wait of such a request for a rate limit: someone waits for what it reads.
+const READ_WAIT: Duration = Duration::from_secs(10);
 
 /// First pause before a request is repeated; it doubles, up to [`RETRY_PAUSE_MAX`].
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
@@ -159,8 +160,8 @@ struct Inner {
     base: String,
     authorization: header::HeaderValue,
     limits: Mutex<RateLimits>,
-    /// Set by the first 401: whatever follows would be one more invalid request.
-    unauthorized: AtomicBool,
+    /// Cancelled by the first 401: whatever followed would be one more invalid request.
+    locked_out: CancellationToken,
     request_limit: Duration,
     delivery_limit: Duration,
     metrics: Metrics,
@@ -205,12 +206,17 @@ impl Discord {
             base: format!("{}/api/v10", config.api_url),
             authorization,
             limits: Mutex::new(RateLimits::new(Instant::now(), pace.discord_requests_per_second)),
-            unauthorized: AtomicBool::new(false),
+            locked_out: CancellationToken::new(),
             request_limit: pace.discord_request,
             delivery_limit: pace.delivery,
             metrics,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Waits until Discord refuses the token.
+    pub async fn locked_out(&self) {
+        self.inner.locked_out.cancelled().await;
     }
 
     /// Posts a message and stays at it until it is certain to be there, or certainly refused. `None`: it was posted, and deleted
@@ -385,12 +391,11 @@ impl Discord {
                             limits.count_invalid(Instant::now());
                         }
                     });
-                    // The pause is the limit's; a try that was limited is no failure.
-                    tried -= 1;
-                    match patience {
-                        Patience::Once => return Err(limited()),
-                        _ => continue,
+                    // The pause is the limit's own.
+                    if patience.is_over(tried) {
+                        return Err(limited());
                     }
+                    continue;
                 }
                 Answer::Refused(refusal) => return Err(self.refused(refusal)),
                 Answer::Unknown { detail, .. } => detail,
@@ -416,7 +421,7 @@ impl Discord {
             self.limits(|limits| limits.count_invalid(Instant::now()));
         }
         if status == StatusCode::UNAUTHORIZED {
-            self.inner.unauthorized.store(true, Ordering::Relaxed);
+            self.inner.locked_out.cancel();
             return DiscordError::Unauthorized;
         }
         DiscordError::Refused { status: status.as_u16(), code, message }
@@ -424,12 +429,13 @@ impl Discord {
 
     async fn wait_for_place(&self, key: RouteKey, patience: Patience) -> Result<(), DiscordError> {
         loop {
-            if self.inner.unauthorized.load(Ordering::Relaxed) {
+            if self.inner.locked_out.is_cancelled() {
                 return Err(DiscordError::Unauthorized);
             }
             let Err(free_at) = self.limits(|limits| limits.take(key, Instant::now())) else { return Ok(()) };
             match patience {
                 Patience::Once => return Err(limited()),
+                Patience::Tries(_) if free_at > Instant::now() + READ_WAIT => return Err(limited()),
                 Patience::Until(end) if free_at >= end => return Err(limited()),
                 _ => sleep_until(free_at).await,
             }

@@ -27,8 +27,11 @@ const MOST_CHANNELS: usize = 500;
 /// Requests under way at once: the others are for people who wait now.
 const AT_ONCE: usize = 2;
 
-/// Most messages of a channel that are looked at: one request.
+/// Messages in one request, Discord's most.
 const PAGE: usize = 100;
+
+/// Most requests for one channel.
+const MOST_PAGES: usize = 5;
 
 /// Milliseconds from the Unix epoch to Discord's. <https://discord.com/developers/docs/reference#snowflakes>
 const DISCORD_EPOCH_MS: u64 = 1_420_070_400_000;
@@ -77,6 +80,10 @@ impl CatchUp {
         let inner = &conversations.inner;
         if inner.catch_up.is_zero() {
             return None;
+        }
+        if inner.state.listened().is_none() {
+            // The first start ever: there is nothing from before, and from here on whatever is said is found again.
+            inner.state.set_listened(SystemTime::now());
         }
         let this = Self {
             conversations: conversations.clone(),
@@ -142,13 +149,24 @@ impl CatchUp {
         // Never closed.
         let Ok(_place) = self.places.acquire().await else { return };
         let inner = &self.conversations.inner;
-        let messages = match inner.discord.messages(channel, Page::After(after), PAGE).await {
-            Ok(messages) => messages,
-            Err(error) => {
-                warn!(channel.id = %channel, %error, "could not look for missed messages");
-                return;
+        let mut messages = Vec::new();
+        let mut after = after;
+        for _ in 0..MOST_PAGES {
+            match inner.discord.messages(channel, Page::After(after), PAGE).await {
+                Ok(page) => {
+                    let is_last = page.len() < PAGE;
+                    after = page.last().map_or(after, |newest| newest.id);
+                    messages.extend(page);
+                    if is_last {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    warn!(channel.id = %channel, %error, "could not look for missed messages");
+                    return;
+                }
             }
-        };
+        }
         inner.take_up(channel, messages, guild).await;
     }
 }

@@ -16,6 +16,9 @@ const MESSAGE_CHARS: usize = 200;
 /// The pause after a 429 that does not tell one.
 const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
 
+/// The shortest pause after a 429: one that tells none, or zero, must not be answered by a flood.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+
 /// The longest pause that is believed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
@@ -112,7 +115,7 @@ fn limited(headers: &HeaderMap, body: &[u8]) -> Answer {
     let global = body.global || scope == "global" || headers.contains_key("x-ratelimit-global");
     Answer::Limited {
         scope: if global { Scope::Global } else { Scope::Route },
-        retry_after: pause.min(LONGEST_PAUSE),
+        retry_after: pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE),
         counts: scope != "shared",
     }
 }
@@ -152,6 +155,7 @@ mod tests {
     fn a_429_that_tells_nothing_still_pauses() {
         assert_eq!(pause_of(&limited(&HeaderMap::new(), b"<html>")), (Scope::Route, 5.0));
         assert_eq!(pause_of(&limited(&headers(&[("retry-after", "soon")]), b"")), (Scope::Route, 5.0));
+        assert_eq!(pause_of(&limited(&HeaderMap::new(), br#"{"retry_after": 0}"#)), (Scope::Route, 0.1));
     }
 
     #[test]

@@ -177,6 +177,11 @@ impl TessSim {
         &self.shared.options.key
     }
 
+    /// Faults that were queued and hit no request yet.
+    pub fn unused_faults(&self) -> usize {
+        self.shared.world().faults.values().map(std::collections::VecDeque::len).sum()
+    }
+
     /// The workspace that requests have to name, if they have to.
     pub fn workspace(&self) -> Option<u64> {
         self.shared.options.workspace

@@ -149,6 +149,8 @@ impl Facts {
 
     pub(super) fn set_listened(&mut self, unix_seconds: u64) {
         self.own_changed = true;
+        // Without any, a crash would leave no trace of when to look again.
+        self.urgent |= self.own.listened.is_none();
         self.own.listened = self.own.listened.max(Some(unix_seconds));
     }
 

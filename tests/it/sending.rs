@@ -25,7 +25,7 @@ async fn a_post_that_was_done_but_not_confirmed_is_not_there_twice() {
 async fn a_discord_that_is_down_for_a_while_gets_the_reply_later() {
     let chat = Chat::start().await;
     chat.tess.answers(["Late but there."]);
-    chat.discord.fail_next("POST", "/messages", 503, json!("upstream connect error"), 3);
+    chat.discord.fail_next("POST", "*/messages", 503, json!("upstream connect error"), 3);
     chat.say("alice", "hi");
     chat.expect_reply("Late but there.").await;
     assert_eq!(chat.tess.charged(), 1);
@@ -128,7 +128,7 @@ async fn a_message_that_was_deleted_meanwhile_is_answered_all_the_same() {
 async fn a_history_that_can_not_be_rebuilt_does_not_keep_the_answer_back() {
     let chat = Chat::start().await;
     chat.tess.answers(["Anyway."]);
-    chat.discord.fail_next("GET", "/messages", 500, json!({}), 10);
+    chat.discord.fail_next("GET", "/channels/*/messages", 500, json!({}), 4);
     chat.say("alice", "hi");
     chat.expect_reply("Anyway.").await;
     chat.finish().await;
@@ -138,8 +138,18 @@ async fn a_history_that_can_not_be_rebuilt_does_not_keep_the_answer_back() {
 async fn typing_that_fails_changes_nothing() {
     let chat = Chat::start().await;
     chat.tess.answers(["Fine."]);
-    chat.discord.fail_next("POST", "/typing", 500, json!({}), 10);
+    chat.discord.fail_next("POST", "*/typing", 500, json!({}), 1);
     chat.say("alice", "hi");
     chat.expect_reply("Fine.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_in_the_middle_ends_the_bot() {
+    let mut chat = Chat::start().await;
+    chat.discord.fail_next("POST", "*/messages", 401, json!({"message": "401: Unauthorized", "code": 0}), 1);
+    chat.say("alice", "hi");
+    let error = chat.bot_ended().await.unwrap_err().to_string();
+    assert!(error.contains("DISCORD_TOKEN"), "{error}");
     chat.finish().await;
 }

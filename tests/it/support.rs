@@ -301,6 +301,8 @@ impl Chat {
     pub(crate) fn check_simulators(&self) {
         let unread = self.discord.unread();
         assert!(unread.is_empty(), "messages of the bot that the test did not expect: {unread:#?}");
+        let unused = self.discord.unused_faults() + self.tess.unused_faults();
+        assert_eq!(unused, 0, "faults that hit nothing: the test shows less than it says");
         let violations = self.discord.violations();
         assert!(violations.is_empty(), "Discord would have refused: {violations:#?}");
         let violations = self.tess.violations();

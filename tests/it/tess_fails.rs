@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::support::Chat;
 
@@ -184,16 +185,20 @@ async fn a_limit_of_requests_is_kept_and_channels_are_served_in_turn() {
     let guild = chat.guild;
     let alice = "alice";
     let channels: Vec<u64> = (0..6).map(|n| chat.discord.channel(guild, &format!("c{n}"))).collect();
+    let begun = Instant::now();
     for channel in &channels {
-        chat.discord.say(*channel, alice, "hi");
+        chat.discord.say(*channel, alice, &format!("from {channel}"));
     }
     for channel in &channels {
         chat.discord.next_message(*channel).await;
     }
-    let times: Vec<_> = chat.tess.executions().iter().map(|execution| execution.at).collect();
-    for pair in times.windows(2) {
-        assert!(pair[1] - pair[0] >= Duration::from_millis(45), "{:?}", pair[1] - pair[0]);
+    let executions = chat.tess.executions();
+    let served = executions.iter().map(|execution| execution.messages.to_string());
+    for (asked, channel) in served.zip(&channels) {
+        assert!(asked.contains(&format!("from {channel}")), "{asked}");
     }
+    // Six requests are five pauses of a twentieth of a second.
+    assert!(executions.last().unwrap().at - begun >= Duration::from_millis(250));
     chat.finish().await;
 }
 

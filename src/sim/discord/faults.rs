@@ -181,6 +181,12 @@ impl DiscordSim {
 
 /// Faults of REST.
 impl DiscordSim {
+    /// Faults of REST that were queued and hit no request yet: a test that expects them all to have done so proves something.
+    #[must_use]
+    pub fn unused_faults(&self) -> usize {
+        self.shared.look(|state| state.faults.pending.iter().map(|fault| fault.times).sum())
+    }
+
     /// Fails the next requests of a method and path, undone. The path has no `/api/v10`; one `*` in it stands for
     /// anything. A body that is a JSON string is sent as an HTML page.
     pub fn fail_next(&self, method: &str, pattern: &str, status: u16, body: Value, times: usize) {
