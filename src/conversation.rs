@@ -239,7 +239,11 @@ impl Inner {
         if decision == Decision::Ignore || self.state.reset_mark(id).is_some_and(|mark| message.id <= mark) {
             return;
         }
-        self.channels.entry(id).or_insert_with(|| Channel::new(guild, self.state.handled(id)));
+        self.channels.entry(id).or_insert_with(|| {
+            let channel = Channel::new(guild, self.state.handled(id));
+            self.bytes.fetch_add(channel.bytes(), Ordering::Relaxed);
+            channel
+        });
         let heard = self.change(id, |channel| {
             let words = listen::words(message, self.me(), channel.quote(message));
             let entry = Entry::person(message.id, message.author_name(), &words);
