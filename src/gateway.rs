@@ -318,7 +318,7 @@ impl Gateway {
 }
 
 /// The next item of a shard's one connection. `None` once that has ended, even if the shard would go on to open another by
-/// itself, which is not its to decide.
+/// itself, which is not its to decide: it may have begun to look up the address by then, and is dropped before it says a word.
 async fn next_item(shard: &mut Shard<Granted>, opened: &mut bool) -> Option<Result<Message, ReceiveMessageError>> {
     poll_fn(|context| {
         let polled = shard.poll_next_unpin(context);

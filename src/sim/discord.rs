@@ -88,6 +88,8 @@ pub struct DiscordOptions {
     pub strict_identify: bool,
     /// Whether the application may have the message content intent.
     pub message_content: bool,
+    /// Another address than the gateway's own that READY names for resuming.
+    pub resume_url: Option<String>,
 }
 
 impl Default for DiscordOptions {
@@ -103,6 +105,7 @@ impl Default for DiscordOptions {
             global_per_second: None,
             strict_identify: false,
             message_content: true,
+            resume_url: None,
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::json;
 use tess_discord::sim::discord::Route;
+use tokio::io::AsyncReadExt;
 
 use crate::support::Chat;
 
@@ -29,6 +31,25 @@ async fn survives(happen: impl AsyncFnOnce(&Chat)) -> Chat {
 async fn a_dropped_connection_is_resumed_and_what_was_missed_is_replayed() {
     let chat = survives(async |chat| chat.discord.drop_connection()).await;
     assert_eq!((chat.discord.identifies(), chat.discord.resumes()), (1, 1));
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn nothing_is_said_to_another_host_even_if_discord_names_it_for_resuming() {
+    let decoy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let setup = Chat::setup();
+    let mut options = setup.discord.clone();
+    options.resume_url = Some(format!("ws://{}", decoy.local_addr().unwrap()));
+    let chat = setup.discord(options).start().await;
+    chat.discord.drop_connection();
+    talks_on(&chat, "Resumed.").await;
+    assert_eq!(chat.discord.resumes(), 1);
+    // The library may knock there; it is taken away before it says a word.
+    if let Some(knocked) = decoy.accept().now_or_never() {
+        let mut said = Vec::new();
+        knocked.unwrap().0.read_to_end(&mut said).await.unwrap();
+        assert_eq!(said, b"");
+    }
     chat.finish().await;
 }
 

@@ -158,7 +158,7 @@ impl State {
         let guilds: Vec<_> = world.guilds.keys().map(|id| json!({"id": id.to_string(), "unavailable": true})).collect();
         let ready = json!({
             "v": 10, "user": world.user_object(world.bot), "guilds": guilds, "session_id": id,
-            "resume_gateway_url": self.gateway_url, "shard": shard, "private_channels": [],
+            "resume_gateway_url": self.options.resume_url.as_ref().unwrap_or(&self.gateway_url), "shard": shard, "private_channels": [],
             "application": {"id": world.application.to_string(), "flags": self.application_flags()},
         });
         let log = VecDeque::new();
