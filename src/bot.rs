@@ -10,10 +10,14 @@ use tokio::{
     sync::watch,
     time::{Duration, MissedTickBehavior, interval, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 use tracing::{info, warn};
 
 use crate::{
+    check,
     commands::Commands,
     config::Config,
     conversation::{Conversations, catch_up::CatchUp},
@@ -51,6 +55,7 @@ pub struct Bot {
     conversations: Conversations,
     commands: Arc<Commands>,
     discord: Discord,
+    tess: Tess,
     gateway: Gateway,
     ready: watch::Receiver<Readiness>,
     health: Option<TcpListener>,
@@ -71,30 +76,21 @@ impl Bot {
             }
             None => None,
         };
-        // Redirects would carry the key to whoever they name.
-        let client = || {
-            reqwest::Client::builder()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .pool_idle_timeout(POOL_IDLE)
-                .redirect(reqwest::redirect::Policy::none())
-        };
-        let http = client().build()?;
-        let discord = Discord::new(http.clone(), &config.discord, &config.pace, metrics.clone())
-            .context("DISCORD_TOKEN has characters that no token has")?;
-        let tess = Tess::new(http, &config.tess, &config.pace);
+        let (discord, tess) = clients(&config, &metrics)?;
         let conversations = Conversations::new(&config, discord.clone(), tess.clone(), state.clone(), metrics.clone());
         // Its own rate limiter ignores the proxy, and forgets nothing: one entry for each interaction, for ever.
         let interactions = HttpBuilder::new(config.discord.token.expose_secret())
-            .client(client().timeout(INTERACTION_LIMIT).build()?)
+            .client(http_client().timeout(INTERACTION_LIMIT).build()?)
             .proxy(config.discord.api_url.clone())
             .ratelimiter_disabled(true)
             .build();
         let interactions = Arc::new(interactions);
-        let commands = Commands::new(interactions, conversations.clone(), tess, &config, metrics.clone()).await?;
+        let commands =
+            Commands::new(interactions, conversations.clone(), tess.clone(), &config, metrics.clone()).await?;
         let (readiness, ready) = watch::channel(Readiness::Starting);
         let gateway = Gateway::new(discord.clone(), &config, metrics.clone(), readiness);
         let commands = Arc::new(commands);
-        Ok(Self { config, state, metrics, conversations, commands, discord, gateway, ready, health })
+        Ok(Self { config, state, metrics, conversations, commands, discord, tess, gateway, ready, health })
     }
 
     /// What the bot counts.
@@ -113,6 +109,7 @@ impl Bot {
         let health = self.health.map(|listener| {
             tokio::spawn(ops::serve(listener, self.metrics.clone(), self.ready.clone(), healthy.clone()))
         });
+        let _defaults = AbortOnDropHandle::new(tokio::spawn(check_defaults(self.config.clone(), self.tess)));
         let (hang_up, locked_out) = (CancellationToken::new(), self.discord.clone());
         let mut events = Events {
             conversations: self.conversations.clone(),
@@ -165,6 +162,32 @@ impl Bot {
 /// Whatever keeps it from going on, in words.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     Bot::build(config).await?.run(stop).await
+}
+
+/// The clients of both services; they send nothing yet.
+///
+/// # Errors
+/// What the operator has to put right, in words.
+pub fn clients(config: &Config, metrics: &Metrics) -> anyhow::Result<(Discord, Tess)> {
+    let http = http_client().build()?;
+    let discord = Discord::new(http.clone(), &config.discord, &config.pace, metrics.clone())
+        .context("DISCORD_TOKEN has characters that no token has")?;
+    Ok((discord, Tess::new(http, &config.tess, &config.pace)))
+}
+
+/// Follows no redirects: they would carry the key to whoever they name.
+fn http_client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(POOL_IDLE)
+        .redirect(reqwest::redirect::Policy::none())
+}
+
+/// Tells the operator early what people would be told later. The bot runs on: it may be put right in Tess.
+async fn check_defaults(config: Config, tess: Tess) {
+    for problem in check::default_agent(&config, &tess).await {
+        warn!(problem, "the default agent would not answer");
+    }
 }
 
 /// Notes that the bot listens, so that the next start knows since when it did not. While it still catches up, what came

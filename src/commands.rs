@@ -23,11 +23,12 @@ use crate::{
     conversation::Conversations,
     reply::texts,
     telemetry::Metrics,
-    tess::{Tess, TessError},
+    tess::{Options, Tess, TessError},
 };
 
 mod agents;
 mod context;
+mod list;
 
 /// Discord gives three seconds for the first answer to an interaction; after this time it is told that the answer comes.
 /// <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-callback>
@@ -66,12 +67,12 @@ impl Commands {
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
         let options = FrameworkOptions {
-            commands: vec![agent(), reset(), help()],
+            commands: vec![agent(), list::agents(), reset(), help()],
             on_error: |error| Box::pin(tell(error)) as BoxFuture<'_, ()>,
             allowed_mentions: Some(serenity::CreateAllowedMentions::new()),
             ..FrameworkOptions::default()
         };
-        let agents = Agents::new(tess.clone());
+        let agents = Agents::new(tess.clone(), config.tess.allowed_agents.clone());
         let (default_agent, respond_to) = (config.tess.agent, config.listen.respond_to);
         let data = Data { conversations, tess, agents, default_agent, respond_to, metrics };
         Ok(Self { options, data, context: context::detached(http).await? })
@@ -92,15 +93,18 @@ impl Commands {
     /// Runs an interaction to its end.
     pub async fn run(&self, interaction: Interaction, me: UserId) {
         match interaction {
-            Interaction::Component(press) => self.press(&press),
+            Interaction::Component(press) => self.press(&press).await,
             other => self.command(other, me).await,
         }
     }
 
     /// A button or a menu; its id begins with what it is for.
-    fn press(&self, press: &ComponentInteraction) {
-        let (what, _about) = press.data.custom_id.split_once(':').unwrap_or((&press.data.custom_id, ""));
-        warn!(what, "a button of another version was pressed");
+    async fn press(&self, press: &ComponentInteraction) {
+        let (what, about) = press.data.custom_id.split_once(':').unwrap_or((&press.data.custom_id, ""));
+        match what {
+            list::BUTTON => list::turn_to(about, press, &self.data, &self.context.serenity.http).await,
+            _ => warn!(what, "a button of another version was pressed"),
+        }
     }
 
     async fn command(&self, interaction: Interaction, me: UserId) {
@@ -154,15 +158,22 @@ async fn switch_agent(ctx: Context<'_>, id: &str) -> Result<(), Error> {
         return whisper(ctx, texts::needs_manage_channels()).await;
     }
     let Ok(id) = id.trim().parse::<AgentId>() else { return whisper(ctx, texts::agent_unknown(id)).await };
+    if !ctx.data().agents.allows(id) {
+        return whisper(ctx, texts::agents::not_allowed(id)).await;
+    }
     // Asked of Tess itself: the cached list may be older than the agent, or than its end.
     let found = acknowledged(ctx, false, ctx.data().tess.agent(id)).await?;
     match found {
-        Ok(agent) if agent.is_chat() => {
+        Ok(agent) if !agent.is_chat() => whisper(ctx, texts::agent_not_chat(&agent.title)).await,
+        Ok(agent) => {
+            let missing = agent.missing(&Options::default());
+            if !missing.is_empty() {
+                return whisper(ctx, texts::agents::needs_answers(&agent.title, &missing)).await;
+            }
             ctx.data().conversations.set_agent(ctx.channel_id(), agent.id);
             info!(channel.id = %ctx.channel_id(), agent.id = %agent.id, "agent switched");
             announce(ctx, texts::agent_switched(&agent.title, agent.id)).await
         }
-        Ok(agent) => whisper(ctx, texts::agent_not_chat(&agent.title)).await,
         Err(TessError::AgentNotFound { .. }) => whisper(ctx, texts::agent_unknown(&id.to_string())).await,
         Err(error) => {
             warn!(%error, agent.id = %id, "an agent could not be checked");

@@ -5,7 +5,14 @@ mod problems;
 mod reader;
 mod settings;
 
-use std::{collections::HashSet, env, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    env, fmt,
+    net::SocketAddr,
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -27,6 +34,9 @@ const INSTRUCTIONS_LONGEST: usize = 10_000;
 /// Longest value of `TESS_MODEL`, `TESS_TEMPERATURE` and `TESS_TOOLS` in characters.
 const OPTION_LONGEST: usize = 100;
 
+/// Most ids in `TESS_AGENTS`.
+const AGENTS_MOST: usize = 100;
+
 /// Bytes of a megabyte of `HISTORY_TOTAL_MB`.
 const MEGABYTE: usize = 1_000_000;
 
@@ -45,6 +55,36 @@ impl FromStr for AgentId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse().map(Self)
+    }
+}
+
+/// `TESS_AGENTS`: the agents that a channel may choose. The default one is always among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowedAgents(Option<BTreeSet<AgentId>>);
+
+impl AllowedAgents {
+    /// Whether a channel may choose it.
+    #[must_use]
+    pub fn contains(&self, agent: AgentId) -> bool {
+        self.0.as_ref().is_none_or(|allowed| allowed.contains(&agent))
+    }
+
+    /// Those that are named, in order; none when every agent is allowed.
+    pub fn named(&self) -> impl Iterator<Item = AgentId> {
+        self.0.iter().flatten().copied()
+    }
+
+    fn read(read: &mut Reader, default: AgentId) -> Self {
+        let listed = read.parse("TESS_AGENTS", |list| {
+            let ids = reader::listed(list).map(|part| reader::id(part).map(AgentId));
+            let ids: BTreeSet<_> =
+                ids.collect::<Result<_, _>>().map_err(|_| "has something in it that is not a number")?;
+            if ids.len() > AGENTS_MOST { Err("has more than 100 numbers in it") } else { Ok(ids) }
+        });
+        Self(listed.map(|mut ids| {
+            ids.insert(default);
+            ids
+        }))
     }
 }
 
@@ -135,9 +175,12 @@ impl DiscordConfig {
 impl TessConfig {
     fn read(read: &mut Reader) -> Self {
         let base = |path: &str| if path.contains("/agents") { Err("has /agents in it") } else { Ok(()) };
+        let api_key = read.secret("TESS_API_KEY", "Bearer ");
+        let agent = AgentId(read.parse("TESS_AGENT_ID", reader::agent_id).unwrap_or_default());
         Self {
-            api_key: read.secret("TESS_API_KEY", "Bearer "),
-            agent: AgentId(read.parse("TESS_AGENT_ID", reader::agent_id).unwrap_or_default()),
+            api_key,
+            agent,
+            allowed_agents: AllowedAgents::read(read, agent),
             workspace: read.parse("TESS_WORKSPACE_ID", reader::id).map(WorkspaceId),
             instructions: read.text("TESS_INSTRUCTIONS", INSTRUCTIONS_LONGEST),
             model: read.text("TESS_MODEL", OPTION_LONGEST),
@@ -154,8 +197,8 @@ impl ListenConfig {
     fn read(read: &mut Reader) -> Self {
         let respond_to = read.parse("RESPOND_TO", RespondTo::parse).unwrap_or_default();
         let channels = read.parse("DISCORD_CHANNEL_IDS", |list| {
-            let written = list.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty());
-            let ids = written.map(|part| reader::id(part).map(ChannelId::new)).collect::<Result<HashSet<_>, _>>();
+            let ids = reader::listed(list).map(|part| reader::id(part).map(ChannelId::new));
+            let ids = ids.collect::<Result<HashSet<_>, _>>();
             ids.map_err(|_| "has something in it that is not a channel's id")
         });
         Self { respond_to, channels: channels.unwrap_or_default() }
@@ -218,6 +261,8 @@ pub struct TessConfig {
     pub workspace: Option<WorkspaceId>,
     /// `TESS_AGENT_ID`: the agent of every channel that has not chosen another.
     pub agent: AgentId,
+    /// `TESS_AGENTS`.
+    pub allowed_agents: AllowedAgents,
     /// `TESS_INSTRUCTIONS`: sent as a first `developer` message.
     pub instructions: Option<String>,
     /// `TESS_MODEL`: sent only when set.
@@ -417,6 +462,18 @@ mod tests {
     fn channel_ids_may_be_separated_by_commas_and_spaces() {
         let config = read_with(&[("DISCORD_CHANNEL_IDS", "1, 2  3,")]).unwrap();
         assert_eq!(config.listen.channels, [1, 2, 3].map(ChannelId::new).into());
+    }
+
+    #[test]
+    fn only_the_agents_named_and_the_default_are_allowed() {
+        let allowed = |list| read_with(&[("TESS_AGENTS", list)]).map(|config| config.tess.allowed_agents);
+        let agents = allowed("9, 8 9").unwrap();
+        assert_eq!(agents.named().collect::<Vec<_>>(), [7, 8, 9].map(AgentId));
+        assert!(agents.contains(AgentId(7)) && !agents.contains(AgentId(6)));
+        assert!(allowed("").unwrap().contains(AgentId(6)));
+        assert!(allowed("8, poet").unwrap_err().contains("TESS_AGENTS has something in it that is not a number"));
+        let many: Vec<_> = (1..=101).map(|id| id.to_string()).collect();
+        assert!(allowed(&many.join(",")).unwrap_err().contains("more than 100"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 use crate::{
-    config::{AgentId, Config, HistoryConfig, ListenConfig, Pace},
+    config::{AgentId, AllowedAgents, Config, HistoryConfig, ListenConfig, Pace},
     conversation::channel::{Channel, Heard, Waiting},
     discord::{
         Discord,
@@ -63,6 +63,7 @@ struct Inner {
     listen: ListenConfig,
     limits: HistoryConfig,
     agent: AgentId,
+    allowed_agents: AllowedAgents,
     instructions: Option<String>,
     /// Between two requests to Tess.
     request_interval: Duration,
@@ -94,6 +95,7 @@ impl Conversations {
             listen: config.listen.clone(),
             limits: config.history,
             agent: config.tess.agent,
+            allowed_agents: config.tess.allowed_agents.clone(),
             instructions: config.tess.instructions.clone(),
             request_interval: config.tess.request_interval,
             notice_after: config.notice_after,
@@ -220,7 +222,9 @@ impl Inner {
     }
 
     fn agent(&self, channel: ChannelId) -> AgentId {
-        self.state.agent(channel).unwrap_or(self.agent)
+        // One that was chosen before `TESS_AGENTS` left it out no longer counts.
+        let chosen = self.state.agent(channel).filter(|agent| self.allowed_agents.contains(*agent));
+        chosen.unwrap_or(self.agent)
     }
 
     /// `guild`: the one it was posted in, which a message from REST does not tell.

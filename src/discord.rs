@@ -30,9 +30,12 @@ use crate::{
     telemetry::Metrics,
 };
 
+mod account;
 mod answer;
 pub mod model;
 mod rate_limit;
+
+pub use self::account::{ChannelInfo, GuildInfo, Me, RoleInfo};
 
 /// Who the bot says it is; Discord demands this form.
 /// <https://discord.com/developers/docs/reference#user-agent>

@@ -23,6 +23,7 @@
 //! |---|---|
 //! | [`config`] | the environment, read once and checked out into one value |
 //! | [`bot`] | builds the parts and runs them; the order of stopping |
+//! | [`check`] | `tess-discord check`: whether the settings, Discord and Tess let the bot run, and what to do |
 //! | [`gateway`] | keeps one connection to Discord up; turns its payloads into events |
 //! | [`commands`] | the slash commands and their checks |
 //! | [`ops`] | `/healthz`, `/readyz`, `/metrics` |
@@ -38,7 +39,7 @@
 //!
 //! # Who may import whom
 //!
-//! One way: `bot` -> `gateway`, `commands`, `ops` -> `conversation` -> `tess`, `discord`, `reply`, `listen`, `history`, `state` -> `config`,
+//! One way: `bot` -> `check`, `gateway`, `commands`, `ops` -> `conversation` -> `tess`, `discord`, `reply`, `listen`, `history`, `state` -> `config`,
 //! `telemetry`. `tess` does not know Discord's REST and `discord` does not know Tess; only `conversation` and `commands` know both. `sim` knows
 //! nobody. `tests/it/architecture.rs` holds it.
 //!
@@ -55,6 +56,7 @@
 //! * **An execution is never repeated when it may have run**: it costs credits, and Tess has no idempotency key.
 
 pub mod bot;
+pub mod check;
 pub mod commands;
 pub mod config;
 pub mod conversation;

@@ -3,7 +3,12 @@
 use std::process::ExitCode;
 
 use lexopt::{Arg, ValueExt};
-use tess_discord::{bot, config::Config, ops, telemetry};
+use tess_discord::{
+    bot, check,
+    config::Config,
+    ops,
+    telemetry::{self, Metrics},
+};
 use tokio::signal;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -15,6 +20,8 @@ Usage: tess-discord [COMMAND]
 
 Commands:
   run      Run the bot (default)
+  check    Say whether the settings, Discord and Tess let the bot run, and what to do; exit code 0 or 1.
+           With --execute the agent is also asked once, which costs credits
   health   Ask the running bot at HEALTH_ADDR whether it lives; exit code 0 or 1
 
 Options:
@@ -30,6 +37,7 @@ const CONFIGURATION: u8 = 2;
 
 enum Command {
     Run,
+    Check { execute: bool },
     Health,
     Say(String),
 }
@@ -52,6 +60,7 @@ fn main() -> ExitCode {
         Err(error) => return give_up(&format!("the runtime can not start: {error}"), 1),
     };
     match command {
+        Command::Check { execute } => runtime.block_on(run_check(&config, execute)),
         Command::Health => runtime.block_on(health(&config)),
         _ => runtime.block_on(run(config)),
     }
@@ -68,9 +77,13 @@ fn arguments() -> Result<Command, lexopt::Error> {
             }
             Arg::Value(name) => match name.string()?.as_str() {
                 "run" => command = Command::Run,
+                "check" => command = Command::Check { execute: false },
                 "health" => command = Command::Health,
                 other => return Err(format!("there is no command {other:?}").into()),
             },
+            Arg::Long("execute") if matches!(command, Command::Check { .. }) => {
+                command = Command::Check { execute: true };
+            }
             other => return Err(other.unexpected()),
         }
     }
@@ -89,6 +102,16 @@ async fn run(config: Config) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => give_up(&format!("{error:#}"), 1),
     }
+}
+
+async fn run_check(config: &Config, execute: bool) -> ExitCode {
+    let (discord, tess) = match bot::clients(config, &Metrics::new()) {
+        Ok(clients) => clients,
+        Err(error) => return give_up(&format!("{error:#}"), CONFIGURATION),
+    };
+    let report = check::run(config, &discord, &tess, execute).await;
+    print!("{report}");
+    if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn health(config: &Config) -> ExitCode {

@@ -30,6 +30,8 @@
 //! | 403 for a foreign workspace | `a_foreign_workspace_is_told_from_a_wrong_key` |
 //! | 422 when the workspace's header is missing | `a_missing_workspace_is_asked_for` |
 //! | 404 for an agent that is unknown or not visible | `an_agent_that_is_gone_is_not_found` |
+//! | a 404 with a web page comes from another host than the API | `error::each_status_and_body_becomes_one_variant` |
+//! | the API is at two addresses | `advice::the_other_host_is_suggested_where_the_set_one_fails` |
 //! | 422 for an option that the agent does not have | `an_option_the_agent_does_not_have_is_refused` |
 //! | "no credits", whatever the status | `no_credits_is_recognised`, `error::each_status_and_body_becomes_one_variant` |
 //! | agents come in pages, with other types among them | `the_chat_agents_of_every_page_are_listed` |
@@ -49,6 +51,7 @@
 //! | 413 for a file that is too long | `a_file_that_is_too_long_is_refused` |
 //! | an account stores 30 files | `a_full_storage_is_told_from_a_file_that_is_refused` |
 
+mod advice;
 mod agent;
 mod detail;
 mod error;
@@ -226,6 +229,12 @@ impl Tess {
     /// `TESS_MODEL`, `TESS_TEMPERATURE` and `TESS_TOOLS`, as far as `agent` would refuse them.
     pub fn check_defaults(&self, agent: &Agent) -> Vec<BadDefault> {
         options::bad_defaults(&self.inner.config, agent)
+    }
+
+    /// What the operator has to change after an error, as words that fit after a semicolon; `None` when waiting or
+    /// asking again is all there is to do.
+    pub fn advice(&self, error: &TessError) -> Option<String> {
+        advice::advice(error, &self.inner.config.api_url)
     }
 
     /// What Tess knows of an agent.

@@ -12,7 +12,7 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
-    config::AgentId,
+    config::{AgentId, AllowedAgents},
     tess::{Agent, Tess, TessError},
 };
 
@@ -32,6 +32,7 @@ pub(super) struct Agents {
 
 struct Inner {
     tess: Tess,
+    allowed: AllowedAgents,
     known: Mutex<Option<Known>>,
     /// Held while the list is asked for, so that it is asked for once.
     asking: Turn<()>,
@@ -44,13 +45,23 @@ struct Known {
 }
 
 impl Agents {
-    pub(super) fn new(tess: Tess) -> Self {
-        Self { inner: Arc::new(Inner { tess, known: Mutex::new(None), asking: Turn::new(()) }) }
+    pub(super) fn new(tess: Tess, allowed: AllowedAgents) -> Self {
+        Self { inner: Arc::new(Inner { tess, allowed, known: Mutex::new(None), asking: Turn::new(()) }) }
     }
 
-    /// The agents that fit what was typed, best first. An old list is used as it is and refreshed behind the caller's back;
-    /// without any list it is waited for, up to `patience`.
+    /// Whether a channel may choose it.
+    pub(super) fn allows(&self, id: AgentId) -> bool {
+        self.inner.allowed.contains(id)
+    }
+
+    /// The agents that fit what was typed, best first; none when there is no list within `patience`.
     pub(super) async fn matching(&self, typed: &str, patience: Duration) -> Vec<Agent> {
+        self.list(patience).await.map_or_else(Vec::new, |agents| best(&agents, typed))
+    }
+
+    /// All that a channel may choose, by title. An old list is used as it is and refreshed behind the caller's back; without any
+    /// list it is waited for, up to `patience`. `None`: there is none yet.
+    pub(super) async fn list(&self, patience: Duration) -> Option<Arc<[Agent]>> {
         let known = self.known();
         if known.as_ref().is_none_or(|known| known.at.elapsed() > FRESH_FOR) {
             let refresh = tokio::spawn(self.clone().refresh());
@@ -59,7 +70,7 @@ impl Agents {
                 let _ = timeout(patience, refresh).await;
             }
         }
-        self.known().map_or_else(Vec::new, |known| best(&known.agents, typed))
+        Some(self.known()?.agents)
     }
 
     /// One agent, from the list or from Tess.
@@ -81,13 +92,33 @@ impl Agents {
             drop(self.inner.asking.lock().await);
             return;
         };
-        match self.inner.tess.chat_agents().await {
-            Ok(agents) => {
+        match self.allowed_agents().await {
+            Ok(mut agents) => {
+                agents.sort_by_cached_key(|agent| (fold(&agent.title), agent.id));
                 let known = Known { agents: agents.into(), at: Instant::now() };
                 *self.inner.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
             }
             Err(error) => warn!(%error, "the list of agents could not be asked for"),
         }
+    }
+
+    /// The chat agents that may be chosen. One that `TESS_AGENTS` names and the account's list leaves out, such as another
+    /// workspace's public one, is asked for by itself.
+    async fn allowed_agents(&self) -> Result<Vec<Agent>, TessError> {
+        let Inner { tess, allowed, .. } = &*self.inner;
+        let mut agents = tess.chat_agents().await?;
+        agents.retain(|agent| allowed.contains(agent.id));
+        for id in allowed.named() {
+            if agents.iter().any(|agent| agent.id == id) {
+                continue;
+            }
+            match tess.agent(id).await {
+                Ok(agent) if agent.is_chat() => agents.push(agent),
+                Ok(_) => warn!(agent.id = %id, "TESS_AGENTS names an agent that is not for chats"),
+                Err(error) => warn!(agent.id = %id, %error, "TESS_AGENTS names an agent that can not be looked up"),
+            }
+        }
+        Ok(agents)
     }
 }
 

@@ -123,6 +123,11 @@ pub(super) fn digits(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
+/// The parts of a list with commas or spaces between them.
+pub(super) fn listed(list: &str) -> impl Iterator<Item = &str> {
+    list.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty())
+}
+
 /// An id of Discord or Tess: digits, not 0.
 pub(super) fn id(text: &str) -> Result<u64, &'static str> {
     digits(text).filter(|id| *id > 0).ok_or("is not a number")

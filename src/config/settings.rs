@@ -81,7 +81,7 @@ const fn seconds(min: u64, max: u64) -> Limits {
 }
 
 /// Every variable the bot reads, in the order of `.env.example`.
-pub static SETTINGS: [Setting; 24] = [
+pub static SETTINGS: [Setting; 25] = [
     Setting {
         name: "DISCORD_TOKEN",
         default: Fallback::Required,
@@ -102,6 +102,13 @@ pub static SETTINGS: [Setting; 24] = [
         example: "12345",
         limits: Limits::Words("the agent's number, which its page in Tess has in the URL"),
         meaning: "The agent that answers where no other was chosen with a command.",
+    },
+    Setting {
+        name: "TESS_AGENTS",
+        default: Fallback::Unset,
+        example: "12345,67890",
+        limits: Limits::Words("at most 100 agents' numbers with commas or spaces between them"),
+        meaning: "The agents that /agent can choose, besides TESS_AGENT_ID. Unset, every chat agent of the workspace.",
     },
     Setting {
         name: "TESS_WORKSPACE_ID",

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
+    config::AgentId,
     conversation::{
         Inner,
         channel::{Batch, Channel},
@@ -120,8 +121,32 @@ impl Inner {
 
     async fn ask(&self, id: ChannelId, batch: &Batch) -> Asked {
         self.rebuild(id, batch).await;
-        let Some(messages) = self.messages(id, batch) else { return Asked::Cancelled("deleted") };
         let agent = self.agent(id);
+        match self.ask_agent(id, batch, agent).await {
+            Asked::Failed(TessError::AgentNotFound { .. }) if agent != self.agent => {
+                self.fall_back(id, batch, agent).await
+            }
+            asked => asked,
+        }
+    }
+
+    /// The channel's agent is gone, and nothing ran: the default one answers, now and from now on. Should that one be
+    /// gone as well, it is Tess that is not itself, and the choice stays.
+    async fn fall_back(&self, id: ChannelId, batch: &Batch, gone: AgentId) -> Asked {
+        let asked = self.ask_agent(id, batch, self.agent).await;
+        if matches!(asked, Asked::Failed(TessError::AgentNotFound { .. })) {
+            return asked;
+        }
+        if self.state.agent(id) == Some(gone) {
+            self.state.set_agent(id, None);
+        }
+        let text = texts::agents::vanished(gone, self.agent);
+        self.speak(id, batch, &text, Nonce::note(batch.newest, 'v')).await;
+        asked
+    }
+
+    async fn ask_agent(&self, id: ChannelId, batch: &Batch, agent: AgentId) -> Asked {
+        let Some(messages) = self.messages(id, batch) else { return Asked::Cancelled("deleted") };
         let started = Instant::now();
         let request = Request { agent, messages: &messages, options: &Options::default(), files: &[] };
         let result = self.tess.execute(&request).await;
@@ -133,7 +158,8 @@ impl Inner {
                 Asked::Answered(answer)
             }
             Err(error) => {
-                warn!(agent.id = %agent, %error, "no answer from Tess");
+                let advice = self.tess.advice(&error);
+                warn!(agent.id = %agent, %error, advice, "no answer from Tess");
                 Asked::Failed(error)
             }
         }

@@ -3,6 +3,8 @@
 //! Each says what happened and what to do, and shows nothing of the inside: details go to the log. Each starts with a
 //! mark, so that a history rebuilt from Discord can tell it from an agent's answer.
 
+pub mod agents;
+
 use std::time::Duration;
 
 use crate::{
@@ -51,6 +53,11 @@ pub fn for_tess_error(error: &TessError) -> String {
             "⚠️ Tess wants to know the workspace. Whoever runs the bot has to set `TESS_WORKSPACE_ID`.".to_owned()
         }
         TessError::AgentNotFound { agent, .. } => agent_unknown(&agent.to_string()),
+        TessError::WrongHost { .. } => {
+            "⚠️ What answers at Tess's address is not Tess; nothing was charged. Whoever runs the bot has to check \
+             `TESS_API_URL`."
+                .to_owned()
+        }
         TessError::Refused { .. } => {
             "⚠️ Tess did not accept this request; nothing was charged. If it keeps happening, try `/reset`, or ask \
              whoever runs the bot to look at its log."
@@ -180,7 +187,9 @@ pub fn help(respond_to: RespondTo) -> String {
     format!(
         "ℹ️ {listens}, with the conversation so far in mind. What you write while I work is answered next, all at once.\n\
          - `/agent` shows this channel's agent, or chooses another\n\
-         - `/reset` makes the agent forget what was said here\n\
+         - `/agents` lists the agents to choose from\n\
+         - `/agents` lists the agents to choose from
+        - `/reset` makes the agent forget what was said here\n\
          - `/help` shows this"
     )
 }
@@ -194,10 +203,14 @@ fn about(duration: Duration) -> String {
     }
 }
 
-/// A title on one line and of bounded length, with nothing in it that Discord would format, link or mention.
 fn escaped(title: &str) -> String {
+    escaped_to(title, TITLE_CHARS)
+}
+
+/// The first `most` characters on one line, with nothing in them that Discord would format, link or mention.
+fn escaped_to(text: &str, most: usize) -> String {
     let mut shown = String::new();
-    for c in title.chars().take(TITLE_CHARS) {
+    for c in text.chars().take(most) {
         match c {
             '@' => shown.push_str("@\u{200b}"),
             '\\' | '*' | '_' | '~' | '`' | '|' | '<' | '>' | '[' | ']' | '(' | ')' | ':' | '#' => {
@@ -207,7 +220,7 @@ fn escaped(title: &str) -> String {
             c => shown.push(c),
         }
     }
-    if title.chars().nth(TITLE_CHARS).is_some() {
+    if text.chars().nth(most).is_some() {
         shown.push('…');
     }
     shown
@@ -231,6 +244,7 @@ mod tests {
             TessError::WrongWorkspace { detail: detail() },
             TessError::WorkspaceRequired { detail: detail() },
             TessError::AgentNotFound { agent: AGENT, detail: detail() },
+            TessError::WrongHost { detail: detail() },
             TessError::Refused { detail: detail() },
             TessError::NoCredits { detail: detail() },
             TessError::RateLimited { retry_after: Duration::from_millis(59_500) },
@@ -254,6 +268,7 @@ mod tests {
         ⚠️ Tess says that this bot's API key does not belong to its workspace. Whoever runs the bot has to check `TESS_WORKSPACE_ID`.
         ⚠️ Tess wants to know the workspace. Whoever runs the bot has to set `TESS_WORKSPACE_ID`.
         ⚠️ Tess has no agent 8794 that this bot may use. Check the number, or choose another with `/agent`.
+        ⚠️ What answers at Tess's address is not Tess; nothing was charged. Whoever runs the bot has to check `TESS_API_URL`.
         ⚠️ Tess did not accept this request; nothing was charged. If it keeps happening, try `/reset`, or ask whoever runs the bot to look at its log.
         ⚠️ The Tess workspace has no credits left. Ask again once they have been topped up.
         ⚠️ Tess is very busy; nothing was charged. Ask again in about 60 seconds.
@@ -327,6 +342,7 @@ mod tests {
         assert_snapshot!(help(RespondTo::Mentions), @"
         ℹ️ I answer when you mention me or reply to me, and every direct message, with the conversation so far in mind. What you write while I work is answered next, all at once.
         - `/agent` shows this channel's agent, or chooses another
+        - `/agents` lists the agents to choose from
         - `/reset` makes the agent forget what was said here
         - `/help` shows this
         ");

@@ -259,6 +259,11 @@ impl TessSim {
         timeout(HAPPENS_WITHIN, enough).await.is_ok()
     }
 
+    /// Requests for one agent's description received.
+    pub fn agent_requests(&self) -> usize {
+        self.shared.world().agent_requests
+    }
+
     /// Polls received.
     pub fn polls(&self) -> usize {
         self.shared.world().polls

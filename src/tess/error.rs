@@ -38,6 +38,12 @@ pub enum TessError {
         /// What Tess said.
         detail: String,
     },
+    /// 404 with a web page: whatever answers at `TESS_API_URL` is not the API.
+    #[error("this is not Tess's API: {detail}")]
+    WrongHost {
+        /// What was answered.
+        detail: String,
+    },
     /// 400, 413 or another 422: the request was refused as it is.
     #[error("Tess refused the request: {detail}")]
     Refused {
@@ -113,6 +119,7 @@ impl TessError {
             Self::WrongWorkspace { .. } => "wrong_workspace",
             Self::WorkspaceRequired { .. } => "workspace_required",
             Self::AgentNotFound { .. } => "agent_not_found",
+            Self::WrongHost { .. } => "wrong_host",
             Self::Refused { .. } => "refused",
             Self::NoCredits { .. } => "no_credits",
             Self::RateLimited { .. } => "rate_limited",
@@ -138,10 +145,16 @@ pub(super) fn refusal(reply: &Reply, agent: Option<AgentId>, hidden: &Hidden<'_>
         (403, _) if said.contains("workspace") => TessError::WrongWorkspace { detail },
         (401 | 403, _) => TessError::Unauthorized { detail },
         (400 | 422, _) if said.contains("x-workspace-id") => TessError::WorkspaceRequired { detail },
+        // The API is asked for JSON, and answers with it even where it knows nothing.
+        (404, _) if is_page(&reply.body) => TessError::WrongHost { detail },
         (404, Some(agent)) => TessError::AgentNotFound { agent, detail },
         (500.., _) => TessError::Unavailable { detail },
         _ => TessError::Refused { detail },
     }
+}
+
+fn is_page(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"<")
 }
 
 /// What an answer to a request for a file means that is neither 2xx nor 429.
@@ -210,7 +223,8 @@ mod tests {
             (403, "You do not have access to this workspace.", "WrongWorkspace"),
             (403, "user has no credits", "NoCredits"),
             (404, r#"{"message":"Not found"}"#, "AgentNotFound"),
-            (404, "<html>404</html>", "AgentNotFound"),
+            (404, "", "AgentNotFound"),
+            (404, "\n<!DOCTYPE html><html>404</html>", "WrongHost"),
             (413, r#"{"error":"Payload too large"}"#, "Refused"),
             (422, r#"{"message":"The x-workspace-id header is required."}"#, "WorkspaceRequired"),
             (422, r#"{"message":"x","errors":{"temperature":["The selected temperature is invalid"]}}"#, "Refused"),

@@ -8,8 +8,12 @@ use std::{
 
 /// What each room may use of the others.
 fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
-    let rooms: [(&str, &[&str]); 14] = [
-        ("bot", &["commands", "config", "conversation", "discord", "gateway", "ops", "state", "telemetry", "tess"]),
+    let rooms: [(&str, &[&str]); 15] = [
+        (
+            "bot",
+            &["check", "commands", "config", "conversation", "discord", "gateway", "ops", "state", "telemetry", "tess"],
+        ),
+        ("check", &["config", "discord", "state", "telemetry", "tess"]),
         ("gateway", &["config", "discord", "ops", "telemetry"]),
         ("commands", &["config", "conversation", "gateway", "reply", "telemetry", "tess"]),
         ("ops", &["telemetry"]),

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on panics")]
 
+mod agents;
 mod architecture;
+mod checking;
 mod commands;
 mod connection;
 mod discord_sim;

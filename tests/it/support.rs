@@ -85,6 +85,11 @@ impl Setup {
         self
     }
 
+    pub(crate) fn tess(mut self, options: TessOptions) -> Self {
+        self.tess = options;
+        self
+    }
+
     /// Starts everything and waits until the bot is connected.
     pub(crate) async fn start(self) -> Chat {
         let mut chat = self.prepare().await;
@@ -275,6 +280,11 @@ impl Chat {
         rusqlite::Connection::open(copy.path().join("state.db"))
             .and_then(|db| db.query_row("SELECT count(*) FROM channel", [], |row| row.get(0)))
             .unwrap_or(0)
+    }
+
+    /// What the bot's next start reads.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The bot's next start reads other settings.

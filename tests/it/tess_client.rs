@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tess_discord::{
-    config::{AgentId, Pace, TessConfig, WorkspaceId},
+    config::{AgentId, AllowedAgents, Pace, TessConfig, WorkspaceId},
     sim::tess::{CutWait, Fault, HELPER, PAINTER, POET, REVIEWER, Route, TessOptions, TessSim},
     tess::{Agent, Answer, ChatMessage, FileId, Options, Request, Role, Tess, TessError},
 };
@@ -34,6 +34,7 @@ impl Bench {
             api_key: SecretString::from(sim.key()),
             workspace: None,
             agent: AGENT,
+            allowed_agents: AllowedAgents::default(),
             instructions: None,
             model: None,
             temperature: None,

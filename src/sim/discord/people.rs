@@ -93,6 +93,39 @@ impl DiscordSim {
         });
     }
 
+    /// Gives everybody of a guild other permissions, as bits.
+    pub fn allow_everyone(&self, guild: u64, permissions: u64) {
+        self.shared.with(|state| {
+            if let Some(it) = state.world.guilds.get_mut(&guild) {
+                it.roles.insert(guild, permissions);
+            }
+        });
+    }
+
+    /// Gives the bot a new role with these permissions, as bits; returns the role.
+    pub fn give_bot_role(&self, guild: u64, permissions: u64) -> u64 {
+        self.shared.with(|state| {
+            let (role, bot) = (state.world.ids.next(), state.world.bot);
+            if let Some(guild) = state.world.guilds.get_mut(&guild) {
+                guild.roles.insert(role, permissions);
+                guild.role_holders.entry(bot).or_default().push(role);
+            }
+            role
+        })
+    }
+
+    /// Overwrites the permissions of a role or the bot in a channel; `@everyone` has the guild's id.
+    pub fn overwrite(&self, channel: u64, whose: u64, allow: u64, deny: u64) {
+        self.shared.with(|state| {
+            let kind = u8::from(whose == state.world.bot);
+            if let Some(channel) = state.world.channels.get_mut(&channel) {
+                channel.overwrites.push(json!({
+                    "id": whose.to_string(), "type": kind, "allow": allow.to_string(), "deny": deny.to_string(),
+                }));
+            }
+        });
+    }
+
     /// The text that mentions the bot.
     #[must_use]
     pub fn mention(&self) -> String {

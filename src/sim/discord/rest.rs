@@ -269,6 +269,8 @@ impl State {
                 let channel = self.world.channels.get(&id).map(|channel| self.world.channel_object(channel));
                 Ok(Answer::ok(channel.unwrap_or_default()))
             }
+            Some(Route::Guild) => self.world.guild_answer(call.major),
+            Some(Route::Member) => self.world.member_answer(call.major, call.message),
             Some(Route::Typing) => self.start_typing(call),
             Some(Route::GetMessages) => self.list_messages(call),
             Some(Route::GetMessage) => self.read_message(call),

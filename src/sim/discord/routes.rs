@@ -22,6 +22,10 @@ pub enum Route {
     Commands,
     /// `GET /channels/{channel}`
     Channel,
+    /// `GET /guilds/{guild}`
+    Guild,
+    /// `GET /guilds/{guild}/members/{user}`
+    Member,
     /// `POST /channels/{channel}/typing`
     Typing,
     /// `GET /channels/{channel}/messages`
@@ -68,7 +72,7 @@ pub(super) struct Call {
     pub(super) route: Option<Route>,
     /// The channel or interaction that has a rate limit of its own.
     pub(super) major: u64,
-    /// The message, or 0; for interactions that is `@original`.
+    /// The message or member, or 0; for interactions that is `@original`.
     pub(super) message: u64,
     pub(super) authorization: Option<String>,
     pub(super) user_agent: String,
@@ -108,6 +112,8 @@ fn recognise(method: &Method, path: &str) -> Option<(Route, u64, u64)> {
         ("GET", ["applications", "@me"] | ["oauth2", "applications", "@me"]) => (Route::Application, 0, 0),
         ("GET" | "PUT", ["applications", app, "commands"]) => (Route::Commands, id(app)?, 0),
         ("GET", ["channels", channel]) => (Route::Channel, id(channel)?, 0),
+        ("GET", ["guilds", guild]) => (Route::Guild, id(guild)?, 0),
+        ("GET", ["guilds", guild, "members", user]) => (Route::Member, id(guild)?, id(user)?),
         ("POST", ["channels", channel, "typing"]) => (Route::Typing, id(channel)?, 0),
         ("GET", ["channels", channel, "messages"]) => (Route::GetMessages, id(channel)?, 0),
         ("POST", ["channels", channel, "messages"]) => (Route::CreateMessage, id(channel)?, 0),

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
-use super::snowflake::{Snowflakes, timestamp};
+use super::{
+    rest::{Answer, Outcome},
+    snowflake::{Snowflakes, timestamp},
+};
 
 /// Messages kept in a channel; the oldest goes first.
 const MESSAGES_KEPT: usize = 10_000;
@@ -33,6 +36,9 @@ pub(super) enum ChannelKind {
 pub(super) struct Guild {
     pub(super) name: String,
     nicks: HashMap<u64, String>,
+    /// The permissions of its roles by id; the first is `@everyone`, which has the guild's own id.
+    pub(super) roles: BTreeMap<u64, u64>,
+    pub(super) role_holders: HashMap<u64, Vec<u64>>,
 }
 
 pub(super) struct Channel {
@@ -42,6 +48,8 @@ pub(super) struct Channel {
     pub(super) guild: Option<u64>,
     parent: Option<u64>,
     recipient: Option<u64>,
+    /// As JSON shows them.
+    pub(super) overwrites: Vec<Value>,
     pub(super) messages: BTreeMap<u64, Message>,
     /// Typing requests of the bot, and how many of them a test has waited for.
     pub(super) typing: usize,
@@ -94,7 +102,13 @@ impl World {
             return (*id, false);
         }
         let id = self.ids.next();
-        self.guilds.insert(id, Guild { name: name.to_owned(), nicks: HashMap::new() });
+        let guild = Guild {
+            name: name.to_owned(),
+            nicks: HashMap::new(),
+            roles: BTreeMap::from([(id, MEMBER_PERMISSIONS)]),
+            role_holders: HashMap::new(),
+        };
+        self.guilds.insert(id, guild);
         (id, true)
     }
 
@@ -132,7 +146,9 @@ impl World {
         let id = self.ids.next();
         let messages = BTreeMap::new();
         let name = name.to_owned();
-        let channel = Channel { id, kind, name, guild, parent, recipient, messages, typing: 0, typing_awaited: 0 };
+        let (typing, typing_awaited, overwrites) = (0, 0, Vec::new());
+        let channel =
+            Channel { id, kind, name, guild, parent, recipient, overwrites, messages, typing, typing_awaited };
         self.channels.insert(id, channel);
         (id, true)
     }
@@ -194,9 +210,12 @@ impl World {
 
     /// A member without its user, as messages carry it.
     pub(super) fn member_object(&self, guild: u64, user: u64) -> Value {
-        let nick = self.guilds.get(&guild).and_then(|guild| guild.nicks.get(&user));
+        let guild = self.guilds.get(&guild);
+        let nick = guild.and_then(|guild| guild.nicks.get(&user));
+        let roles = guild.and_then(|guild| guild.role_holders.get(&user)).into_iter().flatten();
+        let roles: Vec<String> = roles.map(ToString::to_string).collect();
         json!({
-            "nick": nick, "avatar": null, "roles": [], "joined_at": timestamp(user), "premium_since": null,
+            "nick": nick, "avatar": null, "roles": roles, "joined_at": timestamp(user), "premium_since": null,
             "deaf": false, "mute": false, "flags": 0, "pending": false,
         })
     }
@@ -214,7 +233,7 @@ impl World {
             ChannelKind::Direct => json!({"recipients": [channel.recipient.map(|user| self.user_object(user))]}),
             ChannelKind::Text => json!({
                 "name": channel.name, "guild_id": channel.guild.map(|id| id.to_string()), "position": 0,
-                "permission_overwrites": [], "parent_id": null, "topic": null, "nsfw": false, "rate_limit_per_user": 0,
+                "permission_overwrites": channel.overwrites, "parent_id": null, "topic": null, "nsfw": false, "rate_limit_per_user": 0,
             }),
             ChannelKind::Thread => json!({
                 "name": channel.name, "guild_id": channel.guild.map(|id| id.to_string()),
@@ -243,18 +262,52 @@ impl World {
             "id": id.to_string(), "name": name, "owner_id": id.to_string(), "joined_at": timestamp(id),
             "large": false, "unavailable": false, "member_count": self.users.len(), "members": [bot],
             "channels": of_kind(ChannelKind::Text), "threads": of_kind(ChannelKind::Thread),
-            "roles": [{
-                "id": id.to_string(), "name": "@everyone", "color": 0,
-                "colors": {"primary_color": 0, "secondary_color": null, "tertiary_color": null}, "hoist": false,
-                "managed": false, "mentionable": false, "permissions": MEMBER_PERMISSIONS.to_string(), "position": 0,
-                "flags": 0,
-            }],
+            "roles": self.role_objects(id),
             "emojis": [], "stickers": [], "features": [], "presences": [], "voice_states": [], "stage_instances": [],
             "guild_scheduled_events": [], "soundboard_sounds": [], "preferred_locale": "en-US",
             "default_message_notifications": 0, "explicit_content_filter": 0, "mfa_level": 0, "nsfw_level": 0,
             "premium_tier": 0, "premium_subscription_count": 0, "premium_progress_bar_enabled": false,
             "system_channel_flags": 0, "verification_level": 0, "afk_timeout": 300, "icon": null, "description": null,
         })
+    }
+
+    fn role_objects(&self, guild: u64) -> Vec<Value> {
+        let roles = self.guilds.get(&guild).into_iter().flat_map(|guild| &guild.roles);
+        let object = |(position, (id, permissions)): (usize, (&u64, &u64))| {
+            json!({
+                "id": id.to_string(), "name": if *id == guild { "@everyone" } else { "role" }, "color": 0,
+                "colors": {"primary_color": 0, "secondary_color": null, "tertiary_color": null}, "hoist": false,
+                "managed": false, "mentionable": false, "permissions": permissions.to_string(), "position": position,
+                "flags": 0,
+            })
+        };
+        roles.enumerate().map(object).collect()
+    }
+
+    /// `GET /guilds/{guild}`: what `GUILD_CREATE` has, without what only the gateway tells.
+    pub(super) fn guild_answer(&self, id: u64) -> Outcome {
+        if !self.guilds.contains_key(&id) {
+            return Err(Answer::refusal(404, 10004, "Unknown Guild"));
+        }
+        let mut guild = self.guild_object(id);
+        if let Some(fields) = guild.as_object_mut() {
+            let gateway_only = ["joined_at", "large", "unavailable", "member_count", "members", "channels", "threads"];
+            fields.retain(|field, _| !gateway_only.contains(&field.as_str()));
+        }
+        Ok(Answer::ok(guild))
+    }
+
+    /// `GET /guilds/{guild}/members/{user}`.
+    pub(super) fn member_answer(&self, guild: u64, user: u64) -> Outcome {
+        if !self.guilds.contains_key(&guild) {
+            return Err(Answer::refusal(404, 10004, "Unknown Guild"));
+        }
+        if !self.users.contains_key(&user) {
+            return Err(Answer::refusal(404, 10007, "Unknown Member"));
+        }
+        let mut member = self.member_object(guild, user);
+        merge(&mut member, &json!({"user": self.user_object(user)}));
+        Ok(Answer::ok(member))
     }
 
     /// A plain message as REST answers it.

@@ -111,7 +111,10 @@ async fn list_agents(State(sim): Sim, ConnectInfo(cut): ConnectInfo<Cut>, Query(
 }
 
 async fn show_agent(State(sim): Sim, ConnectInfo(cut): ConnectInfo<Cut>, Path(id): Path<String>) -> Response {
-    let agent = id.parse().ok().and_then(|id: u64| sim.world().agents.get(&id).cloned());
+    let agent = sim.change(|world| {
+        world.agent_requests += 1;
+        world.agents.get(&id.parse::<u64>().ok()?).cloned()
+    });
     match agent {
         Some(agent) => respond(&sim, Route::Agents, &agent, cut).await,
         None => refuse(404, &json!({"message": "Agent not found"})),

@@ -144,6 +144,7 @@ pub(super) struct World {
     pub(super) generated: VecDeque<Value>,
     pub(super) charged: usize,
     pub(super) polls: usize,
+    pub(super) agent_requests: usize,
     pub(super) execute_requests: usize,
     pub(super) violations: Vec<String>,
     /// When the last requests came, while a rate limit counts them.
@@ -172,6 +173,7 @@ impl World {
             generated: VecDeque::new(),
             charged: 0,
             polls: 0,
+            agent_requests: 0,
             execute_requests: 0,
             violations: Vec::new(),
             recent: VecDeque::new(),

@@ -1,0 +1,145 @@
+//! What Discord says of the bot itself, its channels and its rights in them.
+
+use reqwest::Method;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serenity::model::{
+    Permissions,
+    channel::PermissionOverwrite,
+    id::{ChannelId, GuildId, RoleId, UserId},
+};
+
+use super::{Discord, DiscordError, Patience, rate_limit::RouteKey};
+
+/// Tries of a request of this kind: someone watches.
+const TRIES: u32 = 2;
+
+/// The flags of an application that may read messages: approved by Discord, or still below 100 servers.
+/// <https://discord.com/developers/docs/resources/application#application-object-application-flags>
+const MESSAGE_CONTENT: u64 = 1 << 18 | 1 << 19;
+
+/// Types of channels that are threads.
+/// <https://discord.com/developers/docs/resources/channel#channel-object-channel-types>
+const THREADS: [u64; 3] = [10, 11, 12];
+
+/// The bot's own user.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Me {
+    /// Its id.
+    pub id: UserId,
+    /// Its name.
+    pub username: String,
+}
+
+/// A channel or thread.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ChannelInfo {
+    /// Empty for a direct-message channel.
+    #[serde(default, deserialize_with = "or_default")]
+    pub name: String,
+    /// None for a direct-message channel.
+    #[serde(default)]
+    pub guild_id: Option<GuildId>,
+    /// The category of a channel, or the channel of a thread.
+    #[serde(default)]
+    pub parent_id: Option<ChannelId>,
+    /// Changes of the guild's permissions; a thread has its channel's.
+    #[serde(default)]
+    pub permission_overwrites: Vec<PermissionOverwrite>,
+    #[serde(rename = "type")]
+    kind: u64,
+}
+
+impl ChannelInfo {
+    /// Whether it is a thread of its parent.
+    #[must_use]
+    pub fn is_thread(&self) -> bool {
+        THREADS.contains(&self.kind)
+    }
+}
+
+/// A guild.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GuildInfo {
+    /// Its name.
+    pub name: String,
+    /// Who may do everything.
+    pub owner_id: UserId,
+    /// All roles, `@everyone` included, which has the guild's own id.
+    pub roles: Vec<RoleInfo>,
+}
+
+/// A role.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RoleInfo {
+    /// Its id.
+    pub id: RoleId,
+    /// What its members may do.
+    pub permissions: Permissions,
+}
+
+impl Discord {
+    /// The bot's own user: the token is good.
+    ///
+    /// # Errors
+    /// [`DiscordError`].
+    pub async fn me(&self) -> Result<Me, DiscordError> {
+        self.look_up("me", 0, "/users/@me").await
+    }
+
+    /// Whether the bot may read messages: the message content intent is switched on.
+    ///
+    /// # Errors
+    /// [`DiscordError`].
+    pub async fn may_read_messages(&self) -> Result<bool, DiscordError> {
+        #[derive(Deserialize)]
+        struct Application {
+            #[serde(default)]
+            flags: u64,
+        }
+        let application: Application = self.look_up("application", 0, "/applications/@me").await?;
+        Ok(application.flags & MESSAGE_CONTENT != 0)
+    }
+
+    /// A channel or thread that the bot can see.
+    ///
+    /// # Errors
+    /// [`DiscordError`].
+    pub async fn channel(&self, channel: ChannelId) -> Result<ChannelInfo, DiscordError> {
+        self.look_up("channel", channel.get(), &format!("/channels/{channel}")).await
+    }
+
+    /// A guild that the bot is in.
+    ///
+    /// # Errors
+    /// [`DiscordError`].
+    pub async fn guild(&self, guild: GuildId) -> Result<GuildInfo, DiscordError> {
+        self.look_up("guild", guild.get(), &format!("/guilds/{guild}")).await
+    }
+
+    /// The roles of a member, without `@everyone`.
+    ///
+    /// # Errors
+    /// [`DiscordError`].
+    pub async fn roles(&self, guild: GuildId, member: UserId) -> Result<Vec<RoleId>, DiscordError> {
+        #[derive(Deserialize)]
+        struct Member {
+            roles: Vec<RoleId>,
+        }
+        let path = format!("/guilds/{guild}/members/{member}");
+        self.look_up("member", guild.get(), &path).await.map(|member: Member| member.roles)
+    }
+
+    async fn look_up<T: DeserializeOwned>(
+        &self,
+        name: &'static str,
+        major: u64,
+        path: &str,
+    ) -> Result<T, DiscordError> {
+        self.read(RouteKey { name, major }, Patience::Tries(TRIES), || self.start(Method::GET, path)).await
+    }
+}
+
+/// Null is as good as absent.
+fn or_default<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
+    Option::<String>::deserialize(value).map(Option::unwrap_or_default)
+}

@@ -1,0 +1,184 @@
+//! Choosing among the account's agents, and what happens when the chosen one is gone.
+
+use serde_json::{Value, json};
+use tess_discord::sim::{
+    discord::SimResponse,
+    tess::{Fault, HELPER, POET, REVIEWER, Route},
+};
+
+use crate::support::Chat;
+
+const OTHER: u64 = 77_001;
+
+async fn choose(chat: &Chat, agent: u64) -> SimResponse {
+    chat.discord.make_manager("boss");
+    chat.discord.slash(chat.channel, "boss", "agent", &json!({"id": agent.to_string()})).response().await
+}
+
+/// The labels of the buttons that can be pressed, and what they stand for.
+fn buttons(components: &Value) -> Vec<(String, String)> {
+    let parts = components.as_array().into_iter().flatten().flat_map(|row| row["components"].as_array()).flatten();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    parts.filter(|part| part["disabled"] != true).map(|part| (text(&part["label"]), text(&part["custom_id"]))).collect()
+}
+
+#[tokio::test]
+async fn agents_are_listed_to_the_caller_alone_and_paged_by_buttons() {
+    let chat = Chat::start().await;
+    for number in 1..=9 {
+        chat.tess.add_agent(OTHER + number, &format!("Extra {number}"), "chat");
+    }
+    let list = chat.discord.slash(chat.channel, "alice", "agents", &json!({}));
+    let first = list.response().await;
+    assert!(first.ephemeral);
+    insta::assert_snapshot!(first.content, @"
+    ℹ️ The agents that `/agent` can choose, page 1 of 3:
+    - **Code Reviewer** (agent 51002)
+      Reads a diff and says what it would change
+    - **Extra 1** (agent 77002)
+    - **Extra 2** (agent 77003)
+    - **Extra 3** (agent 77004)
+    - **Extra 4** (agent 77005)
+    ");
+    assert_eq!(buttons(&first.components), [("▶".to_owned(), "agents:1".to_owned())]);
+    let message = list.message().unwrap().id;
+    let second = chat.discord.press(message, "agents:1", "alice").response().await;
+    assert!(second.content.contains("page 2 of 3") && second.content.contains("Extra 5"), "{}", second.content);
+    let both = [("◀".to_owned(), "agents:0".to_owned()), ("▶".to_owned(), "agents:2".to_owned())];
+    assert_eq!(buttons(&second.components), both);
+    let last = chat.discord.press(message, "agents:2", "alice").response().await;
+    assert!(last.content.contains("page 3 of 3") && last.content.contains("Tess Helper"), "{}", last.content);
+    assert_eq!(buttons(&last.components), [("◀".to_owned(), "agents:1".to_owned())]);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_list_that_fits_one_page_has_no_buttons_and_shows_descriptions() {
+    let chat = Chat::start().await;
+    let list = chat.discord.slash(chat.channel, "alice", "agents", &json!({})).response().await;
+    insta::assert_snapshot!(list.content, @"
+    ℹ️ The agents that `/agent` can choose:
+    - **Code Reviewer** (agent 51002)
+      Reads a diff and says what it would change
+    - **Poeta Brasileiro** (agent 46589)
+    - **Tess Helper** (agent 8794, answers here)
+    ");
+    assert_eq!(buttons(&list.components), []);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_list_that_tess_does_not_give_is_told() {
+    let chat = Chat::start().await;
+    chat.tess.refuse_connections(true).await;
+    let list = chat.discord.slash(chat.channel, "alice", "agents", &json!({})).response().await;
+    assert!(list.ephemeral && list.content.contains("could not be asked"), "{}", list.content);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn only_the_agents_of_the_settings_are_offered_with_their_titles_and_accepted() {
+    let chat = Chat::setup().set("TESS_AGENTS", &format!("{REVIEWER} 424242")).start().await;
+    let offered = chat.discord.autocomplete(chat.channel, "alice", "agent", "id", "").response().await.choices;
+    let names: Vec<_> = offered.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, [format!("Code Reviewer ({REVIEWER})"), format!("Tess Helper ({HELPER})")]);
+    let refused = choose(&chat, POET).await;
+    assert!(refused.ephemeral && refused.content.contains(&POET.to_string()), "{}", refused.content);
+    assert!(choose(&chat, REVIEWER).await.content.contains("Code Reviewer"));
+    chat.say("alice", "hi");
+    chat.next().await;
+    assert_eq!(chat.execution().await.agent, REVIEWER);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_the_settings_leave_out_later_no_longer_answers() {
+    let mut chat = Chat::start().await;
+    choose(&chat, POET).await;
+    chat.stop_bot().await.unwrap();
+    let allowed = Chat::setup().set("TESS_AGENTS", &REVIEWER.to_string()).prepare().await.config().tess.clone();
+    chat.reconfigure(|config| config.tess.allowed_agents = allowed.allowed_agents);
+    chat.start_bot().await;
+    chat.say("alice", "hi");
+    chat.next().await;
+    assert_eq!(chat.execution().await.agent, HELPER);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_wants_answers_is_refused_with_their_names() {
+    let chat = Chat::start().await;
+    chat.tess.add_agent(OTHER, "Form", "chat");
+    for name in ["nome-da-empresa", "tom"] {
+        chat.tess.add_question(OTHER, json!({"type": "text", "name": name, "required": true}));
+    }
+    let refused = choose(&chat, OTHER).await;
+    assert!(refused.ephemeral);
+    insta::assert_snapshot!(refused.content, @"⚠️ **Form** can not talk here: it wants to be told **nome-da-empresa**, **tom** with every message. Choose another with `/agent`.");
+    chat.say("alice", "hi");
+    chat.next().await;
+    assert_eq!(chat.execution().await.agent, HELPER);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_channel_whose_agent_is_gone_is_told_once_and_answered_by_the_default() {
+    let mut chat = Chat::start().await;
+    chat.tess.add_agent(OTHER, "Second Agent", "chat");
+    choose(&chat, OTHER).await;
+    chat.tess.remove_agent(OTHER);
+    chat.tess.answers(["From the default.", "Again.", "And again."]);
+    let asked = chat.say("alice", "hi");
+    let told = chat.next().await;
+    assert_eq!(told.reply_to, Some(asked));
+    insta::assert_snapshot!(told.content, @"⚠️ This channel's agent (77001) is gone from Tess. The default (agent 8794) answers from now on; choose another with `/agent`.");
+    chat.expect_reply("From the default.").await;
+    chat.settled().await;
+    chat.say("alice", "more");
+    chat.expect_reply("Again.").await;
+    chat.expect_asked(&["user: alice: hi"]).await;
+    chat.expect_asked(&["user: alice: hi", "assistant: From the default.", "user: alice: more"]).await;
+    chat.stop_bot().await.unwrap();
+    chat.start_bot().await;
+    chat.say("alice", "still there?");
+    chat.expect_reply("And again.").await;
+    assert_eq!(chat.execution().await.agent, HELPER);
+    assert_eq!(chat.tess.charged(), 3);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_choice_outlives_a_tess_that_knows_no_agent_at_all() {
+    let chat = Chat::start().await;
+    chat.tess.add_agent(OTHER, "Second Agent", "chat");
+    choose(&chat, OTHER).await;
+    for _ in 0..2 {
+        let body = r#"{"message":"Agent not found"}"#.to_owned();
+        chat.tess.fault_on(Route::Execute, Fault::Answer { status: 404, content_type: "application/json", body });
+    }
+    chat.say("alice", "hi");
+    let text = chat.next().await;
+    assert!(text.content.starts_with("⚠️ Tess has no agent"), "{}", text.content);
+    chat.settled().await;
+    chat.tess.answers(["From the second."]);
+    chat.say("alice", "and now?");
+    chat.expect_reply("From the second.").await;
+    assert_eq!(chat.execution().await.agent, OTHER);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_web_page_in_place_of_tess_is_told_and_changes_no_choice() {
+    let chat = Chat::start().await;
+    chat.tess.add_agent(OTHER, "Second Agent", "chat");
+    choose(&chat, OTHER).await;
+    chat.tess.html_next(404);
+    chat.say("alice", "hi");
+    let text = chat.next().await;
+    assert!(text.content.contains("TESS_API_URL"), "{}", text.content);
+    chat.settled().await;
+    chat.say("alice", "and now?");
+    chat.next().await;
+    assert_eq!(chat.execution().await.agent, OTHER);
+    chat.finish().await;
+}
