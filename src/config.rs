@@ -1,5 +1,6 @@
 //! Configuration: the environment, read once and checked out into [`Config`].
 
+mod credits;
 mod dotenv;
 mod problems;
 mod reader;
@@ -21,6 +22,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::reader::{NOT_VALID, Reader};
 pub use self::{
+    credits::Credits,
     problems::Problems,
     settings::{Fallback, Limits, SETTINGS, Setting},
 };
@@ -103,6 +105,8 @@ pub struct Config {
     pub listen: ListenConfig,
     /// How much of the conversations is kept in memory.
     pub history: HistoryConfig,
+    /// How much may be asked.
+    pub budget: BudgetConfig,
     /// `STATE_URL`: the file of the durable facts (a path, `sqlite:` taken off).
     pub state_path: PathBuf,
     /// `CATCH_UP_MINUTES`: how old a missed message may be and still be answered; zero switches catching up off.
@@ -151,6 +155,7 @@ impl Config {
             tess: TessConfig::read(read),
             listen: ListenConfig::read(read),
             history: HistoryConfig::read(read),
+            budget: BudgetConfig::read(read),
             state_path: read.parse("STATE_URL", reader::state_path).unwrap_or_default(),
             catch_up: Duration::from_secs(read.whole("CATCH_UP_MINUTES") * 60),
             notice_after: Some(read.seconds("NOTICE_AFTER")).filter(|after| !after.is_zero()).unwrap_or(NEVER),
@@ -213,6 +218,17 @@ impl HistoryConfig {
             messages: size("HISTORY_MESSAGES"),
             chars: size("HISTORY_CHARS"),
             total_bytes: size("HISTORY_TOTAL_MB").saturating_mul(MEGABYTE),
+        }
+    }
+}
+
+impl BudgetConfig {
+    fn read(read: &mut Reader) -> Self {
+        Self {
+            user_day: read.parse("CREDITS_PER_USER_DAY", reader::credits),
+            guild_day: read.parse("CREDITS_PER_GUILD_DAY", reader::credits),
+            day: read.parse("CREDITS_PER_DAY", reader::credits),
+            user_minute: usize::try_from(read.whole("MESSAGES_PER_USER_MINUTE")).ok().filter(|most| *most > 0),
         }
     }
 }
@@ -307,6 +323,19 @@ pub struct HistoryConfig {
     pub total_bytes: usize,
 }
 
+/// How much may be asked before more is refused; each is `None` when unset, for no limit. Days are UTC's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BudgetConfig {
+    /// `CREDITS_PER_USER_DAY`: what the messages of one user may cost a day.
+    pub user_day: Option<Credits>,
+    /// `CREDITS_PER_GUILD_DAY`: what one guild may cost a day.
+    pub guild_day: Option<Credits>,
+    /// `CREDITS_PER_DAY`: what all of them may cost a day, direct messages included.
+    pub day: Option<Credits>,
+    /// `MESSAGES_PER_USER_MINUTE`: most messages of one user that are answered in any minute; not 0.
+    pub user_minute: Option<usize>,
+}
+
 /// `LOG_FORMAT`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -397,6 +426,16 @@ mod tests {
         assert_eq!(config.state_path, PathBuf::from("data/tess-discord.db"));
         assert_eq!(config.catch_up, Duration::from_secs(1_800));
         assert_eq!((config.health_addr, config.log_filter.as_str()), (None, "info"));
+    }
+
+    #[test]
+    fn budgets_are_off_until_they_are_set() {
+        let off = read(&REQUIRED).unwrap().budget;
+        assert_eq!((off.user_day, off.guild_day, off.day, off.user_minute), (None, None, None, None));
+        let on = read_with(&[("CREDITS_PER_GUILD_DAY", "0.5"), ("MESSAGES_PER_USER_MINUTE", "3")]).unwrap().budget;
+        assert_eq!((on.guild_day, on.user_minute), (Some(Credits::from_micro(500_000)), Some(3)));
+        let misspelt = read_with(&[("CREDITS_PER_USERDAY", "0.5")]).unwrap_err();
+        assert!(misspelt.contains("did you mean CREDITS_PER_USER_DAY?"), "{misspelt}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use super::{
+    credits::Credits,
     problems::{Problems, wrong},
     settings::{Fallback, Limits, Setting},
 };
@@ -14,7 +15,7 @@ use super::{
 const PLACEHOLDER: &str = "your-";
 
 /// Prefixes under which every variable is the bot's, so that a misspelt one is noticed.
-const OUR_PREFIXES: [&str; 2] = ["DISCORD_", "TESS_"];
+const OUR_PREFIXES: [&str; 3] = ["DISCORD_", "TESS_", "CREDITS_"];
 
 /// Whether a variable is read by the bot, or looks as if it was meant to be.
 pub(super) fn concerns_us(name: &str) -> bool {
@@ -148,6 +149,14 @@ pub(super) fn interval(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
+/// An amount of credits that is not nothing.
+pub(super) fn credits(text: &str) -> Result<Credits, &'static str> {
+    match text.parse::<f64>() {
+        Ok(credits) if (0.0001..=1e9).contains(&credits) => Ok(Credits::from_number(credits)),
+        _ => Err(NOT_VALID),
+    }
+}
+
 /// The path of a `sqlite:` URL; `sqlite://` is read alike.
 pub(super) fn state_path(text: &str) -> Result<PathBuf, &'static str> {
     let path = match text.split_once(':') {
@@ -230,6 +239,15 @@ mod tests {
         assert_eq!(interval("100"), Ok(Duration::from_millis(10)));
         for refused in ["-1", "101", "1e-300", "inf", "NaN", "one"] {
             assert!(interval(refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_budget_is_more_than_nothing() {
+        assert_eq!(credits("0.25"), Ok(Credits::from_micro(250_000)));
+        assert_eq!(credits("40"), Ok(Credits::from_number(40.0)));
+        for refused in ["0", "-1", "0.00001", "1e10", "inf", "NaN", "1,5", "5 credits"] {
+            assert!(credits(refused).is_err(), "{refused}");
         }
     }
 

@@ -80,8 +80,10 @@ const fn seconds(min: u64, max: u64) -> Limits {
     Limits::Whole { unit: "seconds", min, max }
 }
 
+const CREDITS: Limits = Limits::Words("a number of credits from 0.0001 to 1000000000");
+
 /// Every variable the bot reads, in the order of `.env.example`.
-pub static SETTINGS: [Setting; 25] = [
+pub static SETTINGS: [Setting; 29] = [
     Setting {
         name: "DISCORD_TOKEN",
         default: Fallback::Required,
@@ -214,6 +216,34 @@ pub static SETTINGS: [Setting; 25] = [
         example: "sqlite:data/tess-discord.db",
         limits: Limits::Words("sqlite: and the path of a file"),
         meaning: "The file of what must outlive a restart; never a message's text.",
+    },
+    Setting {
+        name: "CREDITS_PER_USER_DAY",
+        default: Fallback::Unset,
+        example: "2.5",
+        limits: CREDITS,
+        meaning: "What one user's messages may cost a day (UTC), in Tess credits; then they are refused. Unset, no limit.",
+    },
+    Setting {
+        name: "CREDITS_PER_GUILD_DAY",
+        default: Fallback::Unset,
+        example: "20",
+        limits: CREDITS,
+        meaning: "What one server may cost a day (UTC), in Tess credits. Unset, no limit.",
+    },
+    Setting {
+        name: "CREDITS_PER_DAY",
+        default: Fallback::Unset,
+        example: "50",
+        limits: CREDITS,
+        meaning: "What everybody together may cost a day (UTC), in Tess credits. Unset, no limit.",
+    },
+    Setting {
+        name: "MESSAGES_PER_USER_MINUTE",
+        default: Fallback::Unset,
+        example: "10",
+        limits: Limits::Whole { unit: "messages", min: 1, max: 1_000 },
+        meaning: "Most messages of one user that are answered in any minute. Unset, no limit.",
     },
     Setting {
         name: "CATCH_UP_MINUTES",
