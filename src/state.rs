@@ -5,11 +5,15 @@
 
 mod facts;
 mod file;
+mod ledger;
 mod writer;
 
 use std::{
     cmp::Reverse,
+    collections::HashMap,
     fmt,
+    hash::Hash,
+    ops::RangeInclusive,
     path::Path,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -22,9 +26,16 @@ use self::{
     file::StateFile,
     writer::{Shared, Writer},
 };
-use crate::{config::AgentId, telemetry::Metrics};
+use crate::{
+    config::{AgentId, Credits},
+    telemetry::Metrics,
+};
 
-pub use self::{facts::Active, file::StateError};
+pub use self::{
+    facts::Active,
+    file::StateError,
+    ledger::{Day, SpentBy},
+};
 
 /// Longest text that [`State::set_commands_hash`] keeps, in bytes.
 pub const COMMANDS_HASH_LONGEST: usize = 128;
@@ -127,7 +138,24 @@ impl State {
         }
     }
 
-    /// Drops everything about a channel that is gone.
+    /// An execution cost `credits`. Kept for 60 days, or shorter where very many people spend; reaches the file with the next
+    /// write, so a kill may lose the last moment's.
+    pub fn spend(&self, by: SpentBy, credits: Credits) {
+        self.shared().change(|facts| facts.spend(by, credits));
+    }
+
+    /// What was spent on `days`, added up by what `group` makes of each row; a row it makes nothing of is left out. Reads every
+    /// row of these days.
+    #[must_use]
+    pub fn spent<K: Eq + Hash>(
+        &self,
+        days: RangeInclusive<Day>,
+        group: impl Fn(&SpentBy) -> Option<K>,
+    ) -> HashMap<K, Credits> {
+        self.shared().read(|facts| facts.ledger().sums(days, group))
+    }
+
+    /// Drops what was decided and handled in a channel that is gone. What was spent there stays spent.
     pub fn forget_channel(&self, channel: ChannelId) {
         self.shared().change(|facts| facts.forget(channel));
     }
@@ -165,6 +193,7 @@ impl Drop for Handle {
 mod tests {
     use std::{fs, path::PathBuf, thread, time::Instant};
 
+    use serenity::model::id::UserId;
     use tempfile::TempDir;
 
     use super::*;
@@ -216,8 +245,12 @@ mod tests {
         state.set_reset_mark(CHANNEL, MessageId::new(1));
         state.set_handled(CHANNEL, MessageId::new(2));
         state.set_commands_hash("abc");
+        let (today, user) = (Day::of(SystemTime::now()), UserId::new(3));
+        let by = SpentBy { day: today, guild: None, channel: CHANNEL, user, agent: AgentId(7) };
+        state.spend(by, Credits::from_micro(5));
         state.close().await;
         let state = open(&path, NEVER);
+        assert_eq!(state.spent(today..=today, |by| Some(by.user)), [(user, Credits::from_micro(5))].into());
         assert_eq!(state.agent(CHANNEL), Some(AgentId(7)));
         assert_eq!(state.reset_mark(CHANNEL), Some(MessageId::new(1)));
         assert_eq!(state.handled(CHANNEL), Some(MessageId::new(2)));

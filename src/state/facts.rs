@@ -1,13 +1,14 @@
 //! The facts in memory, and which of them the file does not have yet. Pure.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serenity::model::id::{ChannelId, GuildId, MessageId};
 
-use crate::config::AgentId;
+use super::ledger::{Day, Ledger, LedgerBatch, SpentBy};
+use crate::config::{AgentId, Credits};
 
 /// Most channels remembered. A tenth is dropped at a time when there are more: the longest unused first, those with an
 /// agent or a reset mark last.
@@ -64,6 +65,7 @@ impl Row {
 pub(super) struct Loaded {
     pub(super) channels: HashMap<ChannelId, Row>,
     pub(super) own: Own,
+    pub(super) spent: BTreeMap<SpentBy, Credits>,
 }
 
 /// What is to be written next.
@@ -74,6 +76,7 @@ pub(super) struct Batch {
     /// Rows to write; `None` where one has to go.
     pub(super) rows: Vec<(ChannelId, Option<Row>)>,
     pub(super) own: Option<Own>,
+    pub(super) ledger: LedgerBatch,
 }
 
 /// The facts.
@@ -81,6 +84,7 @@ pub(super) struct Batch {
 pub(super) struct Facts {
     channels: HashMap<ChannelId, Row>,
     own: Own,
+    ledger: Ledger,
     changed: HashSet<ChannelId>,
     own_changed: bool,
     /// Too much has changed to list it, or the file is a new one.
@@ -92,7 +96,8 @@ pub(super) struct Facts {
 impl Facts {
     /// What a file holds, without the channels that have not been used for long.
     pub(super) fn loaded(loaded: Loaded, now: SystemTime) -> Self {
-        let mut facts = Self { own: loaded.own, ..Self::default() };
+        let ledger = Ledger::loaded(loaded.spent, Day::of(now));
+        let mut facts = Self { own: loaded.own, ledger, ..Self::default() };
         let oldest = oldest_kept(now);
         for (channel, row) in loaded.channels {
             if row.has_choice() || row.handled.is_some_and(|handled| handled.get() >= oldest) {
@@ -111,6 +116,14 @@ impl Facts {
 
     pub(super) fn own(&self) -> &Own {
         &self.own
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(super) fn spend(&mut self, by: SpentBy, credits: Credits) {
+        self.ledger.add(by, credits);
     }
 
     pub(super) fn active_since(&self, mark: MessageId) -> Vec<Active> {
@@ -160,7 +173,7 @@ impl Facts {
 
     /// Whether the file lags behind.
     pub(super) fn is_changed(&self) -> bool {
-        self.all_changed || self.own_changed || !self.changed.is_empty()
+        self.all_changed || self.own_changed || !self.changed.is_empty() || self.ledger.is_changed()
     }
 
     /// Whether the file should not lag behind for long.
@@ -170,8 +183,8 @@ impl Facts {
 
     /// The next write starts from nothing: the file is a new one.
     pub(super) fn change_all(&mut self) {
-        self.all_changed = true;
-        self.changed.clear();
+        self.change_all_channels();
+        self.ledger.change_all();
     }
 
     /// Takes what is to be written. If that fails, [`Facts::give_back`] it.
@@ -185,14 +198,16 @@ impl Facts {
         } else {
             changed.into_iter().map(|channel| (channel, self.channels.get(&channel).copied())).collect()
         };
-        Batch { everything, rows, own: (own_changed || everything).then(|| self.own.clone()) }
+        let own = (own_changed || everything).then(|| self.own.clone());
+        Batch { everything, rows, own, ledger: self.ledger.take_batch() }
     }
 
     /// A batch was not written: its facts, as they are by then, belong to the next one.
     pub(super) fn give_back(&mut self, batch: &Batch) {
         self.own_changed |= batch.own.is_some();
+        self.ledger.give_back(&batch.ledger);
         if batch.everything {
-            self.change_all();
+            self.change_all_channels();
         } else {
             batch.rows.iter().for_each(|(channel, _)| self.note(*channel));
         }
@@ -216,10 +231,15 @@ impl Facts {
         true
     }
 
+    fn change_all_channels(&mut self) {
+        self.all_changed = true;
+        self.changed.clear();
+    }
+
     /// Bounded, even if channels come and go for as long as the disk is full.
     fn note(&mut self, channel: ChannelId) {
         if self.changed.len() >= 2 * CHANNELS_KEPT {
-            self.change_all();
+            self.change_all_channels();
         }
         if !self.all_changed {
             self.changed.insert(channel);
@@ -301,7 +321,7 @@ mod tests {
         let chosen = Row { agent: Some(AgentId(1)), ..handled(1) };
         let rows = [(1, handled(mark - 1)), (2, handled(mark)), (3, chosen)];
         let channels = rows.map(|(id, row)| (ChannelId::new(id), row)).into();
-        let mut facts = Facts::loaded(Loaded { channels, own: Own::default() }, now);
+        let mut facts = Facts::loaded(Loaded { channels, ..Loaded::default() }, now);
         assert_eq!(facts.take_batch().rows, [(ChannelId::new(1), None)]);
         assert_eq!((facts.row(ChannelId::new(2)), facts.row(ChannelId::new(3))), (handled(mark), chosen));
     }

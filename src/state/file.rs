@@ -1,22 +1,27 @@
 //! The SQLite file.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
-use serenity::model::id::{ChannelId, GuildId, MessageId};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
 
-use super::facts::{Batch, Loaded, Own, Row};
-use crate::config::AgentId;
+use super::{
+    facts::{Batch, Loaded, Own, Row},
+    ledger::{Day, LedgerBatch, SpentBy},
+};
+use crate::config::{AgentId, Credits};
 
 /// How long to wait for a lock: as long as a predecessor that is just ending may need.
 const BUSY_WITHIN: Duration = Duration::from_secs(2);
 
 /// One step a version: step `n` brings a file of version `n` to `n + 1`. Steps that were released never change.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE channel (
         id INTEGER PRIMARY KEY,
         handled INTEGER,
@@ -29,7 +34,20 @@ const MIGRATIONS: [&str; 1] = ["
         commands_hash TEXT CHECK (length(commands_hash) <= 128),
         listened INTEGER
     ) STRICT;
-"];
+",
+    // `guild` is 0 for a direct message, since a key has no room for nothing.
+    "
+    CREATE TABLE spent (
+        day INTEGER NOT NULL,
+        guild INTEGER NOT NULL,
+        channel INTEGER NOT NULL,
+        user INTEGER NOT NULL,
+        agent INTEGER NOT NULL,
+        micro_credits INTEGER NOT NULL,
+        PRIMARY KEY (day, guild, channel, user, agent)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Why the state file cannot be used, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -161,7 +179,25 @@ impl StateFile {
             Ok(Own { commands_hash: row.get(0)?, listened: listened.and_then(|seconds| seconds.try_into().ok()) })
         });
         loaded.own = own?.next().transpose()?.unwrap_or_default();
+        loaded.spent = self.load_spent()?;
         Ok(loaded)
+    }
+
+    fn load_spent(&self) -> rusqlite::Result<BTreeMap<SpentBy, Credits>> {
+        let sql = "SELECT day, guild, channel, user, agent, micro_credits FROM spent WHERE channel <> 0 AND user <> 0";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            let id = |column: usize| row.get(column).map(i64::cast_unsigned);
+            let by = SpentBy {
+                day: Day(row.get(0)?),
+                guild: Some(id(1)?).filter(|id| *id != 0).map(GuildId::new),
+                channel: ChannelId::new(id(2)?),
+                user: UserId::new(id(3)?),
+                agent: AgentId(id(4)?),
+            };
+            Ok((by, Credits::from_micro(id(5)?)))
+        })?;
+        rows.collect()
     }
 
     /// All of `batch` or nothing.
@@ -199,8 +235,29 @@ impl StateFile {
             let listened = listened.and_then(|seconds| i64::try_from(seconds).ok());
             transaction.execute("INSERT OR REPLACE INTO bot VALUES (1, ?1, ?2)", params![commands_hash, listened])?;
         }
+        write_spent(&transaction, &batch.ledger)?;
         transaction.commit()
     }
+}
+
+fn write_spent(transaction: &Transaction<'_>, batch: &LedgerBatch) -> rusqlite::Result<()> {
+    if batch.everything {
+        transaction.execute("DELETE FROM spent", [])?;
+    }
+    let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO spent VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let mut remove = transaction.prepare_cached(
+        "DELETE FROM spent WHERE day = ?1 AND guild = ?2 AND channel = ?3 AND user = ?4 AND agent = ?5",
+    )?;
+    for (by, credits) in &batch.rows {
+        let day = i64::from(by.day.0);
+        let guild = by.guild.map_or(0, |guild| guild.get().cast_signed());
+        let [channel, user, agent] = [by.channel.get(), by.user.get(), by.agent.0].map(u64::cast_signed);
+        match credits {
+            Some(credits) => put.execute([day, guild, channel, user, agent, credits.micro().cast_signed()])?,
+            None => remove.execute([day, guild, channel, user, agent])?,
+        };
+    }
+    Ok(())
 }
 
 /// The first read takes the lock, and keeps it: two bots on one file would overwrite each other.
@@ -256,8 +313,8 @@ mod tests {
         let path = folder.path().join("state.db");
         drop(StateFile::open(&path).unwrap());
         let mut bytes = fs::read(&path).unwrap();
-        let page = bytes.len() / 3;
-        bytes[page..page + 100].fill(0xff);
+        // The head of the second page; pages are of 4096 bytes unless told otherwise.
+        bytes[4096..4196].fill(0xff);
         fs::write(&path, bytes).unwrap();
         assert!(matches!(StateFile::open(&path), Err(StateError::Corrupt { .. })));
     }
@@ -275,7 +332,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db was written by a later version of tess-discord (format 99, this one knows 1): use that version, or move the file away to start without it");
+        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db was written by a later version of tess-discord (format 99, this one knows 2): use that version, or move the file away to start without it");
     }
 
     #[test]
@@ -307,6 +364,42 @@ mod tests {
         assert_eq!(others, ["bot.commands_hash TEXT"]);
         assert!(file.connection.execute("INSERT INTO channel (id, handled) VALUES (1, 'hello')", []).is_err());
         assert!(file.connection.execute("INSERT INTO commands VALUES (1, ?1)", ["x".repeat(129)]).is_err());
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_keeps_what_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        old.execute_batch("INSERT INTO channel (id, handled) VALUES (1, 5); PRAGMA user_version = 1").unwrap();
+        drop(old);
+        let loaded = StateFile::open(&path).unwrap().load().unwrap();
+        assert_eq!(loaded.channels[&ChannelId::new(1)].handled, Some(MessageId::new(5)));
+        assert!(loaded.spent.is_empty());
+    }
+
+    #[test]
+    fn what_was_spent_is_written_replaced_and_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = StateFile::open(&folder.path().join("state.db")).unwrap();
+        let guild = |id| Some(GuildId::new(id));
+        let by = |guild| SpentBy {
+            day: Day(u32::MAX),
+            guild,
+            channel: ChannelId::new(u64::MAX),
+            user: UserId::new(u64::MAX),
+            agent: AgentId(u64::MAX),
+        };
+        let mut write = |everything, rows: &[(Option<GuildId>, Option<u64>)]| {
+            let rows = rows.iter().map(|(guild, credits)| (by(*guild), credits.map(Credits::from_micro))).collect();
+            file.write(&Batch { ledger: LedgerBatch { everything, rows }, ..Batch::default() }).unwrap();
+            file.load().unwrap().spent.into_iter().map(|(by, credits)| (by.guild, credits.micro())).collect::<Vec<_>>()
+        };
+        let largest = guild(u64::MAX);
+        assert_eq!(write(false, &[(None, Some(1)), (largest, Some(2))]), [(None, 1), (largest, 2)]);
+        assert_eq!(write(false, &[(None, Some(3)), (largest, None)]), [(None, 3)]);
+        assert_eq!(write(true, &[(guild(7), Some(u64::MAX))]), [(guild(7), u64::MAX)]);
     }
 
     #[test]
