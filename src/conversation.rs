@@ -8,7 +8,7 @@
 use std::{
     collections::HashSet,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -21,8 +21,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 use crate::{
-    config::{AgentId, AllowedAgents, Config, HistoryConfig, ListenConfig, Pace},
-    conversation::channel::{Channel, Heard, Waiting},
+    config::{AgentId, AllowedAgents, Config, Credits, HistoryConfig, ListenConfig, Pace},
+    conversation::{
+        budget::Budgets,
+        channel::{Channel, Heard, Waiting},
+        credits::Alert,
+    },
     discord::{
         Discord,
         model::{Deletion, Message},
@@ -34,8 +38,10 @@ use crate::{
     tess::Tess,
 };
 
+mod budget;
 pub mod catch_up;
 mod channel;
+mod credits;
 mod rebuild;
 mod turn;
 
@@ -62,6 +68,10 @@ struct Inner {
     metrics: Metrics,
     listen: ListenConfig,
     limits: HistoryConfig,
+    budgets: Mutex<Budgets>,
+    /// What a user may spend a day.
+    day_limit: Option<Credits>,
+    alert: Mutex<Alert>,
     agent: AgentId,
     allowed_agents: AllowedAgents,
     instructions: Option<String>,
@@ -94,6 +104,9 @@ impl Conversations {
             metrics,
             listen: config.listen.clone(),
             limits: config.history,
+            budgets: Mutex::new(Budgets::new(config.budget)),
+            day_limit: config.budget.user_day,
+            alert: Mutex::default(),
             agent: config.tess.agent,
             allowed_agents: config.tess.allowed_agents.clone(),
             instructions: config.tess.instructions.clone(),

@@ -6,6 +6,7 @@
 mod blocks;
 mod pieces;
 pub mod texts;
+pub mod usage;
 
 use blocks::Fence;
 use pieces::Piece;

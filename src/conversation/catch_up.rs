@@ -34,7 +34,7 @@ const PAGE: usize = 100;
 const MOST_PAGES: usize = 5;
 
 /// Milliseconds from the Unix epoch to Discord's. <https://discord.com/developers/docs/reference#snowflakes>
-const DISCORD_EPOCH_MS: u64 = 1_420_070_400_000;
+pub(super) const DISCORD_EPOCH_MS: u64 = 1_420_070_400_000;
 
 /// The smallest id a message posted at `time` can have.
 fn snowflake(time: SystemTime) -> MessageId {

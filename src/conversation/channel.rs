@@ -73,6 +73,8 @@ pub(super) enum Heard {
 pub(super) struct Batch {
     /// In order; never empty.
     pub(super) messages: Vec<MessageId>,
+    /// Who wrote each of them.
+    pub(super) users: Vec<UserId>,
     /// The last of them: the one that is replied to.
     pub(super) newest: MessageId,
     /// Who wrote that one.
@@ -84,6 +86,16 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn len(&self) -> u64 {
         self.messages.len() as u64
+    }
+
+    /// Only the messages that `keep` wants; `None` when that is none of them.
+    pub(super) fn keep(mut self, mut keep: impl FnMut(Waiting) -> bool) -> Option<Self> {
+        let waiting = self.messages.into_iter().zip(self.users).map(|(message, user)| Waiting { message, user });
+        let kept: Vec<Waiting> = waiting.filter(|waiting| keep(*waiting)).collect();
+        let last = kept.last()?;
+        (self.newest, self.asker) = (last.message, last.user);
+        (self.messages, self.users) = kept.iter().map(|waiting| (waiting.message, waiting.user)).unzip();
+        Some(self)
     }
 }
 
@@ -140,8 +152,8 @@ impl Channel {
         };
         let cancelled = CancellationToken::new();
         self.running = Some(Running { newest, cancelled: cancelled.clone() });
-        let messages = waiting.into_iter().map(|waiting| waiting.message).collect();
-        Some(Batch { messages, newest, asker, cancelled })
+        let (messages, users) = waiting.into_iter().map(|waiting| (waiting.message, waiting.user)).unzip();
+        Some(Batch { messages, users, newest, asker, cancelled })
     }
 
     /// No turn runs any more, whatever waits.
@@ -245,6 +257,19 @@ mod tests {
         assert_eq!((batch.messages, batch.newest), (vec![id(2), id(3)], id(3)));
         assert!(channel.next_batch().is_none());
         assert!(channel.is_idle());
+    }
+
+    #[test]
+    fn what_is_kept_of_a_batch_is_answered_to_its_newest() {
+        let mut channel = channel();
+        for (n, user) in [(1, 1), (2, 2), (3, 1)] {
+            let waiting = Waiting { message: id(n), user: UserId::new(user) };
+            channel.hear(waiting, Entry::person(id(n), "alice", "hi"), true);
+        }
+        let batch = channel.next_batch().unwrap();
+        let kept = batch.clone().keep(|waiting| waiting.message < id(3)).unwrap();
+        assert_eq!((kept.messages, kept.newest, kept.asker), (vec![id(1), id(2)], id(2), UserId::new(2)));
+        assert!(batch.keep(|_| false).is_none());
     }
 
     #[test]

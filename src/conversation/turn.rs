@@ -41,7 +41,7 @@ enum Posted {
 pub(super) async fn run(inner: Arc<Inner>, id: ChannelId) {
     while let Some(batch) = inner.next_batch(id) {
         let span = info_span!("turn", channel.id = %id, message.id = %batch.newest, user.id = %batch.asker);
-        inner.take_turn(id, &batch).instrument(span).await;
+        inner.settle(id, batch).instrument(span).await;
     }
 }
 
@@ -55,8 +55,25 @@ impl Inner {
         channel.next_batch()
     }
 
-    /// The one boundary of a turn: whatever happens inside ends here as one outcome, one log line, one count.
-    async fn take_turn(&self, id: ChannelId, batch: &Batch) {
+    /// Answers what is within the budgets, refuses the rest, and only then moves the mark past all of it. In this order: a refusal
+    /// that stands in Discord must not look like the answer to an older message whose turn a crash took away.
+    async fn settle(&self, id: ChannelId, taken: Batch) {
+        let (batch, refused) = self.within_budgets(id, taken.clone());
+        let answered = match batch {
+            Some(batch) => self.take_turn(id, &batch).await,
+            None => true,
+        };
+        if !answered {
+            self.metrics.settle(Outcome::Cancelled("stopped"), refused.len() as u64);
+        } else if self.refuse(id, &taken, &refused).await {
+            let handled = self.channels.get(&id).map_or(taken.newest, |channel| channel.handled_up_to(taken.newest));
+            self.state.set_handled(id, handled);
+        }
+    }
+
+    /// The one boundary of a turn: whatever happens inside ends here as one outcome, one log line, one count. `false` when the bot
+    /// stops before it is over: it is left for the next start.
+    async fn take_turn(&self, id: ChannelId, batch: &Batch) -> bool {
         let started = Instant::now();
         let outcome = match AssertUnwindSafe(self.turn(id, batch)).catch_unwind().await {
             Ok(outcome) => outcome,
@@ -71,20 +88,17 @@ impl Inner {
             }
         };
         let Some(outcome) = outcome else {
-            // Left for the next start: the handled mark stays before it.
             self.metrics.settle(Outcome::Cancelled("stopped"), batch.len());
-            return;
+            return false;
         };
-        let handled = self.channels.get(&id).map_or(batch.newest, |channel| channel.handled_up_to(batch.newest));
-        self.state.set_handled(id, handled);
         self.metrics.settle(outcome, batch.len());
         info!(?outcome, messages = batch.len(), duration_ms = started.elapsed().as_millis(), "turn ended");
+        true
     }
 
     /// `None` when the bot stops before it is over.
     async fn turn(&self, id: ChannelId, batch: &Batch) -> Option<Outcome> {
-        let closed = self.channels.get(&id).and_then(|channel| channel.closed_until);
-        if closed.is_some_and(|until| Instant::now() < until) {
+        if self.is_closed(id) {
             return Some(Outcome::Skipped("channel_closed"));
         }
         let done = CancellationToken::new();
@@ -100,6 +114,12 @@ impl Inner {
             warn!(%error, "a note about waiting could not be deleted");
         }
         outcome
+    }
+
+    /// Whether Discord refused the bot here a while ago.
+    pub(super) fn is_closed(&self, id: ChannelId) -> bool {
+        let closed = self.channels.get(&id).and_then(|channel| channel.closed_until);
+        closed.is_some_and(|until| Instant::now() < until)
     }
 
     async fn answer(&self, id: ChannelId, batch: &Batch) -> Option<Outcome> {
@@ -153,13 +173,16 @@ impl Inner {
         self.metrics.executed(result.as_ref().map_or_else(TessError::name, |_| "succeeded"), started.elapsed());
         match result {
             Ok(answer) => {
-                self.metrics.spend(answer.credits);
+                self.charge(id, batch, agent, answer.credits);
                 info!(agent.id = %agent, execution.id = %answer.execution, credits = answer.credits, "executed");
                 Asked::Answered(answer)
             }
             Err(error) => {
                 let advice = self.tess.advice(&error);
                 warn!(agent.id = %agent, %error, advice, "no answer from Tess");
+                if matches!(error, TessError::NoCredits { .. }) {
+                    self.alert_no_credits();
+                }
                 Asked::Failed(error)
             }
         }
@@ -269,16 +292,16 @@ impl Inner {
 
     /// Says one thing in place of the answer.
     async fn say(&self, id: ChannelId, batch: &Batch, text: &str) {
-        self.speak(id, batch, text, Nonce::part(batch.newest, 0)).await;
+        self.speak(id, batch.newest, text, Nonce::part(batch.newest, 0)).await;
     }
 
     /// Says one thing beside what was posted of the answer.
     async fn note_failure(&self, id: ChannelId, batch: &Batch, text: &str) {
-        self.speak(id, batch, text, Nonce::note(batch.newest, 'f')).await;
+        self.speak(id, batch.newest, text, Nonce::note(batch.newest, 'f')).await;
     }
 
-    async fn speak(&self, id: ChannelId, batch: &Batch, text: &str, nonce: Nonce) {
-        let post = Post { content: text, reply_to: Some(batch.newest), nonce, file: None, silent: false };
+    pub(super) async fn speak(&self, id: ChannelId, reply_to: MessageId, text: &str, nonce: Nonce) {
+        let post = Post { content: text, reply_to: Some(reply_to), nonce, file: None, silent: false };
         if let Err(error) = self.discord.post(id, &post).await {
             warn!(%error, "not even an error text could be posted");
             if error.closes_channel() {

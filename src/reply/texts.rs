@@ -8,7 +8,7 @@ pub mod agents;
 use std::time::Duration;
 
 use crate::{
-    config::{AgentId, RespondTo},
+    config::{AgentId, Credits, RespondTo},
     tess::TessError,
 };
 
@@ -177,6 +177,43 @@ pub fn needs_manage_channels() -> &'static str {
     "⚠️ That takes the permission **Manage Channels**. Ask someone who has it."
 }
 
+/// The credits that everybody may spend a day are spent. `opens` is in seconds since the Unix epoch, here as below.
+#[must_use]
+pub fn over_day_budget(limit: Credits, opens: u64) -> String {
+    format!("⚠️ This bot has used up its {limit} Tess credits for today. It answers again <t:{opens}:R>.")
+}
+
+/// The credits that a guild may spend a day are spent.
+#[must_use]
+pub fn over_guild_budget(limit: Credits, opens: u64) -> String {
+    format!("⚠️ This server has used up its {limit} Tess credits for today. I answer here again <t:{opens}:R>.")
+}
+
+/// The credits that a user may spend a day are spent.
+#[must_use]
+pub fn over_user_budget(limit: Credits, opens: u64) -> String {
+    format!("⚠️ You have used up your {limit} Tess credits for today. I answer you again <t:{opens}:R>.")
+}
+
+/// A user wrote more messages in a minute than are answered.
+#[must_use]
+pub fn over_minute(most: usize, opens: u64) -> String {
+    let messages = if most == 1 { "message" } else { "messages" };
+    format!("⚠️ I answer {most} {messages} a minute of each person. Ask me again <t:{opens}:R>.")
+}
+
+/// The use of a server was asked for in a direct message.
+#[must_use]
+pub fn usage_needs_server() -> &'static str {
+    "⚠️ There is no server here. Use `/usage scope:server` in one of its channels."
+}
+
+/// The use of a server is for those who manage it.
+#[must_use]
+pub fn usage_needs_permission() -> &'static str {
+    "⚠️ That takes the permission **Manage Server** or **Manage Channels**. `/usage` shows your own use."
+}
+
 /// What the bot does and can be told.
 #[must_use]
 pub fn help(respond_to: RespondTo) -> String {
@@ -188,8 +225,8 @@ pub fn help(respond_to: RespondTo) -> String {
         "ℹ️ {listens}, with the conversation so far in mind. What you write while I work is answered next, all at once.\n\
          - `/agent` shows this channel's agent, or chooses another\n\
          - `/agents` lists the agents to choose from\n\
-         - `/agents` lists the agents to choose from
-        - `/reset` makes the agent forget what was said here\n\
+         - `/reset` makes the agent forget what was said here\n\
+         - `/usage` shows what your messages have cost\n\
          - `/help` shows this"
     )
 }
@@ -314,6 +351,30 @@ mod tests {
     }
 
     #[test]
+    fn who_is_over_a_budget_is_told_until_when() {
+        let (limit, opens) = (Credits::from_number(2.5), 1_772_582_400);
+        let texts = [
+            over_day_budget(limit, opens),
+            over_guild_budget(limit, opens),
+            over_user_budget(limit, opens),
+            over_minute(1, opens),
+            over_minute(10, opens),
+            usage_needs_server().to_owned(),
+            usage_needs_permission().to_owned(),
+        ];
+        assert!(texts.iter().all(|text| text.starts_with(ERROR_MARK)));
+        assert_snapshot!(texts.join("\n"), @"
+        ⚠️ This bot has used up its 2.50 Tess credits for today. It answers again <t:1772582400:R>.
+        ⚠️ This server has used up its 2.50 Tess credits for today. I answer here again <t:1772582400:R>.
+        ⚠️ You have used up your 2.50 Tess credits for today. I answer you again <t:1772582400:R>.
+        ⚠️ I answer 1 message a minute of each person. Ask me again <t:1772582400:R>.
+        ⚠️ I answer 10 messages a minute of each person. Ask me again <t:1772582400:R>.
+        ⚠️ There is no server here. Use `/usage scope:server` in one of its channels.
+        ⚠️ That takes the permission **Manage Server** or **Manage Channels**. `/usage` shows your own use.
+        ");
+    }
+
+    #[test]
     fn commands_are_answered() {
         let texts = [
             reset_done().to_owned(),
@@ -337,6 +398,7 @@ mod tests {
         ℹ️ I answer every message here, with the conversation so far in mind. What you write while I work is answered next, all at once.
         - `/agent` shows this channel's agent, or chooses another
         - `/reset` makes the agent forget what was said here
+        - `/usage` shows what your messages have cost
         - `/help` shows this
         ");
         assert_snapshot!(help(RespondTo::Mentions), @"
@@ -344,6 +406,7 @@ mod tests {
         - `/agent` shows this channel's agent, or chooses another
         - `/agents` lists the agents to choose from
         - `/reset` makes the agent forget what was said here
+        - `/usage` shows what your messages have cost
         - `/help` shows this
         ");
     }

@@ -15,8 +15,8 @@ use prometheus_client::{
 use super::names::{
     self, CATCH_UP_MESSAGES, CATCHING_UP, CREDITS, DISCORD_RATE_LIMITED, DISCORD_REQUESTS, EXECUTION_SECONDS,
     EXECUTIONS, GATEWAY_CLOSES, GATEWAY_CONNECTIONS, GATEWAY_UNDECODABLE, GATEWAY_UP, HISTORIES_BYTES,
-    HISTORIES_CHANNELS, HISTORIES_EVICTED, MESSAGES_IN_FLIGHT, MESSAGES_OUTCOME, MESSAGES_TAKEN, PANICS, STATE_ERRORS,
-    TESS_AHEAD,
+    HISTORIES_CHANNELS, HISTORIES_EVICTED, MESSAGES_IN_FLIGHT, MESSAGES_OUTCOME, MESSAGES_TAKEN, NO_CREDITS, PANICS,
+    STATE_ERRORS, TESS_AHEAD,
 };
 
 /// Upper bounds of [`EXECUTION_SECONDS`]' buckets, up to the longest `TESS_TIMEOUT`.
@@ -90,6 +90,7 @@ struct Inner {
     executions: Family<Labels<1>, Counter>,
     execution_seconds: Seconds,
     credits: Counter<f64, AtomicU64>,
+    no_credits: Counter,
     tess_ahead: Gauge,
     discord_requests: Family<Labels<2>, Counter>,
     rate_limited: Family<Labels<1>, Counter>,
@@ -127,6 +128,7 @@ impl Inner {
         add(r, EXECUTIONS, "Executions asked of Tess", &inner.executions);
         add(r, EXECUTION_SECONDS, "How long an execution took", &inner.execution_seconds.0);
         add(r, CREDITS, "Credits that Tess took", &inner.credits);
+        add(r, NO_CREDITS, "Executions refused for want of credits", &inner.no_credits);
         add(r, TESS_AHEAD, "Requests waiting for their turn at Tess", &inner.tess_ahead);
         add(r, DISCORD_REQUESTS, "Requests to Discord", &inner.discord_requests);
         add(r, DISCORD_RATE_LIMITED, "429s from Discord", &inner.rate_limited);
@@ -211,6 +213,17 @@ impl Metrics {
     #[must_use]
     pub fn credits(&self) -> f64 {
         self.0.credits.get()
+    }
+
+    /// Tess refused an execution: the workspace has no credits left.
+    pub fn no_credits(&self) {
+        self.0.no_credits.inc();
+    }
+
+    /// Executions refused for want of credits so far.
+    #[must_use]
+    pub fn no_credits_refusals(&self) -> u64 {
+        self.0.no_credits.get()
     }
 
     /// `n` requests wait for their turn at Tess.

@@ -12,6 +12,8 @@ pub const EXECUTIONS: &str = "tess_discord_executions_total";
 pub const EXECUTION_SECONDS: &str = "tess_discord_execution_seconds";
 /// Credits that Tess said it took.
 pub const CREDITS: &str = "tess_discord_credits_total";
+/// Executions that Tess refused because the workspace has no credits left.
+pub const NO_CREDITS: &str = "tess_discord_no_credits_total";
 /// Requests that wait for their turn to go out to Tess.
 pub const TESS_AHEAD: &str = "tess_discord_tess_ahead";
 /// Requests to Discord by `route` and status `class`: 2xx to 5xx, or none when no answer came.
@@ -42,13 +44,14 @@ pub const STATE_ERRORS: &str = "tess_discord_state_errors_total";
 pub const PANICS: &str = "tess_discord_panics_total";
 
 /// Every name.
-pub const ALL: [&str; 20] = [
+pub const ALL: [&str; 21] = [
     MESSAGES_TAKEN,
     MESSAGES_OUTCOME,
     MESSAGES_IN_FLIGHT,
     EXECUTIONS,
     EXECUTION_SECONDS,
     CREDITS,
+    NO_CREDITS,
     TESS_AHEAD,
     DISCORD_REQUESTS,
     DISCORD_RATE_LIMITED,

@@ -1,0 +1,229 @@
+//! What was spent, as people read it.
+
+use std::{
+    fmt::{Display, Write as _},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serenity::model::{
+    Timestamp,
+    id::{ChannelId, UserId},
+};
+
+use super::texts::INFO_MARK;
+use crate::config::{AgentId, Credits};
+
+/// Days of the chart.
+pub const CHART_DAYS: usize = 14;
+
+/// Most users, channels and agents that are named.
+pub const TOP: usize = 5;
+
+/// Cells of the longest bar: with the date and the amount a line fits on a phone.
+const BAR_CELLS: usize = 16;
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// What one user has spent; the days are UTC's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnUsage {
+    /// Today.
+    pub today: Credits,
+    /// In the last 7 days, today included.
+    pub week: Credits,
+    /// In the last 30 days, today included.
+    pub month: Credits,
+    /// What the user may spend a day.
+    pub day_limit: Option<Credits>,
+}
+
+/// What a guild has spent; the days are UTC's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerUsage {
+    /// Today.
+    pub today: Credits,
+    /// In the last 7 days, today included.
+    pub week: Credits,
+    /// In the last 30 days, today included.
+    pub month: Credits,
+    /// Those who spent most in 30 days, at most [`TOP`].
+    pub users: Vec<(UserId, Credits)>,
+    /// The channels and threads it was spent in.
+    pub channels: Vec<(ChannelId, Credits)>,
+    /// The agents it was spent on.
+    pub agents: Vec<(AgentId, Credits)>,
+    /// Each of the last days, oldest first.
+    pub days: [Credits; CHART_DAYS],
+    /// When the last of [`Self::days`] began.
+    pub last_day: SystemTime,
+}
+
+/// A user's own use.
+#[must_use]
+pub fn own(usage: &OwnUsage) -> String {
+    let OwnUsage { today, week, month, day_limit } = usage;
+    let limit = day_limit.map(|limit| format!(" of the {limit} a day that you may use")).unwrap_or_default();
+    format!(
+        "{INFO_MARK} Your messages have cost, in Tess credits:\n\
+         - today: **{today}**{limit}\n\
+         - in 7 days: **{week}**\n\
+         - in 30 days: **{month}**"
+    )
+}
+
+/// A guild's use. Names are mentions, which ping nobody in an answer that only the caller sees.
+#[must_use]
+pub fn server(usage: &ServerUsage) -> String {
+    let ServerUsage { today, week, month, .. } = usage;
+    if *month == Credits::ZERO {
+        return format!("{INFO_MARK} Nothing was spent on this server in the last 30 days.");
+    }
+    let mut text = format!(
+        "{INFO_MARK} This server has spent, in Tess credits: today **{today}**, in 7 days **{week}**, in 30 days **{month}**.\n\
+         ```text\n{}```\n",
+        chart(&usage.days, usage.last_day)
+    );
+    text += "Most in 30 days\n";
+    list(&mut text, "who", &usage.users, |user| format!("<@{user}>"));
+    list(&mut text, "where", &usage.channels, |channel| format!("<#{channel}>"));
+    list(&mut text, "agents", &usage.agents, ToString::to_string);
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// One line a day: month and day, a bar, the amount.
+fn chart(days: &[Credits; CHART_DAYS], last_day: SystemTime) -> String {
+    let highest = days.iter().copied().max().unwrap_or_default();
+    let mut chart = String::new();
+    for (at, credits) in days.iter().enumerate() {
+        let ago = (CHART_DAYS - 1 - at) as u32;
+        let date = month_and_day(last_day.checked_sub(DAY * ago).unwrap_or(UNIX_EPOCH));
+        let bar = bar(credits.share_of(highest));
+        let line = format!("{date} {bar:<BAR_CELLS$} {credits}");
+        chart.push_str(line.trim_end());
+        chart.push('\n');
+    }
+    chart
+}
+
+/// A bar in steps of half a cell; whatever is more than nothing can be seen.
+fn bar(share: f64) -> String {
+    let halves = (share * 2.0 * BAR_CELLS as f64).ceil() as usize;
+    let half = if halves % 2 == 1 { "▌" } else { "" };
+    format!("{}{half}", "█".repeat(halves / 2))
+}
+
+/// `03-14`.
+fn month_and_day(moment: SystemTime) -> String {
+    let seconds = moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let timestamp = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_unix_timestamp(seconds).ok());
+    let date = timestamp.map(|timestamp| timestamp.to_string()).unwrap_or_default();
+    date.get(5..10).unwrap_or("??-??").to_owned()
+}
+
+fn list<T>(text: &mut String, what: &str, amounts: &[(T, Credits)], name: impl Fn(&T) -> String) {
+    let shown: Vec<_> = amounts.iter().map(|(of, credits)| format!("{} {credits}", name(of))).collect();
+    line(text, what, shown.join(" · "));
+}
+
+fn line(text: &mut String, what: &str, shown: impl Display) {
+    // Writing to a String can not fail.
+    let _ = writeln!(text, "- {what}: {shown}");
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    fn credits(number: f64) -> Credits {
+        Credits::from_number(number)
+    }
+
+    /// 2026-03-03.
+    fn last_day() -> SystemTime {
+        UNIX_EPOCH + DAY * 20_515
+    }
+
+    fn usage() -> ServerUsage {
+        let days = [0.0, 0.5, 3.25, 0.0, 0.001, 12.0, 6.0, 1.0, 0.0, 0.0, 9.5, 11.0, 4.0, 2.0];
+        ServerUsage {
+            today: credits(2.0),
+            week: credits(27.5),
+            month: credits(60.125),
+            users: vec![(UserId::new(11), credits(50.0)), (UserId::new(12), credits(10.125))],
+            channels: vec![(ChannelId::new(21), credits(60.125))],
+            agents: vec![(AgentId(8794), credits(60.0)), (AgentId(77), credits(0.125))],
+            days: days.map(credits),
+            last_day: last_day(),
+        }
+    }
+
+    #[test]
+    fn own_use_is_three_amounts_and_the_budget_if_there_is_one() {
+        let usage = OwnUsage { today: credits(0.0061), week: credits(1.5), month: credits(42.0), day_limit: None };
+        assert_snapshot!(own(&usage), @"
+        ℹ️ Your messages have cost, in Tess credits:
+        - today: **0.0061**
+        - in 7 days: **1.50**
+        - in 30 days: **42.00**
+        ");
+        let limited = own(&OwnUsage { day_limit: Some(credits(2.5)), ..usage });
+        assert_snapshot!(limited.lines().nth(1).unwrap(), @"- today: **0.0061** of the 2.50 a day that you may use");
+    }
+
+    #[test]
+    fn a_servers_use_is_a_chart_and_who_spent_most() {
+        assert_snapshot!(server(&usage()), @"
+        ℹ️ This server has spent, in Tess credits: today **2.00**, in 7 days **27.50**, in 30 days **60.12**.
+        ```text
+        02-18                  0
+        02-19 █                0.5000
+        02-20 ████▌            3.25
+        02-21                  0
+        02-22 ▌                0.0010
+        02-23 ████████████████ 12.00
+        02-24 ████████         6.00
+        02-25 █▌               1.00
+        02-26                  0
+        02-27                  0
+        02-28 █████████████    9.50
+        03-01 ███████████████  11.00
+        03-02 █████▌           4.00
+        03-03 ███              2.00
+        ```
+        Most in 30 days
+        - who: <@11> 50.00 · <@12> 10.12
+        - where: <#21> 60.12
+        - agents: 8794 60.00 · 77 0.1250
+        ");
+    }
+
+    #[test]
+    fn a_server_that_spent_nothing_is_told_so() {
+        let usage = ServerUsage { month: Credits::ZERO, ..usage() };
+        assert_snapshot!(server(&usage), @"ℹ️ Nothing was spent on this server in the last 30 days.");
+    }
+
+    #[test]
+    fn whatever_is_more_than_nothing_has_a_bar() {
+        assert_eq!([bar(0.0), bar(1e-9), bar(0.5), bar(1.0)], ["", "▌", "████████", "████████████████"]);
+    }
+
+    #[test]
+    fn the_largest_numbers_fit_into_one_message() {
+        let most = Credits::from_micro(u64::MAX);
+        let largest = ServerUsage {
+            today: most,
+            week: most,
+            month: most,
+            users: vec![(UserId::new(u64::MAX), most); TOP],
+            channels: vec![(ChannelId::new(u64::MAX), most); TOP],
+            agents: vec![(AgentId(u64::MAX), most); TOP],
+            days: [most; CHART_DAYS],
+            last_day: last_day(),
+        };
+        assert!(server(&largest).chars().count() <= super::super::MESSAGE_CHARS);
+    }
+}
