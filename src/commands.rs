@@ -29,6 +29,7 @@ use crate::{
 mod agents;
 mod context;
 mod list;
+mod usage;
 
 /// Discord gives three seconds for the first answer to an interaction; after this time it is told that the answer comes.
 /// <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-callback>
@@ -67,7 +68,7 @@ impl Commands {
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
         let options = FrameworkOptions {
-            commands: vec![agent(), list::agents(), reset(), help()],
+            commands: vec![agent(), list::agents(), reset(), usage::usage(), help()],
             on_error: |error| Box::pin(tell(error)) as BoxFuture<'_, ()>,
             allowed_mentions: Some(serenity::CreateAllowedMentions::new()),
             ..FrameworkOptions::default()

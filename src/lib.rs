@@ -13,7 +13,7 @@
 //!    ([`tess::Tess::execute`]).
 //! 4. [`reply`] cuts the output into messages ([`reply::cut`]) and [`discord`] posts them, in order, the first as a reply
 //!    ([`discord::Discord::post`]).
-//! 5. The answer joins the history; the *handled* mark of the channel moves in [`state`].
+//! 5. The answer joins the history; what it cost is added up, and the *handled* mark of the channel moves, in [`state`].
 //!
 //! Whatever goes wrong on the way ends at one place, the turn's end: one text for the person, one line in the log, one count.
 //!

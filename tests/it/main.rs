@@ -7,6 +7,7 @@ mod architecture;
 mod checking;
 mod commands;
 mod connection;
+mod credits;
 mod discord_sim;
 mod docs;
 mod process;

@@ -1,0 +1,40 @@
+//! `/usage`: what was spent.
+
+use poise::serenity_prelude::Permissions;
+
+use crate::{
+    commands::{Context, Error, whisper},
+    reply::{texts, usage},
+};
+
+/// Whose use is shown.
+#[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
+enum Scope {
+    #[name = "me"]
+    Me,
+    #[name = "server"]
+    Server,
+}
+
+/// Show what your messages have cost, or this server's
+#[poise::command(slash_command)]
+pub(super) async fn usage(
+    ctx: Context<'_>,
+    #[description = "Your own use, or the server's for those who manage it"] scope: Option<Scope>,
+) -> Result<(), Error> {
+    let conversations = &ctx.data().conversations;
+    let text = match (scope.unwrap_or(Scope::Me), ctx.guild_id()) {
+        (Scope::Me, _) => usage::own(&conversations.usage_of(ctx.author().id)),
+        (Scope::Server, None) => texts::usage_needs_server().to_owned(),
+        (Scope::Server, Some(_)) if !manages(ctx).await => texts::usage_needs_permission().to_owned(),
+        (Scope::Server, Some(guild)) => usage::server(&conversations.usage_in(guild)),
+    };
+    whisper(ctx, text).await
+}
+
+/// Whether the caller manages the guild or this channel of it.
+async fn manages(ctx: Context<'_>) -> bool {
+    let managing = Permissions::MANAGE_GUILD | Permissions::MANAGE_CHANNELS | Permissions::ADMINISTRATOR;
+    let permissions = ctx.author_member().await.and_then(|member| member.permissions);
+    permissions.is_some_and(|permissions| permissions.intersects(managing))
+}

@@ -1,0 +1,250 @@
+//! What answers cost: added up, shown, and held to budgets.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tess_discord::{config::Credits, telemetry::Outcome};
+
+use crate::support::Chat;
+
+/// So little that the first answer uses it up.
+const NEXT_TO_NOTHING: &str = "0.0001";
+
+/// What everybody has spent so far, as the bot writes it.
+fn spent(chat: &Chat) -> String {
+    Credits::from_number(chat.metrics.credits()).to_string()
+}
+
+/// The bot's answer to `/usage`, which nobody else may see.
+async fn usage(chat: &Chat, channel: u64, user: &str, options: &Value) -> String {
+    let shown = chat.discord.slash(channel, user, "usage", options).response().await;
+    assert!(shown.ephemeral, "{}", shown.content);
+    shown.content
+}
+
+/// The choice `server` of `/usage`.
+fn of_the_server() -> Value {
+    json!({"scope": 1})
+}
+
+/// The bot's next message refuses `message`; when it says that it opens again.
+async fn expect_refusal(chat: &Chat, message: u64, words: &str) -> SystemTime {
+    let refusal = chat.next().await;
+    assert_eq!(refusal.reply_to, Some(message), "{}", refusal.content);
+    assert!(refusal.content.starts_with("⚠️") && refusal.content.contains(words), "{}", refusal.content);
+    let (_, time) = refusal.content.split_once("<t:").expect("a time");
+    let (seconds, _) = time.split_once(":R>").expect("a relative time");
+    UNIX_EPOCH + Duration::from_secs(seconds.parse().unwrap())
+}
+
+/// Waits until so many messages came to this end.
+async fn expect_skipped(chat: &Chat, reason: &'static str, messages: u64) {
+    let metrics = chat.metrics.clone();
+    chat.until(reason, move || metrics.outcome(Outcome::Skipped(reason)) == messages).await;
+}
+
+#[tokio::test]
+async fn what_an_answer_cost_is_shown_to_who_asked_and_survives_a_restart() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["One.", "Two."]);
+    for (text, answer) in [("first", "One."), ("second", "Two.")] {
+        chat.say("alice", text);
+        chat.expect_reply(answer).await;
+    }
+    let spent = spent(&chat);
+    assert_ne!(spent, "0");
+    for restart in [false, true] {
+        if restart {
+            chat.stop_bot().await.unwrap();
+            chat.start_bot().await;
+        }
+        let own = usage(&chat, chat.channel, "alice", &json!({})).await;
+        for line in ["today", "in 7 days", "in 30 days"] {
+            assert!(own.contains(&format!("{line}: **{spent}**")), "{own}");
+        }
+        let others = usage(&chat, chat.channel, "bob", &json!({})).await;
+        assert!(others.contains("today: **0**"), "{others}");
+    }
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_servers_use_is_shown_to_those_who_manage_it() {
+    let chat = Chat::start().await;
+    chat.discord.make_manager("boss");
+    let nothing = usage(&chat, chat.channel, "boss", &of_the_server()).await;
+    assert!(nothing.contains("Nothing was spent"), "{nothing}");
+    chat.say("alice", "hi");
+    chat.next().await;
+    let on_the_server = spent(&chat);
+    let direct = chat.discord.dm("bob");
+    chat.discord.say(direct, "bob", "psst");
+    chat.discord.next_message(direct).await;
+    let shown = usage(&chat, chat.channel, "boss", &of_the_server()).await;
+    let (alice, bob, agent) = (chat.discord.user("alice"), chat.discord.user("bob"), chat.tess.default_agent());
+    let amounts = [format!("<@{alice}>"), format!("<#{}>", chat.channel), format!("agents: {agent}")];
+    for amount in amounts.map(|of| format!("{of} {on_the_server}")) {
+        assert!(shown.contains(&amount), "{amount}: {shown}");
+    }
+    assert!(shown.contains('█') && !shown.contains(&bob.to_string()), "{shown}");
+    let refused = usage(&chat, chat.channel, "alice", &of_the_server()).await;
+    assert!(refused.contains("Manage Server") && !refused.contains('█'), "{refused}");
+    let nowhere = usage(&chat, direct, "bob", &of_the_server()).await;
+    assert!(nowhere.contains("no server"), "{nowhere}");
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn who_has_used_up_a_day_is_told_once_and_stays_part_of_the_conversation() {
+    let chat = Chat::setup().set("CREDITS_PER_USER_DAY", NEXT_TO_NOTHING).start().await;
+    chat.tess.answers(["One.", "For bob."]);
+    chat.say("alice", "first");
+    chat.expect_reply("One.").await;
+    let second = chat.say("alice", "second");
+    let opens = expect_refusal(&chat, second, "You have used up").await;
+    let wait = opens.duration_since(SystemTime::now()).unwrap_or_default();
+    assert!(wait <= Duration::from_secs(24 * 3_600), "{wait:?}");
+    assert_eq!(opens.duration_since(UNIX_EPOCH).unwrap().as_secs() % (24 * 3_600), 0, "midnight UTC");
+    chat.say("alice", "third");
+    expect_skipped(&chat, "user_budget", 2).await;
+    chat.say("bob", "and I?");
+    chat.expect_reply("For bob.").await;
+    chat.expect_asked(&["user: alice: first"]).await;
+    let together = "user: alice: second\nalice: third\nbob: and I?";
+    chat.expect_asked(&["user: alice: first", "assistant: One.", together]).await;
+    let own = usage(&chat, chat.channel, "alice", &json!({})).await;
+    assert!(own.contains("of the 0.0001 a day"), "{own}");
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_servers_budget_closes_all_of_its_channels_and_no_direct_message() {
+    let chat = Chat::setup().set("CREDITS_PER_GUILD_DAY", NEXT_TO_NOTHING).start().await;
+    let other = chat.discord.channel(chat.guild, "other");
+    chat.discord.say(other, "alice", "first");
+    chat.discord.next_message(other).await;
+    for user in ["alice", "bob"] {
+        let message = chat.say(user, "and here?");
+        expect_refusal(&chat, message, "This server has used up").await;
+    }
+    chat.discord.say(other, "alice", "and there?");
+    expect_skipped(&chat, "guild_budget", 3).await;
+    let direct = chat.discord.dm("alice");
+    chat.tess.answers(["Between us."]);
+    chat.discord.say(direct, "alice", "psst");
+    assert_eq!(chat.discord.next_message(direct).await.content, "Between us.");
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn the_budget_of_all_holds_everywhere_and_over_a_restart() {
+    let mut chat = Chat::setup().set("CREDITS_PER_DAY", NEXT_TO_NOTHING).start().await;
+    let direct = chat.discord.dm("alice");
+    chat.discord.say(direct, "alice", "psst");
+    chat.discord.next_message(direct).await;
+    for restart in [false, true] {
+        if restart {
+            chat.stop_bot().await.unwrap();
+            chat.start_bot().await;
+        }
+        let message = chat.say("bob", "and I?");
+        expect_refusal(&chat, message, "This bot has used up").await;
+        expect_skipped(&chat, "budget", 1).await;
+    }
+    assert_eq!(chat.tess.execute_requests(), 1);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn an_answer_whose_cost_is_unknown_uses_up_nothing() {
+    let chat = Chat::setup().set("CREDITS_PER_DAY", NEXT_TO_NOTHING).start().await;
+    chat.tess.answers(["One.", "Two."]);
+    chat.tess.null_credits_next();
+    for (text, answer) in [("first", "One."), ("second", "Two.")] {
+        chat.say("alice", text);
+        chat.expect_reply(answer).await;
+    }
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn too_many_messages_in_a_minute_are_refused_until_the_first_is_a_minute_old() {
+    let chat = Chat::setup().set("MESSAGES_PER_USER_MINUTE", "2").start().await;
+    for text in ["first", "second"] {
+        chat.say("alice", text);
+        chat.next().await;
+    }
+    let third = chat.say("alice", "third");
+    let opens = expect_refusal(&chat, third, "2 messages a minute").await;
+    let wait = opens.duration_since(SystemTime::now()).expect("later than now");
+    assert!(wait <= Duration::from_secs(60), "{wait:?}");
+    chat.say("alice", "fourth");
+    expect_skipped(&chat, "user_minute", 2).await;
+    chat.tess.answers(["For bob."]);
+    chat.say("bob", "and I?");
+    chat.expect_reply("For bob.").await;
+    assert_eq!(chat.tess.execute_requests(), 3);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn of_a_burst_those_within_their_budget_are_answered_and_the_rest_is_refused_for_good() {
+    let mut chat = Chat::setup().set("MESSAGES_PER_USER_MINUTE", "1").start().await;
+    chat.tess.answers(["One.", "For bob.", "For carol."]);
+    chat.tess.hold();
+    chat.say("alice", "first");
+    chat.expect_asked(&["user: alice: first"]).await;
+    let bobs = chat.say("bob", "second");
+    let over = chat.say("alice", "third");
+    let metrics = chat.metrics.clone();
+    chat.until("all three to be taken", || metrics.taken() == 3).await;
+    chat.tess.release();
+    chat.expect_reply("One.").await;
+    assert_eq!(chat.expect_reply("For bob.").await.reply_to, Some(bobs));
+    expect_refusal(&chat, over, "1 message a minute").await;
+    chat.settled().await;
+    chat.stop_bot().await.unwrap();
+    chat.start_bot().await;
+    chat.say("carol", "fourth");
+    chat.expect_reply("For carol.").await;
+    assert_eq!(chat.tess.execute_requests(), 3);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_kill_during_a_turn_loses_neither_its_answer_nor_its_refusal() {
+    let mut chat = Chat::setup().set("CREDITS_PER_USER_DAY", NEXT_TO_NOTHING).start().await;
+    chat.tess.answers(["One.", "For carol.", "Lost.", "For bob."]);
+    chat.say("alice", "first");
+    chat.expect_reply("One.").await;
+    chat.tess.hold();
+    chat.say("carol", "second");
+    chat.execution().await;
+    chat.execution().await;
+    let bobs = chat.say("bob", "third");
+    let over = chat.say("alice", "fourth");
+    let metrics = chat.metrics.clone();
+    chat.until("all four to be taken", || metrics.taken() == 4).await;
+    chat.tess.release_one();
+    chat.expect_reply("For carol.").await;
+    chat.execution().await;
+    chat.kill_bot();
+    chat.tess.release();
+    chat.start_bot().await;
+    assert_eq!(chat.expect_reply("For bob.").await.reply_to, Some(bobs));
+    expect_refusal(&chat, over, "You have used up").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn no_credits_left_at_tess_is_counted_for_the_operator() {
+    let chat = Chat::start().await;
+    for refusals in 1..=2 {
+        chat.tess.no_credits_next();
+        chat.say("alice", "hi");
+        assert!(chat.next().await.content.contains("no credits left"));
+        assert_eq!(chat.metrics.no_credits_refusals(), refusals);
+    }
+    assert!(chat.metrics.encode().contains("tess_discord_no_credits_total 2"));
+    chat.finish().await;
+}
