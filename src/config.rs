@@ -113,6 +113,8 @@ pub struct Config {
     pub catch_up: Duration,
     /// `NOTICE_AFTER`: how long a user waits before a note says so; a year when the setting is 0, "never".
     pub notice_after: Duration,
+    /// `REPLY_MODE`.
+    pub reply_mode: ReplyMode,
     /// `SHUTDOWN_GRACE`: how long running turns may go on after a stop was asked for.
     pub shutdown_grace: Duration,
     /// `HEALTH_ADDR`: where `/healthz`, `/readyz` and `/metrics` listen; `None` when unset.
@@ -159,6 +161,7 @@ impl Config {
             state_path: read.parse("STATE_URL", reader::state_path).unwrap_or_default(),
             catch_up: Duration::from_secs(read.whole("CATCH_UP_MINUTES") * 60),
             notice_after: Some(read.seconds("NOTICE_AFTER")).filter(|after| !after.is_zero()).unwrap_or(NEVER),
+            reply_mode: read.parse("REPLY_MODE", ReplyMode::parse).unwrap_or_default(),
             shutdown_grace: read.seconds("SHUTDOWN_GRACE"),
             health_addr: read.parse("HEALTH_ADDR", |value| value.parse().map_err(|_| NOT_VALID)),
             log_format: read.parse("LOG_FORMAT", LogFormat::parse).unwrap_or_default(),
@@ -243,6 +246,16 @@ impl RespondTo {
     }
 }
 
+impl ReplyMode {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        match text.to_lowercase().as_str() {
+            "final" => Ok(Self::Final),
+            "live" => Ok(Self::Live),
+            _ => Err(NOT_VALID),
+        }
+    }
+}
+
 impl LogFormat {
     fn parse(text: &str) -> Result<Self, &'static str> {
         match text.to_lowercase().as_str() {
@@ -312,6 +325,16 @@ pub enum RespondTo {
     Mentions,
 }
 
+/// `REPLY_MODE`: when an answer is seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyMode {
+    /// Once it is complete.
+    #[default]
+    Final,
+    /// As soon as there is some of it; it grows by edits.
+    Live,
+}
+
 /// How much of the conversations is kept in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryConfig {
@@ -357,6 +380,8 @@ pub struct Pace {
     pub backoff_max: Duration,
     /// How often "is typing" is shown again; Discord shows it for 10 s.
     pub typing_every: Duration,
+    /// Pause between two edits of a growing answer; Discord's limit is about 5 edits in 5 s.
+    pub live_every: Duration,
     /// Pause between two polls of an unfinished execution.
     pub poll_every: Duration,
     /// Limit of one REST request to Discord.
@@ -382,6 +407,7 @@ impl Default for Pace {
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(120),
             typing_every: Duration::from_secs(8),
+            live_every: Duration::from_millis(1_200),
             poll_every: Duration::from_secs(2),
             discord_request: Duration::from_secs(15),
             delivery: Duration::from_secs(600),

@@ -4,6 +4,7 @@
 //! item, a table, a block of code) is kept in one message where it fits.
 
 mod blocks;
+pub mod live;
 mod pieces;
 pub mod texts;
 pub mod usage;
@@ -78,9 +79,8 @@ fn unwrapped(output: &str) -> Option<&str> {
     let (first, rest) = output.split_once('\n')?;
     let (inside, last) = rest.rsplit_once('\n')?;
     let fence = Fence::opening(first)?;
-    let is_markdown = ["markdown", "md"].iter().any(|name| fence.info().eq_ignore_ascii_case(name));
     // Were a block left open inside, the last line would be its end, and the first fence would have ended before.
-    let is_whole = is_markdown && fence.is_closed_by(last) && blocks::left_open(inside).is_none();
+    let is_whole = fence.is_markdown() && fence.is_closed_by(last) && blocks::left_open(inside).is_none();
     is_whole.then(|| inside.trim()).filter(|inside| !inside.is_empty())
 }
 

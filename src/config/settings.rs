@@ -83,7 +83,7 @@ const fn seconds(min: u64, max: u64) -> Limits {
 const CREDITS: Limits = Limits::Words("a number of credits from 0.0001 to 1000000000");
 
 /// Every variable the bot reads, in the order of `.env.example`.
-pub static SETTINGS: [Setting; 29] = [
+pub static SETTINGS: [Setting; 30] = [
     Setting {
         name: "DISCORD_TOKEN",
         default: Fallback::Required,
@@ -181,6 +181,13 @@ pub static SETTINGS: [Setting; 29] = [
         example: "all",
         limits: Limits::Words("all or mentions"),
         meaning: "all: each message is answered. mentions: only those that mention the bot or reply to it.",
+    },
+    Setting {
+        name: "REPLY_MODE",
+        default: Fallback::Value("final"),
+        example: "final",
+        limits: Limits::Words("final or live"),
+        meaning: "final: an answer is posted once it is complete. live: it appears at once and grows.",
     },
     Setting {
         name: "DISCORD_CHANNEL_IDS",

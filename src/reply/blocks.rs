@@ -41,8 +41,13 @@ impl<'a> Fence<'a> {
         (self.marker.len()..=MARKER_CHARS).contains(&line.len()) && is_marker()
     }
 
+    /// Whether what it holds is not code but Markdown.
+    pub(super) fn is_markdown(&self) -> bool {
+        ["markdown", "md"].iter().any(|name| self.info().eq_ignore_ascii_case(name))
+    }
+
     /// The language, when there is one.
-    pub(super) fn info(&self) -> &'a str {
+    fn info(&self) -> &'a str {
         self.line.trim_start()[self.marker.len()..].trim()
     }
 }

@@ -6,7 +6,7 @@ use super::blocks::{self, Block, Blocks, Fence, Kind, MARKER_CHARS};
 const WORTHWHILE_CHARS: usize = 300;
 
 /// Room kept in a piece with torn lines: half a line may read as a fence, which is then closed at the piece's end.
-const CLOSING_CHARS: usize = 1 + MARKER_CHARS;
+pub(super) const CLOSING_CHARS: usize = 1 + MARKER_CHARS;
 
 /// Steps back from the middle of a character that is made of several code points.
 const MOST_STEPS_BACK: usize = 64;
@@ -207,7 +207,7 @@ fn chars_of_close(fence: &Fence<'_>, close: Option<&str>) -> usize {
 }
 
 /// Cuts a text after at most `room` characters where it hurts least, and drops the blank space at the cut.
-fn split(text: &str, room: usize) -> (&str, &str) {
+pub(super) fn split(text: &str, room: usize) -> (&str, &str) {
     let Some((end, _)) = text.char_indices().nth(room) else { return (text, "") };
     let (chunk, behind) = text.split_at(break_point(text, end));
     (chunk.trim_end(), without_blank_start(behind))

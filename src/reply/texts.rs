@@ -4,9 +4,14 @@
 //! mark, so that a history rebuilt from Discord can tell it from an agent's answer.
 
 pub mod agents;
+mod turns;
 
 use std::time::Duration;
 
+pub use self::turns::{
+    NOT_FINISHED, RETRY_LABEL, STOP_LABEL, is_not_finished, not_yours, nothing_to_retry, nothing_to_stop, retry_later,
+    retrying, stopped, stopping,
+};
 use crate::{
     config::{AgentId, Credits, RespondTo},
     tess::TessError,
@@ -227,6 +232,8 @@ pub fn help(respond_to: RespondTo) -> String {
          - `/agents` lists the agents to choose from\n\
          - `/reset` makes the agent forget what was said here\n\
          - `/usage` shows what your messages have cost\n\
+         - `/stop` ends the answer that is being worked on\n\
+         - `/retry` asks the last question again\n\
          - `/help` shows this"
     )
 }
@@ -399,6 +406,8 @@ mod tests {
         - `/agent` shows this channel's agent, or chooses another
         - `/reset` makes the agent forget what was said here
         - `/usage` shows what your messages have cost
+        - `/stop` ends the answer that is being worked on
+        - `/retry` asks the last question again
         - `/help` shows this
         ");
         assert_snapshot!(help(RespondTo::Mentions), @"
@@ -407,6 +416,8 @@ mod tests {
         - `/agents` lists the agents to choose from
         - `/reset` makes the agent forget what was said here
         - `/usage` shows what your messages have cost
+        - `/stop` ends the answer that is being worked on
+        - `/retry` asks the last question again
         - `/help` shows this
         ");
     }
