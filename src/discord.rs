@@ -24,6 +24,7 @@ use crate::{
     config::{DiscordConfig, Pace},
     discord::{
         answer::{Answer, Refusal},
+        button::Button,
         model::Message,
         rate_limit::{RateLimits, RouteKey},
     },
@@ -32,6 +33,7 @@ use crate::{
 
 mod account;
 mod answer;
+pub mod button;
 pub mod model;
 mod rate_limit;
 
@@ -106,6 +108,8 @@ pub struct Post<'a> {
     pub file: Option<&'a str>,
     /// Whether it should notify nobody.
     pub silent: bool,
+    /// At most five, in a row under it.
+    pub buttons: &'a [Button],
 }
 
 /// Names a message before it has an id.
@@ -123,6 +127,13 @@ impl Nonce {
     #[must_use]
     pub fn note(answered: MessageId, kind: char) -> Self {
         Self::of(answered, kind, 0)
+    }
+
+    /// The nonce of a part of a growing reply. After a kill that one is deleted, and Discord creates nothing for the nonce of
+    /// a deleted message: `attempt` (below 1000) tells the next one apart.
+    #[must_use]
+    pub fn live(answered: MessageId, attempt: u16, part: usize) -> Self {
+        Self::of(answered, 'l', usize::from(attempt) * 10 + part)
     }
 
     fn of(message: MessageId, kind: char, number: usize) -> Self {
@@ -250,6 +261,32 @@ impl Discord {
         let part = reqwest::multipart::Part::text(file.to_owned()).file_name("answer.md");
         let part = part.mime_str("text/markdown").unwrap_or_else(|_| reqwest::multipart::Part::text(file.to_owned()));
         request.multipart(reqwest::multipart::Form::new().text("payload_json", body.to_string()).part("files[0]", part))
+    }
+
+    /// Changes a message's text (`None`: it stays) and its buttons, and stays at it like [`Discord::post`]: doing it twice changes
+    /// nothing. `false`: it is gone.
+    ///
+    /// # Errors
+    /// [`DiscordError`].
+    pub async fn edit(
+        &self,
+        channel: ChannelId,
+        message: MessageId,
+        content: Option<&str>,
+        buttons: &[Button],
+    ) -> Result<bool, DiscordError> {
+        let key = RouteKey { name: "edit_message", major: channel.get() };
+        let path = format!("/channels/{channel}/messages/{message}");
+        let mut body = json!({"components": button::rows(buttons), "allowed_mentions": pings_nobody()});
+        if let Some(content) = content {
+            body["content"] = json!(content);
+        }
+        let patience = Patience::Until(Instant::now() + self.inner.delivery_limit);
+        match self.request(key, patience, || self.start(Method::PATCH, &path).json(&body)).await {
+            Ok(_) => Ok(true),
+            Err(DiscordError::Refused { code: UNKNOWN_MESSAGE, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes a message; one that is gone already is fine.
@@ -460,8 +497,11 @@ fn message_body(post: &Post<'_>) -> Value {
         "content": post.content,
         "nonce": post.nonce.0,
         "enforce_nonce": true,
-        "allowed_mentions": {"parse": [], "replied_user": false},
+        "allowed_mentions": pings_nobody(),
     });
+    if !post.buttons.is_empty() {
+        body["components"] = button::rows(post.buttons);
+    }
     if let Some(message) = post.reply_to {
         body["message_reference"] = json!({"message_id": message, "fail_if_not_exists": false});
     }
@@ -472,6 +512,10 @@ fn message_body(post: &Post<'_>) -> Value {
         body["attachments"] = json!([{"id": 0, "filename": "answer.md"}]);
     }
     body
+}
+
+fn pings_nobody() -> Value {
+    json!({"parse": [], "replied_user": false})
 }
 
 /// The pause after the given number of tries, with jitter so that many channels do not come back at once.
@@ -486,7 +530,8 @@ mod tests {
 
     fn post() -> Post<'static> {
         let reply_to = Some(MessageId::new(5));
-        Post { content: "hi @everyone", reply_to, nonce: Nonce::part(MessageId::new(5), 1), file: None, silent: false }
+        let nonce = Nonce::part(MessageId::new(5), 1);
+        Post { content: "hi @everyone", reply_to, nonce, file: None, silent: false, buttons: &[] }
     }
 
     #[test]
@@ -502,6 +547,7 @@ mod tests {
         let nonce = Nonce::part(MessageId::new(u64::MAX), 12);
         assert!(nonce.0.len() <= NONCE_CHARS, "{}", nonce.0);
         assert_ne!(nonce, Nonce::note(MessageId::new(u64::MAX), 'w'));
+        assert!(Nonce::live(MessageId::new(u64::MAX), 999, 5).0.len() <= NONCE_CHARS);
     }
 
     #[test]

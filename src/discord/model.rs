@@ -56,6 +56,9 @@ pub struct Message {
     /// Message flags as bits.
     #[serde(default)]
     pub flags: u64,
+    /// Rows of buttons and menus, as Discord wrote them.
+    #[serde(default)]
+    components: Vec<Value>,
 }
 
 /// A user, as messages carry it.
@@ -139,6 +142,7 @@ impl Message {
             "id" | "channel_id" | "author" | "webhook_id" => true,
             "guild_id" | "content" => value.is_string(),
             "type" | "flags" => value.is_u64(),
+            "components" => value.is_array(),
             _ => false,
         });
         let author = object.get_mut("author")?.as_object_mut()?;
@@ -175,6 +179,14 @@ impl Message {
     pub fn replies_to(&self) -> Option<MessageId> {
         let reference = self.message_reference.as_ref()?;
         (reference.kind != FORWARD).then_some(reference.message_id).flatten()
+    }
+
+    /// Whether it has a button whose id begins like this.
+    #[must_use]
+    pub fn has_button(&self, start: &str) -> bool {
+        let parts = self.components.iter().filter_map(|row| row["components"].as_array()).flatten();
+        let mut ids = parts.filter_map(|part| part["custom_id"].as_str());
+        ids.any(|id| id.starts_with(start))
     }
 
     /// The texts of the messages forwarded in it.
@@ -241,6 +253,13 @@ mod tests {
         assert!(serde_json::from_value::<Message>(odd.clone()).is_err());
         let read = Message::read_leniently(odd).unwrap();
         assert_eq!((read.content.as_str(), read.author_name()), ("hi", "alice"));
+    }
+
+    #[test]
+    fn a_button_is_known_by_the_start_of_its_id() {
+        let rows = json!([{"type": 99}, {"type": 1, "components": [{"type": 2, "custom_id": "stop:5"}]}]);
+        let message = Message::read_leniently(message(&json!({"components": rows}))).unwrap();
+        assert!(message.has_button("stop:") && !message.has_button("retry:"));
     }
 
     #[test]

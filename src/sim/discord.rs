@@ -140,6 +140,8 @@ struct State {
     nonces: VecDeque<UsedNonce>,
     /// Files of the request being performed, on their way into a message.
     uploads: Vec<(String, Bytes)>,
+    /// Messages of the bot as each edit left them, by id.
+    edits: VecDeque<(u64, SimMessage)>,
     commands: Vec<Value>,
     command_puts: usize,
     requests: VecDeque<SimRequest>,
@@ -264,6 +266,7 @@ impl State {
             interactions: BTreeMap::new(),
             nonces: VecDeque::new(),
             uploads: Vec::new(),
+            edits: VecDeque::new(),
             commands: Vec::new(),
             command_puts: 0,
             requests: VecDeque::new(),

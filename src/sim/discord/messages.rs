@@ -242,7 +242,9 @@ impl State {
         self.check(call, Kind::Edit, &body.json, &body)?;
         self.refuse_blocked(&body.json)?;
         let changes = body.json.clone();
-        self.rewrite(call.message, &changes, body)
+        let answer = self.rewrite(call.message, &changes, body)?;
+        self.record_edit(call.message);
+        Ok(answer)
     }
 
     /// Changes a message of the bot.

@@ -13,6 +13,9 @@ use super::{
 /// Requests remembered; the oldest goes first.
 const REQUESTS_KEPT: usize = 100_000;
 
+/// Edits remembered; the oldest goes first.
+const EDITS_KEPT: usize = 10_000;
+
 /// Violations remembered; further ones say nothing new.
 const VIOLATIONS_KEPT: usize = 1_000;
 
@@ -83,6 +86,13 @@ impl DiscordSim {
     #[must_use]
     pub fn message(&self, id: u64) -> Option<SimMessage> {
         self.shared.look(|state| state.world.message(id).map(|message| state.seen(message)))
+    }
+
+    /// A message of the bot as each of the bot's edits left it.
+    #[must_use]
+    pub fn edits_of(&self, message: u64) -> Vec<SimMessage> {
+        self.shared
+            .look(|state| state.edits.iter().filter(|(id, _)| *id == message).map(|(_, it)| it.clone()).collect())
     }
 
     /// Every message of a channel, oldest first.
@@ -222,6 +232,14 @@ impl State {
         self.requests.push_back(request);
         if self.requests.len() > REQUESTS_KEPT {
             self.requests.pop_front();
+        }
+    }
+
+    pub(super) fn record_edit(&mut self, id: u64) {
+        let Some(edited) = self.world.message(id).map(|message| self.seen(message)) else { return };
+        self.edits.push_back((id, edited));
+        if self.edits.len() > EDITS_KEPT {
+            self.edits.pop_front();
         }
     }
 
