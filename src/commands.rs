@@ -29,6 +29,7 @@ use crate::{
 mod agents;
 mod context;
 mod list;
+mod turns;
 mod usage;
 
 /// Discord gives three seconds for the first answer to an interaction; after this time it is told that the answer comes.
@@ -68,7 +69,15 @@ impl Commands {
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
         let options = FrameworkOptions {
-            commands: vec![agent(), list::agents(), reset(), usage::usage(), help()],
+            commands: vec![
+                agent(),
+                list::agents(),
+                reset(),
+                turns::stop(),
+                turns::retry(),
+                usage::usage(),
+                help(),
+            ],
             on_error: |error| Box::pin(tell(error)) as BoxFuture<'_, ()>,
             allowed_mentions: Some(serenity::CreateAllowedMentions::new()),
             ..FrameworkOptions::default()
@@ -101,9 +110,12 @@ impl Commands {
 
     /// A button or a menu; its id begins with what it is for.
     async fn press(&self, press: &ComponentInteraction) {
+        let (http, conversations) = (&self.context.serenity.http, &self.data.conversations);
         let (what, about) = press.data.custom_id.split_once(':').unwrap_or((&press.data.custom_id, ""));
         match what {
-            list::BUTTON => list::turn_to(about, press, &self.data, &self.context.serenity.http).await,
+            list::BUTTON => list::turn_to(about, press, &self.data, http).await,
+            "stop" => turns::press_stop(http, conversations, press, about).await,
+            "retry" => turns::press_retry(http, conversations, press, about).await,
             _ => warn!(what, "a button of another version was pressed"),
         }
     }

@@ -21,7 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 use crate::{
-    config::{AgentId, AllowedAgents, Config, Credits, HistoryConfig, ListenConfig, Pace},
+    config::{AgentId, AllowedAgents, Config, Credits, HistoryConfig, ListenConfig, Pace, ReplyMode},
     conversation::{
         budget::Budgets,
         channel::{Channel, Heard, Waiting},
@@ -41,7 +41,10 @@ use crate::{
 mod budget;
 pub mod catch_up;
 mod channel;
+pub mod control;
 mod credits;
+mod deliver;
+mod live;
 mod rebuild;
 mod turn;
 
@@ -78,6 +81,7 @@ struct Inner {
     /// Between two requests to Tess.
     request_interval: Duration,
     notice_after: Duration,
+    reply_mode: ReplyMode,
     catch_up: Duration,
     pace: Pace,
     /// Channels that are still to be looked at for missed messages.
@@ -112,6 +116,7 @@ impl Conversations {
             instructions: config.tess.instructions.clone(),
             request_interval: config.tess.request_interval,
             notice_after: config.notice_after,
+            reply_mode: config.reply_mode,
             catch_up: config.catch_up,
             pace: config.pace.clone(),
             to_look_at: AtomicUsize::new(0),

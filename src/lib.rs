@@ -53,6 +53,8 @@
 //! * **Marks instead of a queue on disk.** Each channel has a *handled* mark, behind everything that is settled. What a crash leaves
 //!   unsettled lies after the mark, in Discord, and is found by catching up ([`conversation::catch_up`]).
 //! * **A nonce on every message.** A post whose outcome is unknown is repeated with the same nonce, which Discord enforces.
+//! * **A growing reply has its Stop button until it is complete.** That is how the next start knows one that was left in the middle:
+//!   it is deleted and its message answered afresh ([`conversation::control::STOP`]).
 //! * **An execution is never repeated when it may have run**: it costs credits, and Tess has no idempotency key.
 
 pub mod bot;

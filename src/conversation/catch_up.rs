@@ -176,13 +176,14 @@ impl Inner {
     async fn take_up(self: &Arc<Self>, channel: ChannelId, messages: Vec<Message>, guild: Option<GuildId>) {
         let me = self.me();
         let place = self.place(channel, guild);
-        for note in rebuild::notes(&messages, me).collect::<Vec<_>>() {
+        let leftovers = rebuild::leftovers(&messages, me);
+        for leftover in &leftovers {
             // One of a turn that runs now is its own to take away.
             if self.channels.get(&channel).is_none_or(|channel| channel.is_idle()) {
-                self.delete_leftover(channel, note).await;
+                self.delete_leftover(channel, *leftover).await;
             }
         }
-        let answered = answered_up_to(&messages, me);
+        let answered = answered_up_to(messages.iter().filter(|message| !leftovers.contains(&message.id)), me);
         let missed: Vec<&Message> = messages
             .iter()
             .filter(|message| answered.is_none_or(|answered| message.id > answered))
@@ -201,8 +202,7 @@ impl Inner {
 
 /// The newest message that one of the bot's own answers, or error texts, is for: by its reference or, when that is gone with
 /// the message, by its place.
-fn answered_up_to(messages: &[Message], me: UserId) -> Option<MessageId> {
-    let own = messages.iter().filter(|message| message.author.id == me && message.is_plain());
-    let own = own.filter(|message| !rebuild::is_note(message, me));
+fn answered_up_to<'m>(messages: impl Iterator<Item = &'m Message>, me: UserId) -> Option<MessageId> {
+    let own = messages.filter(|message| message.author.id == me && message.is_plain());
     own.map(|message| message.replies_to().unwrap_or(message.id)).max()
 }

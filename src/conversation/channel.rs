@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    conversation::control::{Person, Repeating, Stopping},
     discord::model::Message,
     history::{Entry, History},
 };
@@ -34,6 +35,11 @@ pub(super) struct Channel {
     recent: Recent,
     waiting: Vec<Waiting>,
     running: Option<Running>,
+    /// A turn that somebody wants again. It comes before what waits.
+    repeat: Option<Batch>,
+    last: Option<Last>,
+    /// The message with the button that repeats the last turn.
+    pub(super) offer: Option<MessageId>,
     /// The newest of the bot's own messages the gateway told of: whatever was posted before it was told of, too.
     own: Option<MessageId>,
     used: Instant,
@@ -42,7 +48,22 @@ pub(super) struct Channel {
 #[derive(Debug)]
 struct Running {
     newest: MessageId,
+    askers: Vec<UserId>,
     cancelled: CancellationToken,
+    stopped: CancellationToken,
+}
+
+impl Running {
+    fn new(newest: MessageId, askers: Vec<UserId>) -> Self {
+        Self { newest, askers, cancelled: CancellationToken::new(), stopped: CancellationToken::new() }
+    }
+}
+
+/// The turn that ended last, as far as it takes to repeat it.
+#[derive(Debug)]
+struct Last {
+    newest: MessageId,
+    askers: Vec<UserId>,
 }
 
 /// A message that is to be answered.
@@ -77,10 +98,17 @@ pub(super) struct Batch {
     pub(super) users: Vec<UserId>,
     /// The last of them: the one that is replied to.
     pub(super) newest: MessageId,
-    /// Who wrote that one.
+    /// Who wrote that one, or wants it answered again.
     pub(super) asker: UserId,
+    /// Whose messages they are, each once.
+    askers: Vec<UserId>,
+    /// What the nonces of its messages are made of: the newest message, or, when it is repeated, the request to do so. A repeated
+    /// turn with the nonces of the first would post nothing.
+    pub(super) named: MessageId,
     /// A reset or the channel's end.
     pub(super) cancelled: CancellationToken,
+    /// Somebody does not want the answer any more.
+    pub(super) stopped: CancellationToken,
 }
 
 impl Batch {
@@ -90,12 +118,21 @@ impl Batch {
 
     /// Only the messages that `keep` wants; `None` when that is none of them.
     pub(super) fn keep(mut self, mut keep: impl FnMut(Waiting) -> bool) -> Option<Self> {
+        let is_repeat = self.is_repeat();
         let waiting = self.messages.into_iter().zip(self.users).map(|(message, user)| Waiting { message, user });
         let kept: Vec<Waiting> = waiting.filter(|waiting| keep(*waiting)).collect();
         let last = kept.last()?;
         (self.newest, self.asker) = (last.message, last.user);
+        if !is_repeat {
+            self.named = self.newest;
+        }
         (self.messages, self.users) = kept.iter().map(|waiting| (waiting.message, waiting.user)).unzip();
         Some(self)
+    }
+
+    /// Whether it was answered before.
+    pub(super) fn is_repeat(&self) -> bool {
+        self.named != self.newest
     }
 }
 
@@ -110,6 +147,9 @@ impl Channel {
             recent: Recent { ids: VecDeque::new(), floor: handled },
             waiting: Vec::new(),
             running: None,
+            repeat: None,
+            last: None,
+            offer: None,
             own: None,
             used: Instant::now(),
         }
@@ -132,7 +172,7 @@ impl Channel {
         let idle = self.running.is_none();
         if idle {
             // Until the turn has taken its batch, whoever else is heard must not start a second one.
-            self.running = Some(Running { newest: id, cancelled: CancellationToken::new() });
+            self.running = Some(Running::new(id, vec![waiting.user]));
         }
         Heard::Waits { idle, overflow }
     }
@@ -144,21 +184,80 @@ impl Channel {
 
     /// All that waits, as one turn; or the channel falls idle.
     pub(super) fn next_batch(&mut self) -> Option<Batch> {
+        if let Some(repeat) = self.repeat.take() {
+            return Some(repeat);
+        }
         let mut waiting = mem::take(&mut self.waiting);
         waiting.sort_unstable();
-        let Some(Waiting { message: newest, user: asker }) = waiting.last().copied() else {
+        let Some(newest) = waiting.last().copied() else {
             self.running = None;
             return None;
         };
-        let cancelled = CancellationToken::new();
-        self.running = Some(Running { newest, cancelled: cancelled.clone() });
-        let (messages, users) = waiting.into_iter().map(|waiting| (waiting.message, waiting.user)).unzip();
-        Some(Batch { messages, users, newest, asker, cancelled })
+        let mut askers: Vec<UserId> = waiting.iter().map(|waiting| waiting.user).collect();
+        askers.sort_unstable();
+        askers.dedup();
+        Some(self.begin(&waiting, newest, askers, newest.message))
+    }
+
+    fn begin(&mut self, waiting: &[Waiting], newest: Waiting, askers: Vec<UserId>, named: MessageId) -> Batch {
+        let Waiting { message: newest, user: asker } = newest;
+        let running = Running::new(newest, askers.clone());
+        let (cancelled, stopped) = (running.cancelled.clone(), running.stopped.clone());
+        self.running = Some(running);
+        let (messages, users) = waiting.iter().map(|waiting| (waiting.message, waiting.user)).unzip();
+        Batch { messages, users, newest, asker, askers, named, cancelled, stopped }
     }
 
     /// No turn runs any more, whatever waits.
     pub(super) fn rest(&mut self) {
         self.running = None;
+        self.repeat = None;
+    }
+
+    /// A turn has ended, and can be repeated from now on.
+    pub(super) fn remember_turn(&mut self, batch: &Batch) {
+        let mut askers = batch.askers.clone();
+        askers.shrink_to_fit();
+        self.last = Some(Last { newest: batch.newest, askers });
+    }
+
+    /// Stops the turn that runs, or only the one that answers `message`.
+    pub(super) fn stop(&self, message: Option<MessageId>, by: Person) -> Stopping {
+        match &self.running {
+            Some(running) if message.is_none_or(|message| message == running.newest) => {
+                if !by.may_decide(&running.askers) {
+                    return Stopping::NotAllowed;
+                }
+                running.stopped.cancel();
+                Stopping::Begun
+            }
+            _ => Stopping::Nothing,
+        }
+    }
+
+    /// Lets the last turn come again, if it is the one that answered `message`; a turn has to be started then. `request` names it.
+    pub(super) fn retry(&mut self, message: Option<MessageId>, by: Person, request: MessageId) -> Repeating {
+        let is_meant = |last: &&Last| message.is_none_or(|message| message == last.newest);
+        let Some(last) = self.last.as_ref().filter(is_meant) else { return Repeating::Nothing };
+        if !by.may_decide(&last.askers) {
+            return Repeating::NotAllowed;
+        }
+        if self.running.is_some() {
+            return Repeating::Busy;
+        }
+        let newest = last.newest;
+        if !self.history.contains(newest) {
+            return Repeating::Nothing;
+        }
+        let mut askers = last.askers.clone();
+        if !askers.contains(&by.user) {
+            askers.push(by.user);
+        }
+        self.used = Instant::now();
+        let again = Waiting { message: newest, user: by.user };
+        let repeat = self.begin(&[again], again, askers, request);
+        self.repeat = Some(repeat);
+        Repeating::Begun
     }
 
     /// The gateway told of one of the bot's own messages; how far the channel is handled by that, if nothing is under way.
@@ -190,6 +289,7 @@ impl Channel {
         if let Some(running) = self.running.as_ref().filter(|running| running.newest <= mark) {
             running.cancelled.cancel();
         }
+        self.last.take_if(|last| last.newest <= mark);
         self.give_up_waiting(|message| message <= mark)
     }
 
@@ -202,7 +302,8 @@ impl Channel {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        OWN_BYTES + self.history.bytes() + self.recent.ids.capacity() * mem::size_of::<MessageId>()
+        let last = self.last.as_ref().map_or(0, |last| last.askers.capacity() * mem::size_of::<UserId>());
+        OWN_BYTES + last + self.history.bytes() + self.recent.ids.capacity() * mem::size_of::<MessageId>()
     }
 }
 
@@ -257,19 +358,6 @@ mod tests {
         assert_eq!((batch.messages, batch.newest), (vec![id(2), id(3)], id(3)));
         assert!(channel.next_batch().is_none());
         assert!(channel.is_idle());
-    }
-
-    #[test]
-    fn what_is_kept_of_a_batch_is_answered_to_its_newest() {
-        let mut channel = channel();
-        for (n, user) in [(1, 1), (2, 2), (3, 1)] {
-            let waiting = Waiting { message: id(n), user: UserId::new(user) };
-            channel.hear(waiting, Entry::person(id(n), "alice", "hi"), true);
-        }
-        let batch = channel.next_batch().unwrap();
-        let kept = batch.clone().keep(|waiting| waiting.message < id(3)).unwrap();
-        assert_eq!((kept.messages, kept.newest, kept.asker), (vec![id(1), id(2)], id(2), UserId::new(2)));
-        assert!(batch.keep(|_| false).is_none());
     }
 
     #[test]
@@ -343,6 +431,50 @@ mod tests {
         assert!(batch.cancelled.is_cancelled());
         assert_eq!(channel.next_batch().unwrap().messages, [id(9)]);
         assert_eq!(hear(&mut channel, 4), Heard::Again);
+    }
+
+    const ALICE: Person = Person { user: UserId::new(1), moderates: false };
+
+    #[test]
+    fn a_turn_is_stopped_by_who_asked_or_who_moderates() {
+        let mut channel = channel();
+        assert_eq!(channel.stop(None, ALICE), Stopping::Nothing);
+        hear(&mut channel, 1);
+        let batch = channel.next_batch().unwrap();
+        let bob = Person { user: UserId::new(2), moderates: false };
+        assert_eq!(channel.stop(None, bob), Stopping::NotAllowed);
+        assert_eq!(channel.stop(Some(id(9)), ALICE), Stopping::Nothing);
+        assert!(!batch.stopped.is_cancelled());
+        assert_eq!(channel.stop(Some(id(1)), Person { moderates: true, ..bob }), Stopping::Begun);
+        assert!(batch.stopped.is_cancelled() && !batch.cancelled.is_cancelled());
+    }
+
+    #[test]
+    fn only_the_last_turn_comes_again_under_a_name_of_its_own_and_before_what_waits() {
+        let mut channel = channel();
+        hear(&mut channel, 1);
+        let first = channel.next_batch().unwrap();
+        channel.remember_turn(&first);
+        assert_eq!(channel.retry(None, ALICE, id(7)), Repeating::Busy);
+        assert!(channel.next_batch().is_none());
+        assert_eq!(channel.retry(Some(id(5)), ALICE, id(7)), Repeating::Nothing);
+        assert_eq!(channel.retry(Some(id(1)), ALICE, id(7)), Repeating::Begun);
+        assert_eq!(channel.retry(None, ALICE, id(8)), Repeating::Busy);
+        hear(&mut channel, 9);
+        let again = channel.next_batch().unwrap();
+        assert_eq!((again.newest, again.named, again.is_repeat()), (id(1), id(7), true));
+        assert_eq!(channel.next_batch().unwrap().newest, id(9));
+    }
+
+    #[test]
+    fn a_reset_leaves_nothing_to_repeat() {
+        let mut channel = channel();
+        hear(&mut channel, 1);
+        let batch = channel.next_batch().unwrap();
+        channel.remember_turn(&batch);
+        assert!(channel.next_batch().is_none());
+        channel.clear(id(5));
+        assert_eq!(channel.retry(None, ALICE, id(7)), Repeating::Nothing);
     }
 
     #[test]

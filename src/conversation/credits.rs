@@ -153,7 +153,7 @@ impl Inner {
             for Refused { message, refusal } in refused.iter().filter(|refused| refused.refusal.tell) {
                 info!(reason = refusal.reached.reason(), message.id = %message, "over a budget");
                 if !batch.cancelled.is_cancelled() && !self.is_closed(channel) {
-                    self.speak(channel, *message, &text(refusal), Nonce::part(*message, 0)).await;
+                    self.speak(channel, *message, &text(refusal), Nonce::part(*message, 0), &[]).await;
                 }
             }
         };

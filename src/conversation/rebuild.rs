@@ -1,17 +1,19 @@
 //! A channel's history, rebuilt from Discord's own messages when it is first spoken in.
 
+use std::collections::HashSet;
+
 use serenity::model::id::{ChannelId, MessageId, UserId};
 use tracing::{debug, warn};
 
 use crate::{
-    conversation::{Inner, channel::Batch},
+    conversation::{Inner, channel::Batch, control},
     discord::{
         Page,
         model::{Message, SILENT},
     },
     history::Entry,
     listen::{self, Decision},
-    reply,
+    reply::{self, texts},
 };
 
 /// Most messages Discord gives in one request.
@@ -31,10 +33,11 @@ impl Inner {
                 return;
             }
         };
-        let leftovers: Vec<MessageId> = notes(&messages, self.me()).collect();
+        let leftovers = leftovers(&messages, self.me());
         let mark = self.state.reset_mark(id);
         let place = self.place(id, guild);
         let said = messages.iter().filter(|message| mark.is_none_or(|mark| message.id > mark));
+        let said = said.filter(|message| !leftovers.contains(&message.id));
         let entries = entries(&said.collect::<Vec<_>>(), self.me(), |message| {
             listen::decide(message, self.me(), &self.listen, place) != Decision::Ignore
         });
@@ -51,21 +54,35 @@ impl Inner {
         }
     }
 
-    /// Takes away a note about waiting that a process left behind when it was killed.
-    pub(super) async fn delete_leftover(&self, id: ChannelId, note: MessageId) {
-        if let Err(error) = self.discord.delete(id, note).await {
-            warn!(%error, "a left-over note could not be deleted");
+    /// Takes away a message that was never meant to stay.
+    pub(super) async fn delete_leftover(&self, id: ChannelId, leftover: MessageId) {
+        if let Err(error) = self.discord.delete(id, leftover).await {
+            warn!(%error, "a left-over message could not be deleted");
         }
     }
 }
 
-/// The bot's own notes about waiting.
-pub(super) fn notes(messages: &[Message], me: UserId) -> impl Iterator<Item = MessageId> {
-    messages.iter().filter(move |message| is_note(message, me)).map(|message| message.id)
+/// What a process that was stopped or killed left behind among a channel's messages, oldest first: notes about waiting, and
+/// replies that were still growing, each with the parts that follow its first.
+pub(super) fn leftovers(messages: &[Message], me: UserId) -> HashSet<MessageId> {
+    let mut leftovers = HashSet::new();
+    let mut is_growing = false;
+    for message in messages.iter().filter(|message| message.author.id == me && message.is_plain()) {
+        if is_note(message, me) {
+            leftovers.insert(message.id);
+            continue;
+        }
+        let begins = message.replies_to().is_some();
+        is_growing = message.has_button(control::STOP) || (is_growing && !begins);
+        if is_growing {
+            leftovers.insert(message.id);
+        }
+    }
+    leftovers
 }
 
 /// An answer of the agent may look like one, but is never silent.
-pub(super) fn is_note(message: &Message, me: UserId) -> bool {
+fn is_note(message: &Message, me: UserId) -> bool {
     let looks_like_one = message.is_plain() && message.content.starts_with(reply::texts::NOTICE_MARK);
     message.author.id == me && looks_like_one && message.flags & SILENT != 0
 }
@@ -84,7 +101,7 @@ fn entries(messages: &[&Message], me: UserId, is_heard: impl Fn(&Message) -> boo
             match (message.replies_to(), &mut reply) {
                 (None, Some(reply)) => reply.add(message),
                 (answers, _) => {
-                    entries.extend(reply.take().map(OwnReply::entry));
+                    add(&mut entries, reply.take());
                     reply = Some(OwnReply::new(message, answers));
                 }
             }
@@ -93,8 +110,15 @@ fn entries(messages: &[&Message], me: UserId, is_heard: impl Fn(&Message) -> boo
             entries.push(Entry::person(message.id, message.author_name(), &listen::words(message, me, quoted)));
         }
     }
-    entries.extend(reply.map(OwnReply::entry));
+    add(&mut entries, reply);
     entries
+}
+
+/// Of several answers to one message the last one counts: somebody wanted another. One that was broken off is none.
+fn add(entries: &mut Vec<Entry>, reply: Option<OwnReply>) {
+    let Some(reply) = reply.filter(|reply| !reply.is_broken_off()) else { return };
+    entries.retain(|entry| !matches!(entry, Entry::Answer { answers, .. } if *answers == reply.answers));
+    entries.push(reply.entry());
 }
 
 struct OwnReply {
@@ -113,6 +137,10 @@ impl OwnReply {
     fn add(&mut self, message: &Message) {
         self.ids.push(message.id);
         self.parts.push(message.content.clone());
+    }
+
+    fn is_broken_off(&self) -> bool {
+        self.parts.iter().any(|part| texts::is_not_finished(part))
     }
 
     fn entry(self) -> Entry {
@@ -174,6 +202,32 @@ mod tests {
             message(4, 9, "Forgotten.", &json!({"type": 20})),
         ];
         assert!(rebuilt(&messages).is_empty());
-        assert_eq!(notes(&messages, ME).collect::<Vec<_>>(), ids(&[3]));
+        assert_eq!(leftovers(&messages, ME), ids(&[3]).into_iter().collect());
+    }
+
+    #[test]
+    fn a_reply_with_a_stop_button_is_left_over_with_all_its_parts() {
+        let growing = |id, reference: Value| {
+            let mut message = json!({"type": 19, "components": [{"type": 1, "components": [{"custom_id": "stop:1"}]}]});
+            message["message_reference"] = reference;
+            self::message(id, 9, "part", &message)
+        };
+        let messages = [
+            reply(2, "whole", 1),
+            message(3, 9, "its second part", &json!({})),
+            growing(5, json!({"message_id": "4"})),
+            message(6, 2, "meanwhile", &json!({})),
+            message(7, 9, "second part", &json!({})),
+            growing(8, Value::Null),
+            reply(9, "⚠️ Tess is down", 6),
+        ];
+        assert_eq!(leftovers(&messages, ME), ids(&[5, 7, 8]).into_iter().collect());
+    }
+
+    #[test]
+    fn of_two_answers_to_one_message_the_last_counts_unless_it_was_broken_off() {
+        let broken = reply(4, &reply::live::broken_off("thi"), 1);
+        let answers = rebuilt(&[reply(2, "first", 1), reply(3, "second", 1), broken]);
+        assert_eq!(answers, [Entry::answer(&ids(&[3]), MessageId::new(1), "second")]);
     }
 }

@@ -4,19 +4,19 @@ use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use serenity::model::id::{ChannelId, MessageId};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
-    config::AgentId,
-    conversation::{
-        Inner,
-        channel::{Batch, Channel},
-    },
-    discord::{DiscordError, Nonce, Post},
-    history::Entry,
-    reply::{self, Reply, texts},
+    config::{AgentId, ReplyMode},
+    conversation::{Inner, channel::Batch, control::stop_button, deliver, live::LiveReply},
+    discord::{Nonce, Post},
+    history::History,
+    reply::texts,
     telemetry::Outcome,
     tess::{Answer, ChatMessage, Options, Request, TessError},
 };
@@ -27,21 +27,21 @@ enum Asked {
     Failed(TessError),
     /// There is nothing to answer any more.
     Cancelled(&'static str),
-}
-
-/// How far posting came.
-enum Posted {
-    All(Vec<MessageId>),
-    /// Some parts are there, and the next was refused.
-    Part(DiscordError),
-    Nothing(DiscordError),
+    /// Somebody does not want to wait any longer.
+    Stopped,
 }
 
 /// Takes turns in a channel until nothing waits in it.
 pub(super) async fn run(inner: Arc<Inner>, id: ChannelId) {
     while let Some(batch) = inner.next_batch(id) {
         let span = info_span!("turn", channel.id = %id, message.id = %batch.newest, user.id = %batch.asker);
+        let offered = inner.change(id, |channel| channel.offer.take()).flatten();
+        let cancelled = batch.cancelled.clone();
         inner.settle(id, batch).instrument(span).await;
+        if let Some(offered) = offered.filter(|_| !cancelled.is_cancelled()) {
+            let inner = Arc::clone(&inner);
+            inner.turns.clone().spawn(async move { inner.withdraw_offer(id, offered).await });
+        }
     }
 }
 
@@ -52,7 +52,19 @@ impl Inner {
             channel.rest();
             return None;
         }
-        channel.next_batch()
+        let batch = channel.next_batch()?;
+        if batch.is_repeat() {
+            self.metrics.take(batch.len());
+        }
+        Some(batch)
+    }
+
+    /// Only the last turn can be repeated: the button of an earlier one is taken away.
+    async fn withdraw_offer(&self, id: ChannelId, offered: MessageId) {
+        let edit = self.discord.edit(id, offered, None, &[]);
+        if let Some(Err(error)) = self.given_up.run_until_cancelled(edit).await {
+            warn!(%error, "an old button could not be taken away");
+        }
     }
 
     /// Answers what is within the budgets, refuses the rest, and only then moves the mark past all of it. In this order: a refusal
@@ -81,7 +93,8 @@ impl Inner {
                 self.metrics.panicked();
                 error!("a turn panicked; this is a bug in the bot");
                 // Telling it may run into the same bug.
-                if AssertUnwindSafe(self.say(id, batch, texts::internal_error())).catch_unwind().await.is_err() {
+                let telling = self.say_failure(id, batch, texts::internal_error());
+                if AssertUnwindSafe(telling).catch_unwind().await.is_err() {
                     error!("nor could it be told");
                 }
                 Some(Outcome::Failed("panic"))
@@ -91,6 +104,9 @@ impl Inner {
             self.metrics.settle(Outcome::Cancelled("stopped"), batch.len());
             return false;
         };
+        if !batch.cancelled.is_cancelled() {
+            self.change(id, |channel| channel.remember_turn(batch));
+        }
         self.metrics.settle(outcome, batch.len());
         info!(?outcome, messages = batch.len(), duration_ms = started.elapsed().as_millis(), "turn ended");
         true
@@ -101,18 +117,13 @@ impl Inner {
         if self.is_closed(id) {
             return Some(Outcome::Skipped("channel_closed"));
         }
-        let done = CancellationToken::new();
+        let seen = CancellationToken::new();
         let work = async {
-            let ended = self.answer(id, batch).await;
-            done.cancel();
+            let ended = self.answer(id, batch, &seen).await;
+            seen.cancel();
             ended
         };
-        let (outcome, note) = tokio::join!(work, self.note_the_wait(id, batch, &done));
-        if let Some(note) = note
-            && let Err(error) = self.discord.delete(id, note).await
-        {
-            warn!(%error, "a note about waiting could not be deleted");
-        }
+        let (outcome, ()) = tokio::join!(work, self.note_the_wait(id, batch, &seen));
         outcome
     }
 
@@ -122,29 +133,48 @@ impl Inner {
         closed.is_some_and(|until| Instant::now() < until)
     }
 
-    async fn answer(&self, id: ChannelId, batch: &Batch) -> Option<Outcome> {
-        let asked = tokio::select! {
-            asked = self.ask(id, batch) => asked,
-            never = self.keep_typing(id) => match never {},
-            () = batch.cancelled.cancelled() => Asked::Cancelled("reset"),
-            () = self.given_up.cancelled() => return None,
-        };
-        let posting = async {
+    /// `seen` is cancelled when the answer begins to be seen.
+    async fn answer(&self, id: ChannelId, batch: &Batch, seen: &CancellationToken) -> Option<Outcome> {
+        let work = async {
+            let mut reply = LiveReply::new(self, id, batch, seen);
+            let (text, growing) = watch::channel(String::new());
+            let (asked, ()) = tokio::join!(self.asked(id, batch, text), reply.grow(growing));
             match asked {
-                Asked::Answered(answer) => self.deliver(id, batch, &answer.output).await,
-                Asked::Failed(error) => self.tell_failure(id, batch, &error).await,
-                Asked::Cancelled(why) => Outcome::Cancelled(why),
+                Asked::Answered(answer) => self.deliver(reply, &answer.output).await,
+                Asked::Failed(error) => {
+                    reply.break_off().await;
+                    self.tell_failure(id, batch, &error).await
+                }
+                Asked::Stopped => {
+                    reply.break_off().await;
+                    self.say(id, batch, texts::stopped()).await;
+                    Outcome::Cancelled("stopped_by_user")
+                }
+                Asked::Cancelled(why) => {
+                    reply.take_away().await;
+                    Outcome::Cancelled(why)
+                }
             }
         };
-        self.given_up.run_until_cancelled(posting).await
+        self.given_up.run_until_cancelled(work).await
     }
 
-    async fn ask(&self, id: ChannelId, batch: &Batch) -> Asked {
+    /// Asks while typing is shown, until there is an answer or none is wanted. `text` is what of it is written so far.
+    async fn asked(&self, id: ChannelId, batch: &Batch, text: watch::Sender<String>) -> Asked {
+        tokio::select! {
+            asked = self.ask(id, batch, &text) => asked,
+            never = self.keep_typing(id) => match never {},
+            () = batch.cancelled.cancelled() => Asked::Cancelled("reset"),
+            () = batch.stopped.cancelled() => Asked::Stopped,
+        }
+    }
+
+    async fn ask(&self, id: ChannelId, batch: &Batch, text: &watch::Sender<String>) -> Asked {
         self.rebuild(id, batch).await;
         let agent = self.agent(id);
-        match self.ask_agent(id, batch, agent).await {
+        match self.ask_agent(id, batch, agent, text).await {
             Asked::Failed(TessError::AgentNotFound { .. }) if agent != self.agent => {
-                self.fall_back(id, batch, agent).await
+                self.fall_back(id, batch, agent, text).await
             }
             asked => asked,
         }
@@ -152,24 +182,30 @@ impl Inner {
 
     /// The channel's agent is gone, and nothing ran: the default one answers, now and from now on. Should that one be
     /// gone as well, it is Tess that is not itself, and the choice stays.
-    async fn fall_back(&self, id: ChannelId, batch: &Batch, gone: AgentId) -> Asked {
-        let asked = self.ask_agent(id, batch, self.agent).await;
+    async fn fall_back(&self, id: ChannelId, batch: &Batch, gone: AgentId, text: &watch::Sender<String>) -> Asked {
+        let asked = self.ask_agent(id, batch, self.agent, text).await;
         if matches!(asked, Asked::Failed(TessError::AgentNotFound { .. })) {
             return asked;
         }
         if self.state.agent(id) == Some(gone) {
             self.state.set_agent(id, None);
         }
-        let text = texts::agents::vanished(gone, self.agent);
-        self.speak(id, batch, &text, Nonce::note(batch.newest, 'v')).await;
+        let told = texts::agents::vanished(gone, self.agent);
+        self.speak(id, batch.newest, &told, Nonce::note(batch.named, 'v'), &[]).await;
         asked
     }
 
-    async fn ask_agent(&self, id: ChannelId, batch: &Batch, agent: AgentId) -> Asked {
+    async fn ask_agent(&self, id: ChannelId, batch: &Batch, agent: AgentId, text: &watch::Sender<String>) -> Asked {
         let Some(messages) = self.messages(id, batch) else { return Asked::Cancelled("deleted") };
         let started = Instant::now();
         let request = Request { agent, messages: &messages, options: &Options::default(), files: &[] };
-        let result = self.tess.execute(&request).await;
+        let result = match self.reply_mode {
+            ReplyMode::Final => self.tess.execute(&request).await,
+            ReplyMode::Live => {
+                let grow = |so_far: &str| text.send_modify(|text| text.push_str(&so_far[text.len()..]));
+                self.tess.stream(&request, grow).await
+            }
+        };
         self.metrics.executed(result.as_ref().map_or_else(TessError::name, |_| "succeeded"), started.elapsed());
         match result {
             Ok(answer) => {
@@ -192,7 +228,16 @@ impl Inner {
     fn messages(&self, id: ChannelId, batch: &Batch) -> Option<Vec<ChatMessage>> {
         let channel = self.channels.get(&id)?;
         let wanted = batch.messages.iter().any(|message| channel.history.contains(*message));
-        wanted.then(|| channel.history.chat(channel.guild.is_some(), self.instructions.as_deref()))
+        let chat = |history: &History| history.chat(channel.guild.is_some(), self.instructions.as_deref());
+        wanted.then(|| match batch.is_repeat() {
+            false => chat(&channel.history),
+            // The answer that is to be replaced is not shown, and stays until another is there.
+            true => {
+                let mut history = channel.history.clone();
+                deliver::forget_answer(&mut history, batch.newest);
+                chat(&history)
+            }
+        })
     }
 
     /// Shows "is typing" at once and until it is dropped. A failure is only cosmetic.
@@ -204,110 +249,27 @@ impl Inner {
         }
     }
 
-    /// After a while, says that it takes longer; the note's id.
-    async fn note_the_wait(&self, id: ChannelId, batch: &Batch, done: &CancellationToken) -> Option<MessageId> {
-        if self.notice_after.is_zero() || done.run_until_cancelled(sleep(self.notice_after)).await.is_none() {
-            return None;
+    /// After a while, says that it takes longer, until something of the answer is `seen`.
+    async fn note_the_wait(&self, id: ChannelId, batch: &Batch, seen: &CancellationToken) {
+        if self.notice_after.is_zero() || seen.run_until_cancelled(sleep(self.notice_after)).await.is_none() {
+            return;
         }
         let ahead = self.tess.ahead();
         let about = self.request_interval.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX));
         let text = texts::waiting(ahead, about);
-        let nonce = Nonce::note(batch.newest, 'w');
-        let post = Post { content: &text, reply_to: Some(batch.newest), nonce, file: None, silent: true };
-        // Once begun it is finished, so that its id is known and it can be taken away again.
-        self.discord.post(id, &post).await.ok().flatten()
-    }
-
-    async fn deliver(&self, id: ChannelId, batch: &Batch, output: &str) -> Outcome {
-        if batch.cancelled.is_cancelled() {
-            return Outcome::Cancelled("reset");
-        }
-        match self.post(id, batch, output).await {
-            Posted::All(parts) => {
-                self.remember(id, batch, &parts, output);
-                Outcome::Answered
-            }
-            Posted::Part(error) => {
-                warn!(%error, "a part of a reply was refused");
-                self.note_failure(id, batch, texts::part_failed()).await;
-                Outcome::Failed("partly_delivered")
-            }
-            Posted::Nothing(error) => self.not_delivered(id, batch, &error).await,
-        }
-    }
-
-    async fn post(&self, id: ChannelId, batch: &Batch, output: &str) -> Posted {
-        let (contents, file) = match reply::cut(output) {
-            Reply::Messages(parts) => (parts, None),
-            Reply::File { first, whole } => (vec![first], Some(whole)),
+        let post = Post {
+            content: &text,
+            reply_to: Some(batch.newest),
+            nonce: Nonce::note(batch.named, 'w'),
+            file: None,
+            silent: true,
+            buttons: &[stop_button(batch.newest)],
         };
-        let mut posted = Vec::with_capacity(contents.len());
-        for (number, content) in contents.iter().enumerate() {
-            let reply_to = (number == 0).then_some(batch.newest);
-            let nonce = Nonce::part(batch.newest, number);
-            let post = Post { content, reply_to, nonce, file: file.as_deref(), silent: false };
-            match self.discord.post(id, &post).await {
-                Ok(part) => posted.extend(part),
-                Err(error) if number == 0 => return Posted::Nothing(error),
-                Err(error) => return Posted::Part(error),
-            }
-        }
-        Posted::All(posted)
-    }
-
-    /// The answer becomes part of the history, unless that was reset meanwhile.
-    fn remember(&self, id: ChannelId, batch: &Batch, parts: &[MessageId], output: &str) {
-        if parts.is_empty() || batch.cancelled.is_cancelled() {
-            return;
-        }
-        self.change(id, |channel: &mut Channel| {
-            channel.history.insert(Entry::answer(parts, batch.newest, output));
-            channel.history.trim(&self.limits);
-        });
-        self.keep_within_bound();
-    }
-
-    async fn tell_failure(&self, id: ChannelId, batch: &Batch, error: &TessError) -> Outcome {
-        if batch.cancelled.is_cancelled() {
-            return Outcome::Cancelled("reset");
-        }
-        self.say(id, batch, &texts::for_tess_error(error)).await;
-        Outcome::Failed(error.name())
-    }
-
-    /// Discord did not take the first message of the answer. Where it would take another, it is told.
-    async fn not_delivered(&self, id: ChannelId, batch: &Batch, error: &DiscordError) -> Outcome {
-        warn!(%error, "the reply could not be posted");
-        if error.closes_channel() {
-            let until = Instant::now() + self.pace.refused_channel;
-            self.change(id, |channel| channel.closed_until = Some(until));
-            return Outcome::Failed("channel_closed");
-        }
-        if matches!(error, DiscordError::Refused { .. }) {
-            self.note_failure(id, batch, texts::reply_refused()).await;
-            return Outcome::Failed("reply_refused");
-        }
-        Outcome::Failed("not_delivered")
-    }
-
-    /// Says one thing in place of the answer.
-    async fn say(&self, id: ChannelId, batch: &Batch, text: &str) {
-        self.speak(id, batch.newest, text, Nonce::part(batch.newest, 0)).await;
-    }
-
-    /// Says one thing beside what was posted of the answer.
-    async fn note_failure(&self, id: ChannelId, batch: &Batch, text: &str) {
-        self.speak(id, batch.newest, text, Nonce::note(batch.newest, 'f')).await;
-    }
-
-    pub(super) async fn speak(&self, id: ChannelId, reply_to: MessageId, text: &str, nonce: Nonce) {
-        let post = Post { content: text, reply_to: Some(reply_to), nonce, file: None, silent: false };
-        if let Err(error) = self.discord.post(id, &post).await {
-            warn!(%error, "not even an error text could be posted");
-            if error.closes_channel() {
-                let until = Instant::now() + self.pace.refused_channel;
-                self.change(id, |channel| channel.closed_until = Some(until));
-            }
+        // Once begun it is finished, so that its id is known and it can be taken away again.
+        let Ok(Some(note)) = self.discord.post(id, &post).await else { return };
+        seen.cancelled().await;
+        if let Err(error) = self.discord.delete(id, note).await {
+            warn!(%error, "a note about waiting could not be deleted");
         }
     }
 }

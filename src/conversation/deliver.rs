@@ -1,0 +1,170 @@
+//! The end of a turn: its answer in the channel and in the history, or a text that says why there is none.
+
+use serenity::model::id::{ChannelId, MessageId};
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::{
+    config::ReplyMode,
+    conversation::{
+        Inner,
+        channel::{Batch, Channel},
+        control::retry_button,
+        live::LiveReply,
+    },
+    discord::{DiscordError, Nonce, Post, button::Button},
+    history::{Entry, History},
+    reply::{self, Reply, live, texts},
+    telemetry::Outcome,
+    tess::TessError,
+};
+
+/// How far posting came.
+pub(super) enum Posted {
+    All(Vec<MessageId>),
+    /// Some parts are there, and the next was refused.
+    Part(DiscordError),
+    Nothing(DiscordError),
+}
+
+/// Takes the answer to `newest` out of a history.
+pub(super) fn forget_answer(history: &mut History, newest: MessageId) {
+    let is_the_answer = |entry: &&Entry| matches!(entry, Entry::Answer { answers, .. } if *answers == newest);
+    let part = history.iter().rev().find(is_the_answer).and_then(|entry| entry.ids().first().copied());
+    if let Some(part) = part {
+        history.remove(part);
+    }
+}
+
+impl Inner {
+    /// Posts an answer, or completes the one that has grown.
+    pub(super) async fn deliver(&self, mut reply: LiveReply<'_>, output: &str) -> Outcome {
+        let (id, batch) = (reply.channel, reply.batch);
+        if batch.cancelled.is_cancelled() {
+            reply.take_away().await;
+            return Outcome::Cancelled("reset");
+        }
+        let posted = match self.reply_mode {
+            ReplyMode::Final => self.post(id, batch, output).await,
+            ReplyMode::Live => match live::grown(output) {
+                // Nothing but thoughts.
+                nothing if nothing.messages.is_empty() => return self.tell_failure(id, batch, &TessError::Empty).await,
+                grown => reply.complete(&grown).await,
+            },
+        };
+        match posted {
+            Posted::All(_) if self.reply_mode == ReplyMode::Live && batch.cancelled.is_cancelled() => {
+                reply.take_away().await;
+                Outcome::Cancelled("reset")
+            }
+            Posted::All(parts) => {
+                self.remember(id, batch, &parts, output);
+                Outcome::Answered
+            }
+            Posted::Part(error) => {
+                warn!(%error, "a part of a reply was refused");
+                reply.break_off().await;
+                self.note_failure(id, batch, texts::part_failed()).await;
+                Outcome::Failed("partly_delivered")
+            }
+            Posted::Nothing(error) => self.not_delivered(id, batch, &error).await,
+        }
+    }
+
+    async fn post(&self, id: ChannelId, batch: &Batch, output: &str) -> Posted {
+        let (contents, file) = match reply::cut(output) {
+            Reply::Messages(parts) => (parts, None),
+            Reply::File { first, whole } => (vec![first], Some(whole)),
+        };
+        let mut posted = Vec::with_capacity(contents.len());
+        for (number, content) in contents.iter().enumerate() {
+            let reply_to = (number == 0).then_some(batch.newest);
+            let nonce = Nonce::part(batch.named, number);
+            let post = Post { content, reply_to, nonce, file: file.as_deref(), silent: false, buttons: &[] };
+            match self.discord.post(id, &post).await {
+                Ok(part) => posted.extend(part),
+                Err(error) if number == 0 => return Posted::Nothing(error),
+                Err(error) => return Posted::Part(error),
+            }
+        }
+        Posted::All(posted)
+    }
+
+    /// The answer becomes part of the history, in the place of one that it replaces, unless that was reset meanwhile.
+    fn remember(&self, id: ChannelId, batch: &Batch, parts: &[MessageId], output: &str) {
+        if parts.is_empty() || batch.cancelled.is_cancelled() {
+            return;
+        }
+        self.change(id, |channel: &mut Channel| {
+            forget_answer(&mut channel.history, batch.newest);
+            channel.history.insert(Entry::answer(parts, batch.newest, output));
+            channel.history.trim(&self.limits);
+        });
+        self.keep_within_bound();
+    }
+
+    pub(super) async fn tell_failure(&self, id: ChannelId, batch: &Batch, error: &TessError) -> Outcome {
+        if batch.cancelled.is_cancelled() {
+            return Outcome::Cancelled("reset");
+        }
+        self.say_failure(id, batch, &texts::for_tess_error(error)).await;
+        Outcome::Failed(error.name())
+    }
+
+    /// Discord did not take the first message of the answer. Where it would take another, it is told.
+    async fn not_delivered(&self, id: ChannelId, batch: &Batch, error: &DiscordError) -> Outcome {
+        warn!(%error, "the reply could not be posted");
+        if error.closes_channel() {
+            self.close_channel(id);
+            return Outcome::Failed("channel_closed");
+        }
+        if matches!(error, DiscordError::Refused { .. }) {
+            self.note_failure(id, batch, texts::reply_refused()).await;
+            return Outcome::Failed("reply_refused");
+        }
+        Outcome::Failed("not_delivered")
+    }
+
+    fn close_channel(&self, id: ChannelId) {
+        let until = Instant::now() + self.pace.refused_channel;
+        self.change(id, |channel| channel.closed_until = Some(until));
+    }
+
+    /// Says one thing in place of the answer.
+    pub(super) async fn say(&self, id: ChannelId, batch: &Batch, text: &str) {
+        self.speak(id, batch.newest, text, Nonce::part(batch.named, 0), &[]).await;
+    }
+
+    /// Says in place of the answer why there is none, and offers to try again.
+    pub(super) async fn say_failure(&self, id: ChannelId, batch: &Batch, text: &str) {
+        self.speak(id, batch.newest, text, Nonce::part(batch.named, 0), &[retry_button(batch.newest)]).await;
+    }
+
+    /// Says beside what was posted of the answer that it is not all, and offers to try again.
+    async fn note_failure(&self, id: ChannelId, batch: &Batch, text: &str) {
+        self.speak(id, batch.newest, text, Nonce::note(batch.named, 'f'), &[retry_button(batch.newest)]).await;
+    }
+
+    pub(super) async fn speak(
+        &self,
+        id: ChannelId,
+        reply_to: MessageId,
+        text: &str,
+        nonce: Nonce,
+        buttons: &[Button],
+    ) {
+        let post = Post { content: text, reply_to: Some(reply_to), nonce, file: None, silent: false, buttons };
+        match self.discord.post(id, &post).await {
+            Ok(message) if !buttons.is_empty() => {
+                self.change(id, |channel| channel.offer = message);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                warn!(%error, "not even an error text could be posted");
+                if error.closes_channel() {
+                    self.close_channel(id);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! A reply that appears with the first words of its answer and grows by edits.
+//!
+//! Until it is complete, its first message has a Stop button, whatever else happens: the mark of a reply that is not finished.
+//! The last thing that is done to it is to take that button away. A process that finds a reply with the mark was stopped or
+//! killed in the middle of it: the reply counts for nothing, is deleted, and its message is answered again ([`super::rebuild`]).
+
+use serenity::model::id::{ChannelId, MessageId};
+use tokio::{sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::{
+    conversation::{
+        Inner,
+        channel::Batch,
+        control::{retry_button, stop_button},
+        deliver::Posted,
+    },
+    discord::{DiscordError, Nonce, Post, button::Button},
+    reply::{
+        live::{self, Grown},
+        texts,
+    },
+};
+
+/// Attempts that are told apart by their nonces, chosen by chance: after a kill nobody knows the last one's.
+const ATTEMPTS: u16 = 1_000;
+
+/// The reply of one turn, as it is seen.
+pub(super) struct LiveReply<'a> {
+    inner: &'a Inner,
+    pub(super) channel: ChannelId,
+    pub(super) batch: &'a Batch,
+    /// Cancelled once there is something to see.
+    seen: &'a CancellationToken,
+    attempt: u16,
+    shown: Vec<Shown>,
+}
+
+/// One of its messages, as Discord has it.
+struct Shown {
+    /// `None`: somebody deleted it.
+    message: Option<MessageId>,
+    content: String,
+    buttons: Vec<Button>,
+}
+
+impl<'a> LiveReply<'a> {
+    /// Nothing is seen yet.
+    pub(super) fn new(inner: &'a Inner, channel: ChannelId, batch: &'a Batch, seen: &'a CancellationToken) -> Self {
+        Self { inner, channel, batch, seen, attempt: fastrand::u16(..ATTEMPTS), shown: Vec::new() }
+    }
+
+    /// Shows more whenever there is more, at a pace that Discord bears, until nothing comes any more. What is under way then is
+    /// finished, so that every message is known.
+    pub(super) async fn grow(&mut self, mut text: watch::Receiver<String>) {
+        let mut bytes_shown = 0;
+        loop {
+            let so_far = text.wait_for(|text| text.len() > bytes_shown).await.map(|text| text.clone());
+            let Ok(so_far) = so_far else { return };
+            if text.has_changed().is_err() {
+                // It is over: the end is shown with all the rest.
+                return;
+            }
+            bytes_shown = so_far.len();
+            if let Err(error) = self.show(&live::growing(&so_far)).await {
+                warn!(%error, "a reply can not grow");
+                return;
+            }
+            let over = async { while text.changed().await.is_ok() {} };
+            if timeout(self.inner.pace.live_every, over).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Shows what is written so far. The first and the last message can be used to stop it.
+    async fn show(&mut self, messages: &[String]) -> Result<(), DiscordError> {
+        let stop = [stop_button(self.batch.newest)];
+        for (number, content) in messages.iter().enumerate() {
+            let is_end = number == 0 || number + 1 == messages.len();
+            self.put(number, content, None, if is_end { &stop } else { &[] }).await?;
+        }
+        if !messages.is_empty() {
+            self.seen.cancel();
+        }
+        Ok(())
+    }
+
+    /// Shows the whole answer, and last of all that it is complete.
+    pub(super) async fn complete(&mut self, answer: &Grown) -> Posted {
+        match self.try_complete(answer).await {
+            Ok(()) => Posted::All(self.shown.iter().filter_map(|shown| shown.message).collect()),
+            Err(error) if self.shown.is_empty() => Posted::Nothing(error),
+            Err(error) => Posted::Part(error),
+        }
+    }
+
+    async fn try_complete(&mut self, Grown { messages, file }: &Grown) -> Result<(), DiscordError> {
+        let (stop, retry) = ([stop_button(self.batch.newest)], [retry_button(self.batch.newest)]);
+        let note = file.as_ref().map(|_| texts::LONG_ANSWER_IN_FILE);
+        let contents: Vec<&str> = messages.iter().map(String::as_str).chain(note).collect();
+        let last = contents.len().saturating_sub(1);
+        for (number, content) in contents.iter().enumerate() {
+            let file = file.as_deref().filter(|_| number == messages.len());
+            let buttons: &[Button] = match number {
+                _ if number == last => &retry,
+                0 => &stop,
+                _ => &[],
+            };
+            self.put(number, content, file, buttons).await?;
+        }
+        for surplus in self.shown.drain(contents.len()..).filter_map(|shown| shown.message) {
+            self.inner.delete_leftover(self.channel, surplus).await;
+        }
+        if let Some(first) = contents.first().filter(|_| last > 0) {
+            self.put(0, first, None, &[]).await?;
+        }
+        let offer = self.shown.last().and_then(|shown| shown.message);
+        self.inner.change(self.channel, |channel| channel.offer = offer);
+        Ok(())
+    }
+
+    /// What is seen of it stays, and says that it is not finished.
+    pub(super) async fn break_off(&mut self) {
+        let Some(last) = self.shown.iter().rposition(|shown| shown.message.is_some()) else { return };
+        for number in [last, 0] {
+            let content = match self.shown.get(number) {
+                Some(shown) if number == last && !texts::is_not_finished(&shown.content) => {
+                    live::broken_off(&shown.content)
+                }
+                Some(shown) => shown.content.clone(),
+                None => continue,
+            };
+            if let Err(error) = self.put(number, &content, None, &[]).await {
+                warn!(%error, "a reply could not be marked as broken off");
+            }
+        }
+    }
+
+    /// Nothing is seen of it any more.
+    pub(super) async fn take_away(&mut self) {
+        for message in self.shown.drain(..).filter_map(|shown| shown.message) {
+            self.inner.delete_leftover(self.channel, message).await;
+        }
+    }
+
+    /// Makes one of its messages be like this. One that somebody deleted stays away.
+    async fn put(
+        &mut self,
+        number: usize,
+        content: &str,
+        file: Option<&str>,
+        buttons: &[Button],
+    ) -> Result<(), DiscordError> {
+        let Some(shown) = self.shown.get_mut(number) else {
+            let mut message = self.inner.discord.post(self.channel, &self.part(number, content, file, buttons)).await?;
+            if message.is_none() {
+                // Deleted at once, or by chance the nonce of an attempt that was: then another one is what helps.
+                self.attempt = (self.attempt + 1) % ATTEMPTS;
+                message = self.inner.discord.post(self.channel, &self.part(number, content, file, buttons)).await?;
+            }
+            self.shown.push(Shown { message, content: content.to_owned(), buttons: buttons.to_vec() });
+            return Ok(());
+        };
+        if (shown.content.as_str(), shown.buttons.as_slice()) == (content, buttons) {
+            return Ok(());
+        }
+        if let Some(message) = shown.message
+            && !self.inner.discord.edit(self.channel, message, Some(content), buttons).await?
+        {
+            shown.message = None;
+        }
+        (shown.content, shown.buttons) = (content.to_owned(), buttons.to_vec());
+        Ok(())
+    }
+
+    fn part<'p>(&self, number: usize, content: &'p str, file: Option<&'p str>, buttons: &'p [Button]) -> Post<'p> {
+        let reply_to = (number == 0).then_some(self.batch.newest);
+        let nonce = Nonce::live(self.batch.named, self.attempt, number);
+        Post { content, reply_to, nonce, file, silent: false, buttons }
+    }
+}
