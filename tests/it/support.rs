@@ -137,6 +137,7 @@ fn quick() -> Pace {
         backoff_max: ms(100),
         gateway_up_within: ms(1500),
         typing_every: ms(200),
+        live_every: ms(20),
         poll_every: ms(5),
         discord_request: ms(1000),
         delivery: Duration::from_secs(8),

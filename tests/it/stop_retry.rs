@@ -1,0 +1,261 @@
+//! People stop the turn that runs, and let the last one come again.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tess_discord::sim::discord::{InteractionHandle, SimMessage};
+
+use crate::support::Chat;
+
+const STOPPED: &str = "☑️ Stopped. What the agent had begun may still be charged.";
+
+fn slash(chat: &Chat, user: &str, name: &str) -> InteractionHandle {
+    chat.discord.slash(chat.channel, user, name, &json!([]))
+}
+
+/// A message is being worked on; its id.
+async fn held(chat: &Chat, text: &str) -> u64 {
+    chat.tess.hold_next();
+    let asked = chat.say("alice", text);
+    chat.execution().await;
+    asked
+}
+
+/// Makes the next turn fail, and returns the error text and the message it is about.
+async fn failure(chat: &Chat) -> (SimMessage, u64) {
+    chat.tess.fail_execution_next(json!("broken"));
+    let asked = chat.say("alice", "hi");
+    let error = chat.next().await;
+    chat.settled().await;
+    chat.execution().await;
+    (error, asked)
+}
+
+async fn until_no_button(chat: &Chat, message: u64) {
+    let discord = chat.discord.clone();
+    let is_plain = move || discord.message(message).is_some_and(|message| message.components == json!([]));
+    chat.until("the old button to be taken away", is_plain).await;
+}
+
+#[tokio::test]
+async fn stop_ends_the_wait_says_so_and_the_conversation_goes_on() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Never seen.", "Seen."]);
+    let asked = held(&chat, "think").await;
+    let told = slash(&chat, "alice", "stop").response().await;
+    assert!(told.ephemeral && told.content.starts_with('☑'), "{}", told.content);
+    assert_eq!(chat.expect_reply(STOPPED).await.reply_to, Some(asked));
+    chat.tess.release();
+    chat.settled().await;
+    chat.say("bob", "and me?");
+    chat.expect_reply("Seen.").await;
+    chat.expect_asked(&["user: alice: think\nbob: and me?"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_that_was_stopped_is_not_answered_after_a_restart() {
+    let mut chat = Chat::start().await;
+    held(&chat, "think").await;
+    slash(&chat, "alice", "stop").response().await;
+    chat.expect_reply(STOPPED).await;
+    chat.kill_bot();
+    chat.tess.release();
+    chat.start_bot().await;
+    let metrics = chat.metrics.clone();
+    chat.until("catching up", || metrics.catching_up() == 0).await;
+    assert_eq!(chat.tess.charged(), 1);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn the_note_about_waiting_has_a_stop_button() {
+    let chat = Chat::setup().change(|config| config.notice_after = Duration::from_millis(20)).start().await;
+    let asked = held(&chat, "think").await;
+    let note = chat.next().await;
+    let callback = chat.discord.press(note.id, &format!("stop:{asked}"), "alice").callback().await;
+    assert_eq!(callback["type"], 6);
+    chat.expect_reply(STOPPED).await;
+    chat.settled().await;
+    assert!(chat.discord.message(note.id).is_none(), "the note goes");
+    chat.tess.release();
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_live_reply_that_is_stopped_stays_and_the_agent_never_said_it() {
+    let chat = Chat::setup().set("REPLY_MODE", "live").start().await;
+    chat.tess.answers(["One two three four five six.", "Seen."]);
+    chat.tess.hold_stream_after(1);
+    let asked = chat.say("alice", "count");
+    let reply = chat.next().await;
+    chat.execution().await;
+    chat.discord.press(reply.id, &format!("stop:{asked}"), "alice").callback().await;
+    chat.expect_reply(STOPPED).await;
+    chat.settled().await;
+    let reply = chat.discord.message(reply.id).unwrap();
+    assert_eq!((reply.content.as_str(), reply.components), ("One two three\n-# ⚠️ Not finished.", json!([])));
+    chat.tess.release();
+    chat.say("alice", "well?");
+    chat.next().await;
+    chat.settled().await;
+    chat.expect_asked(&["user: alice: count\nalice: well?"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn only_who_asked_or_who_may_manage_messages_may_stop() {
+    let chat = Chat::setup().change(|config| config.notice_after = Duration::from_millis(20)).start().await;
+    let asked = held(&chat, "think").await;
+    let note = chat.next().await;
+    let button = format!("stop:{asked}");
+    let by_button = chat.discord.press(note.id, &button, "mallory").response().await;
+    let by_command = slash(&chat, "mallory", "stop").response().await;
+    for refused in [by_button, by_command] {
+        assert!(refused.ephemeral && refused.content.contains("Manage Messages"), "{}", refused.content);
+    }
+    assert_eq!(chat.metrics.in_flight(), 1);
+    chat.discord.make_manager("boss");
+    chat.discord.press(note.id, &button, "boss").callback().await;
+    chat.expect_reply(STOPPED).await;
+    chat.tess.release();
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn where_nothing_runs_there_is_nothing_to_stop_or_to_repeat() {
+    let chat = Chat::start().await;
+    for name in ["stop", "retry"] {
+        let told = slash(&chat, "alice", name).response().await;
+        assert!(told.ephemeral && told.content.starts_with('ℹ'), "{}", told.content);
+    }
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn an_error_text_has_a_button_that_asks_again_and_goes_then() {
+    let chat = Chat::start().await;
+    let (error, asked) = failure(&chat).await;
+    chat.tess.answers(["Now it works."]);
+    let callback = chat.discord.press(error.id, &format!("retry:{asked}"), "alice").callback().await;
+    assert_eq!(callback["type"], 6);
+    let reply = chat.expect_reply("Now it works.").await;
+    assert_eq!((reply.reply_to, reply.components), (Some(asked), json!([])));
+    chat.expect_asked(&["user: alice: hi"]).await;
+    until_no_button(&chat, error.id).await;
+    assert_eq!(chat.tess.charged(), 2);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn an_error_after_an_error_takes_the_first_ones_button() {
+    let chat = Chat::start().await;
+    let (error, asked) = failure(&chat).await;
+    chat.tess.fail_execution_next(json!("still broken"));
+    chat.discord.press(error.id, &format!("retry:{asked}"), "alice").callback().await;
+    let second = chat.next().await;
+    assert_ne!(second.id, error.id, "a decision of its own has a message of its own");
+    until_no_button(&chat, error.id).await;
+    chat.tess.answers(["At last."]);
+    chat.discord.press(second.id, &format!("retry:{asked}"), "alice").callback().await;
+    chat.expect_reply("At last.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn retry_puts_the_new_answer_in_the_old_ones_place() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["Bad.", "Good.", "Three.", "Four."]);
+    chat.say("alice", "hi");
+    chat.expect_reply("Bad.").await;
+    chat.settled().await;
+    let told = slash(&chat, "alice", "retry").response().await;
+    assert!(told.ephemeral && told.content.starts_with('☑'), "{}", told.content);
+    chat.expect_reply("Good.").await;
+    chat.settled().await;
+    chat.say("alice", "next");
+    chat.expect_reply("Three.").await;
+    for _ in 0..2 {
+        chat.expect_asked(&["user: alice: hi"]).await;
+    }
+    chat.expect_asked(&["user: alice: hi", "assistant: Good.", "user: alice: next"]).await;
+    chat.settled().await;
+    chat.stop_bot().await.unwrap();
+    chat.start_bot().await;
+    chat.say("alice", "after");
+    chat.expect_reply("Four.").await;
+    let lines = ["user: alice: hi", "assistant: Good.", "user: alice: next", "assistant: Three.", "user: alice: after"];
+    chat.expect_asked(&lines).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_retry_that_fails_leaves_the_old_answer_in_its_place() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Good enough."]);
+    chat.say("alice", "hi");
+    chat.expect_reply("Good enough.").await;
+    chat.settled().await;
+    chat.tess.fail_execution_next(json!("broken"));
+    slash(&chat, "alice", "retry").response().await;
+    assert!(chat.next().await.content.starts_with("⚠️"));
+    chat.settled().await;
+    chat.tess.answers(["Three."]);
+    chat.say("alice", "next");
+    chat.expect_reply("Three.").await;
+    chat.execution().await;
+    chat.execution().await;
+    chat.expect_asked(&["user: alice: hi", "assistant: Good enough.", "user: alice: next"]).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn only_who_asked_may_repeat_and_not_while_a_turn_runs() {
+    let chat = Chat::start().await;
+    let (error, asked) = failure(&chat).await;
+    let button = format!("retry:{asked}");
+    let refused = chat.discord.press(error.id, &button, "mallory").response().await;
+    assert!(refused.ephemeral && refused.content.contains("Manage Messages"), "{}", refused.content);
+    chat.tess.answers(["Meanwhile."]);
+    held(&chat, "something else").await;
+    let busy = chat.discord.press(error.id, &button, "alice").response().await;
+    assert!(busy.ephemeral && busy.content.contains("still answering"), "{}", busy.content);
+    chat.tess.release();
+    chat.expect_reply("Meanwhile.").await;
+    chat.settled().await;
+    assert_eq!(chat.tess.charged(), 2);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn the_button_of_an_earlier_turn_repeats_nothing() {
+    let chat = Chat::start().await;
+    let (error, asked) = failure(&chat).await;
+    chat.discord.fail_next("PATCH", "/channels/*", 403, json!({"code": 50013, "message": "Missing Permissions"}), 1);
+    chat.tess.answers(["Later."]);
+    chat.say("alice", "later");
+    chat.expect_reply("Later.").await;
+    chat.settled().await;
+    let told = chat.discord.press(error.id, &format!("retry:{asked}"), "alice").response().await;
+    assert!(told.ephemeral && told.content.contains("only the last question"), "{}", told.content);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn the_last_live_reply_alone_has_a_retry_button() {
+    let chat = Chat::setup().set("REPLY_MODE", "live").start().await;
+    chat.tess.answers(["One.", "Two.", "Two again."]);
+    chat.say("alice", "first");
+    let first = chat.next().await;
+    chat.settled().await;
+    let asked = chat.say("alice", "second");
+    let second = chat.next().await;
+    until_no_button(&chat, first.id).await;
+    chat.settled().await;
+    chat.discord.press(second.id, &format!("retry:{asked}"), "alice").callback().await;
+    let again = chat.next().await;
+    chat.settled().await;
+    assert_eq!(chat.discord.message(again.id).unwrap().content, "Two again.");
+    until_no_button(&chat, second.id).await;
+    chat.finish().await;
+}
