@@ -231,9 +231,9 @@ pub fn help(respond_to: RespondTo) -> String {
          - `/agent` shows this channel's agent, or chooses another\n\
          - `/agents` lists the agents to choose from\n\
          - `/reset` makes the agent forget what was said here\n\
-         - `/usage` shows what your messages have cost\n\
          - `/stop` ends the answer that is being worked on\n\
          - `/retry` asks the last question again\n\
+         - `/usage` shows what your messages have cost\n\
          - `/help` shows this"
     )
 }
@@ -404,10 +404,11 @@ mod tests {
         assert_snapshot!(help(RespondTo::All), @"
         ℹ️ I answer every message here, with the conversation so far in mind. What you write while I work is answered next, all at once.
         - `/agent` shows this channel's agent, or chooses another
+        - `/agents` lists the agents to choose from
         - `/reset` makes the agent forget what was said here
-        - `/usage` shows what your messages have cost
         - `/stop` ends the answer that is being worked on
         - `/retry` asks the last question again
+        - `/usage` shows what your messages have cost
         - `/help` shows this
         ");
         assert_snapshot!(help(RespondTo::Mentions), @"
@@ -415,9 +416,9 @@ mod tests {
         - `/agent` shows this channel's agent, or chooses another
         - `/agents` lists the agents to choose from
         - `/reset` makes the agent forget what was said here
-        - `/usage` shows what your messages have cost
         - `/stop` ends the answer that is being worked on
         - `/retry` asks the last question again
+        - `/usage` shows what your messages have cost
         - `/help` shows this
         ");
     }
