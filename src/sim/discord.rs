@@ -84,6 +84,9 @@ pub struct DiscordOptions {
     pub route_limit: Limit,
     /// Requests a second over all routes; Discord's is 50. `None`: no limit.
     pub global_per_second: Option<u32>,
+    /// How long after a global 429 another request may still come that was sent before the 429 was read. A route's 429
+    /// has no such grace: sends of one channel go one after the other.
+    pub global_grace: Duration,
     /// Whether two IDENTIFYs within five seconds are refused, as Discord does.
     pub strict_identify: bool,
     /// Whether the application may have the message content intent.
@@ -103,6 +106,7 @@ impl Default for DiscordOptions {
             message_limit: generous,
             route_limit: generous,
             global_per_second: None,
+            global_grace: Duration::from_millis(50),
             strict_identify: false,
             message_content: true,
             resume_url: None,

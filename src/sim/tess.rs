@@ -57,6 +57,8 @@ pub struct TessOptions {
     pub workspace: Option<u64>,
     /// Requests a second before a 429 and a violation; 0 means no limit.
     pub requests_per_second: u32,
+    /// How long after a 429 requests may still come that were sent before it was received.
+    pub on_the_way: Duration,
     /// How long an execution takes.
     pub delay: Duration,
     /// When a wait is cut.
@@ -96,6 +98,7 @@ impl Default for TessOptions {
             key: "101|simulated-tess-key".to_owned(),
             workspace: None,
             requests_per_second: 0,
+            on_the_way: Duration::from_millis(50),
             delay: Duration::ZERO,
             wait_limit: Duration::from_secs(100),
             cut_wait: CutWait::Unfinished,
@@ -157,7 +160,7 @@ impl TessSim {
     /// When the port cannot be bound.
     pub async fn start(options: TessOptions) -> std::io::Result<Self> {
         let (listener, gate) = net::bind(options.port).await?;
-        let world = Mutex::new(World::new(seeded_agents()));
+        let world = Mutex::new(World::new(seeded_agents(), options.on_the_way));
         let shared = Arc::new(Shared { options, world, changed: watch::Sender::new(()) });
         let app = routes::router(shared.clone()).into_make_service_with_connect_info::<net::Cut>();
         let server = tokio::spawn(async move {

@@ -171,6 +171,19 @@ impl DiscordSim {
         self.shared.with(|state| state.gateway.dispatch(name, data));
     }
 
+    /// The bot is another process from now on, which knows nothing of the 429s in force: one more is no violation.
+    pub fn bot_restarted(&self) {
+        self.shared.with(|state| state.limits.forget_who_knows());
+    }
+
+    /// Ends every fault, of the gateway and of REST; a 429 that is in force stays.
+    pub fn end_faults(&self) {
+        self.shared.with(|state| {
+            state.gateway.calm();
+            state.faults = Faults::default();
+        });
+    }
+
     /// Sets how many IDENTIFYs are left, and until when.
     pub fn session_limit(&self, remaining: u32, reset_after: Duration) {
         self.shared.with(|state| {

@@ -11,10 +11,6 @@ use super::{rest::Answer, routes::Route};
 /// Buckets remembered before those that are over get dropped.
 const BUCKETS_KEPT: usize = 4_096;
 
-/// How long after a global 429 another request may still come that was sent before the 429 was read.
-/// A route's 429 has no such grace: sends of one channel go one after the other.
-const GLOBAL_GRACE: Duration = Duration::from_millis(50);
-
 /// So many requests in such a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
@@ -56,6 +52,8 @@ struct Block {
     from: Instant,
     until: Instant,
     scope: Scope,
+    /// The sender was told of it.
+    told: bool,
 }
 
 #[derive(Default)]
@@ -67,18 +65,26 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// The 429 for a request that ignores an earlier one; whether the sender must have known.
-    pub(super) fn ignored(&self, key: Key, now: Instant) -> Option<(Answer, bool)> {
-        let all = self.all_blocked.as_ref().filter(|_| !key.0.is_of_interaction());
-        let blocks = all.into_iter().chain(self.blocked.get(&key));
+    /// The 429 for a request that ignores an earlier one; whether the sender must have known. Who did not is told by this one.
+    pub(super) fn ignored(&mut self, key: Key, grace: Duration, now: Instant) -> Option<(Answer, bool)> {
+        let all = self.all_blocked.as_mut().filter(|_| !key.0.is_of_interaction());
+        let blocks = all.into_iter().chain(self.blocked.get_mut(&key));
         let block = blocks.filter(|block| block.until > now).max_by_key(|block| block.until)?;
-        let known = !block.scope.limits_all() || now >= block.from + GLOBAL_GRACE;
+        let known = block.told && (!block.scope.limits_all() || now >= block.from + grace);
+        if !block.told {
+            (block.told, block.from) = (true, now);
+        }
         Some((too_many(block.until - now, block.scope), known))
+    }
+
+    /// The sender is another process, that was told of none of the 429s in force.
+    pub(super) fn forget_who_knows(&mut self) {
+        self.all_blocked.iter_mut().chain(self.blocked.values_mut()).for_each(|block| block.told = false);
     }
 
     /// Begins a 429.
     pub(super) fn block(&mut self, key: Key, retry_after: Duration, scope: Scope, now: Instant) -> Answer {
-        let block = Block { from: now, until: now + retry_after, scope };
+        let block = Block { from: now, until: now + retry_after, scope, told: true };
         if scope.limits_all() {
             self.all_blocked = Some(block);
         } else {
@@ -169,6 +175,7 @@ mod tests {
     use super::*;
 
     const KEY: Key = (Route::CreateMessage, 1);
+    const GRACE: Duration = Duration::from_millis(50);
     const FIVE: Limit = Limit { requests: 5, per: Duration::from_secs(5) };
 
     #[test]
@@ -186,10 +193,19 @@ mod tests {
     fn a_global_429_leaves_interactions_alone_and_has_a_short_grace() {
         let (mut limits, now) = (Limits::default(), Instant::now());
         limits.block(KEY, Duration::from_secs(1), Scope::Global, now);
-        assert!(limits.ignored((Route::Callback, 1), now).is_none());
-        assert!(limits.ignored((Route::Typing, 1), now).is_some_and(|(_, known)| !known));
-        assert!(limits.ignored((Route::Typing, 1), now + GLOBAL_GRACE).is_some_and(|(_, known)| known));
-        assert!(limits.ignored((Route::Typing, 1), now + Duration::from_secs(1)).is_none());
+        assert!(limits.ignored((Route::Callback, 1), GRACE, now).is_none());
+        assert!(limits.ignored((Route::Typing, 1), GRACE, now).is_some_and(|(_, known)| !known));
+        assert!(limits.ignored((Route::Typing, 1), GRACE, now + GRACE).is_some_and(|(_, known)| known));
+        assert!(limits.ignored((Route::Typing, 1), GRACE, now + Duration::from_secs(1)).is_none());
+    }
+
+    #[test]
+    fn another_process_may_ask_once_before_it_knows_of_a_429() {
+        let (mut limits, now) = (Limits::default(), Instant::now());
+        limits.block(KEY, Duration::from_secs(1), Scope::User, now);
+        limits.forget_who_knows();
+        assert!(limits.ignored(KEY, GRACE, now).is_some_and(|(_, known)| !known));
+        assert!(limits.ignored(KEY, GRACE, now).is_some_and(|(_, known)| known));
     }
 
     #[test]

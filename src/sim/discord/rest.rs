@@ -219,7 +219,7 @@ impl State {
             return Verdict::Answer(Answer::refusal(404, 0, "404: Not Found"));
         };
         let key = (route, call.major);
-        if let Some((answer, known)) = self.limits.ignored(key, now) {
+        if let Some((answer, known)) = self.limits.ignored(key, self.options.global_grace, now) {
             if known {
                 self.violation(format!("{} {}: sent inside the time of a 429", call.method, call.path));
             }

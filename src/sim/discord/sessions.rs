@@ -132,9 +132,18 @@ impl Gateway {
         }
     }
 
-    /// Sends the next `n` events in reverse order, once there are so many.
+    /// Sends the next `n` events in reverse order, once there are so many. What is still held back goes out first.
     pub(super) fn shuffle(&mut self, n: usize) {
-        self.shuffled = (n, Vec::new());
+        let (_, held) = mem::replace(&mut self.shuffled, (n, Vec::new()));
+        held.into_iter().rev().for_each(|(name, data)| self.log(&name, &data));
+    }
+
+    /// Nothing goes wrong any more.
+    pub(super) fn calm(&mut self) {
+        self.shuffle(0);
+        (self.silent, self.holds_hello) = (false, false);
+        (self.refuses_connections, self.hangs_connects) = (false, false);
+        (self.resumes_to_refuse, self.identifies_to_refuse) = (0, 0);
     }
 
     /// What a connection has to do now: the events it has not sent, then its orders.

@@ -10,7 +10,7 @@ use axum::{
 use futures_util::stream;
 use serde_json::{Value, json};
 
-use super::{TessSim, net::Cut, stream::StreamFault};
+use super::{TessSim, net::Cut, stream::StreamFault, world::World};
 
 /// Bytes of one piece of an endless body.
 const ENDLESS_PIECE: usize = 64 * 1024;
@@ -240,6 +240,16 @@ impl TessSim {
     /// [`Fault::DropConnection`].
     pub fn drop_connection_next(&self) {
         self.fault(Fault::DropConnection);
+    }
+
+    /// The client is another process from now on, which knows of no pause that a 429 asked for.
+    pub fn client_restarted(&self) {
+        self.shared.change(World::forget_pause);
+    }
+
+    /// Takes back every fault that no request has met yet.
+    pub fn end_faults(&self) {
+        self.shared.change(|world| world.faults.clear());
     }
 
     /// An error that says so; no source records its status.

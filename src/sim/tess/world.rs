@@ -25,9 +25,6 @@ const FIRST_ID: u64 = 21_300_921;
 /// The span in which requests a second are counted: a tenth is left to the network's jitter.
 const RATE_WINDOW: Duration = Duration::from_millis(900);
 
-/// How long after a 429 requests may still come that were sent before it was received.
-const ON_THE_WAY: Duration = Duration::from_millis(50);
-
 /// Computes an output from the `messages`.
 type AnswerFn = Box<dyn Fn(&[Value]) -> String + Send>;
 
@@ -151,11 +148,13 @@ pub(super) struct World {
     recent: VecDeque<Instant>,
     /// The pause that a 429 asked for.
     pause: Option<Range<Instant>>,
+    /// How long requests may be on their way when a pause begins.
+    on_the_way: Duration,
     started: Instant,
 }
 
 impl World {
-    pub(super) fn new(agents: Vec<Value>) -> Self {
+    pub(super) fn new(agents: Vec<Value>, on_the_way: Duration) -> Self {
         let by_id = agents.into_iter().filter_map(|agent| Some((agent["id"].as_u64()?, agent)));
         Self {
             agents: by_id.collect(),
@@ -178,6 +177,7 @@ impl World {
             violations: Vec::new(),
             recent: VecDeque::new(),
             pause: None,
+            on_the_way,
             started: Instant::now(),
         }
     }
@@ -193,7 +193,7 @@ impl World {
         let fault = self.faults.get_mut(&route)?.pop_front()?;
         if let Fault::RateLimit { retry_after: Some(seconds), .. } = fault {
             let now = Instant::now();
-            self.pause = Duration::try_from_secs_f64(seconds).ok().map(|pause| now + ON_THE_WAY..now + pause);
+            self.pause = Duration::try_from_secs_f64(seconds).ok().map(|pause| now + self.on_the_way..now + pause);
         }
         Some(fault)
     }
@@ -311,6 +311,11 @@ impl World {
             event["status"] = json!(run.last_word.as_deref().unwrap_or("completed"));
         }
         Some(event)
+    }
+
+    /// The client is another process, that was told of no pause.
+    pub(super) fn forget_pause(&mut self) {
+        self.pause = None;
     }
 
     pub(super) fn next_unread(&mut self) -> Option<Execution> {
