@@ -146,8 +146,8 @@ impl Nonce {
 /// Which of a channel's messages are asked for.
 #[derive(Clone, Copy, Debug)]
 pub enum Page {
-    /// The newest before this one.
-    Before(MessageId),
+    /// The newest of all.
+    Newest,
     /// Those after this one.
     After(MessageId),
 }
@@ -319,11 +319,10 @@ impl Discord {
     /// [`DiscordError`].
     pub async fn messages(&self, channel: ChannelId, page: Page, most: usize) -> Result<Vec<Message>, DiscordError> {
         let key = RouteKey { name: "get_messages", major: channel.get() };
-        let (side, id) = match page {
-            Page::Before(id) => ("before", id),
-            Page::After(id) => ("after", id),
-        };
-        let path = format!("/channels/{channel}/messages?limit={}&{side}={id}", most.clamp(1, 100));
+        let mut path = format!("/channels/{channel}/messages?limit={}", most.clamp(1, 100));
+        if let Page::After(id) = page {
+            path.push_str(&format!("&after={id}"));
+        }
         let values: Vec<Value> = self.read(key, Patience::Tries(READ_TRIES), || self.start(Method::GET, &path)).await?;
         let mut messages: Vec<Message> = values.into_iter().filter_map(Message::read).collect();
         messages.sort_by_key(|message| message.id);

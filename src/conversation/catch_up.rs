@@ -2,7 +2,8 @@
 //!
 //! After each READY (a restart, an outage, a session that could not be resumed) the channels the bot was active in are asked
 //! for what came after their handled mark, and so are the channels of a guild in which something was said since the bot was last
-//! known to listen. Each is asked once a session, and not at all where the guild's own `last_message_id` says that nothing is new.
+//! known to listen. Each is asked once a session, and not at all where the guild's own `last_message_id` says that nothing is new;
+//! while Discord does not answer, it is asked again until the next READY begins anew.
 
 use std::{
     collections::HashSet,
@@ -12,11 +13,12 @@ use std::{
 
 use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
 use tokio::{sync::Semaphore, time::sleep};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
 use crate::{
     conversation::{Conversations, Inner, rebuild},
-    discord::{Page, model::Message},
+    discord::{DiscordError, Page, model::Message},
     gateway::event::KnownChannel,
     listen::{self, Decision},
 };
@@ -61,16 +63,40 @@ impl Drop for Look {
     }
 }
 
-/// One session's catching up.
-#[derive(Clone)]
+/// One session's catching up; it ends when this is dropped.
 pub struct CatchUp {
+    session: Session,
+    _ends: DropGuard,
+}
+
+/// What its tasks share.
+#[derive(Clone)]
+struct Session {
     conversations: Conversations,
-    asked: Arc<Mutex<HashSet<ChannelId>>>,
+    channels: Arc<Mutex<Channels>>,
     places: Arc<Semaphore>,
+    over: CancellationToken,
     /// Nothing older is answered.
     oldest: MessageId,
     /// When the bot was last known to listen.
     listened: Option<MessageId>,
+}
+
+/// The channels of one session.
+#[derive(Default)]
+struct Channels {
+    /// Those that a guild told of, or that are asked.
+    known: HashSet<ChannelId>,
+    asked: usize,
+}
+
+impl Channels {
+    /// Whether a channel, told of for the first time, is to be asked.
+    fn add(&mut self, channel: ChannelId, has_news: bool) -> bool {
+        let asks = self.known.insert(channel) && has_news && self.asked < MOST_CHANNELS;
+        self.asked += usize::from(asks);
+        asks
+    }
 }
 
 impl CatchUp {
@@ -85,24 +111,32 @@ impl CatchUp {
             // The first start ever: there is nothing from before, and from here on whatever is said is found again.
             inner.state.set_listened(SystemTime::now());
         }
-        let this = Self {
+        let session = Session {
             conversations: conversations.clone(),
-            asked: Arc::default(),
+            channels: Arc::default(),
             places: Arc::new(Semaphore::new(AT_ONCE)),
+            over: inner.stopping.child_token(),
             oldest: snowflake(SystemTime::now().checked_sub(inner.catch_up).unwrap_or(UNIX_EPOCH)),
             listened: inner.state.listened().map(snowflake),
         };
-        let rest = this.clone();
+        let rest = session.clone();
         let (settle, look) = (inner.pace.guilds_settle, Look::ahead(inner));
         inner.turns.spawn(async move {
             rest.ask_the_rest(settle).await;
             drop(look);
         });
-        Some(this)
+        let ends = session.over.clone().drop_guard();
+        Some(Self { session, _ends: ends })
     }
 
     /// A guild became available.
     pub fn look_at(&self, guild: GuildId, channels: &[KnownChannel]) {
+        self.session.look_at(guild, channels);
+    }
+}
+
+impl Session {
+    fn look_at(&self, guild: GuildId, channels: &[KnownChannel]) {
         let inner = &self.conversations.inner;
         for channel in channels {
             let Some(newest) = channel.last_message else { continue };
@@ -113,7 +147,7 @@ impl CatchUp {
 
     async fn ask_the_rest(&self, settle: Duration) {
         let inner = &self.conversations.inner;
-        if inner.stopping.run_until_cancelled(sleep(settle)).await.is_none() {
+        if self.over.run_until_cancelled(sleep(settle)).await.is_none() {
             return;
         }
         for active in inner.state.active_since(self.oldest_active(), MOST_CHANNELS) {
@@ -128,19 +162,12 @@ impl CatchUp {
     }
 
     fn ask_later(&self, channel: ChannelId, after: MessageId, newest: MessageId, guild: Option<GuildId>) {
-        {
-            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            if asked.len() >= MOST_CHANNELS || !asked.insert(channel) {
-                return;
-            }
-        }
-        if newest <= after {
+        if !self.channels.lock().unwrap_or_else(PoisonError::into_inner).add(channel, newest > after) {
             return;
         }
         let (this, look) = (self.clone(), Look::ahead(&self.conversations.inner));
-        let stopping = self.conversations.inner.stopping.clone();
         self.conversations.inner.turns.spawn(async move {
-            stopping.run_until_cancelled(this.ask(channel, after, guild)).await;
+            this.over.run_until_cancelled(this.ask(channel, after, guild)).await;
             drop(look);
         });
     }
@@ -149,25 +176,36 @@ impl CatchUp {
         // Never closed.
         let Ok(_place) = self.places.acquire().await else { return };
         let inner = &self.conversations.inner;
-        let mut messages = Vec::new();
-        let mut after = after;
-        for _ in 0..MOST_PAGES {
-            match inner.discord.messages(channel, Page::After(after), PAGE).await {
-                Ok(page) => {
-                    let is_last = page.len() < PAGE;
-                    after = page.last().map_or(after, |newest| newest.id);
-                    messages.extend(page);
-                    if is_last {
-                        break;
-                    }
-                }
+        let mut pause = inner.pace.backoff_min;
+        let messages = loop {
+            match self.posted_after(channel, after).await {
+                Ok(messages) => break messages,
                 Err(error) => {
                     warn!(channel.id = %channel, %error, "could not look for missed messages");
-                    return;
+                    if !matches!(error, DiscordError::Unavailable { .. }) {
+                        return;
+                    }
                 }
             }
-        }
+            sleep(pause).await;
+            pause = (pause * 2).min(inner.pace.backoff_max);
+        };
         inner.take_up(channel, messages, guild).await;
+    }
+
+    /// What was posted in a channel after a message, oldest first, up to [`MOST_PAGES`] of it.
+    async fn posted_after(&self, channel: ChannelId, mut after: MessageId) -> Result<Vec<Message>, DiscordError> {
+        let mut messages = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let page = self.conversations.inner.discord.messages(channel, Page::After(after), PAGE).await?;
+            let is_last = page.len() < PAGE;
+            after = page.last().map_or(after, |newest| newest.id);
+            messages.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        Ok(messages)
     }
 }
 
@@ -201,8 +239,14 @@ impl Inner {
 }
 
 /// The newest message that one of the bot's own answers, or error texts, is for: by its reference or, when that is gone with
-/// the message, by its place.
+/// the message, by its place. What follows a reply without a reference is a part of it.
 fn answered_up_to<'m>(messages: impl Iterator<Item = &'m Message>, me: UserId) -> Option<MessageId> {
-    let own = messages.filter(|message| message.author.id == me && message.is_plain());
-    own.map(|message| message.replies_to().unwrap_or(message.id)).max()
+    let mut answered = None;
+    for message in messages.filter(|message| message.author.id == me && message.is_plain()) {
+        let is_part = message.replies_to().is_none() && answered.is_some();
+        if !is_part {
+            answered = answered.max(Some(message.replies_to().unwrap_or(message.id)));
+        }
+    }
+    answered
 }

@@ -26,7 +26,8 @@ impl Inner {
             return;
         };
         let Some(first) = batch.messages.first().copied() else { return };
-        let messages = match self.discord.messages(id, Page::Before(first), PAGE.min(self.limits.messages)).await {
+        // The newest, not those before `first`: the answer to an earlier message may have come after it.
+        let messages = match self.discord.messages(id, Page::Newest, PAGE).await {
             Ok(messages) => messages,
             Err(error) => {
                 warn!(%error, "the history could not be rebuilt; the agent does not see what was said before");
@@ -38,6 +39,7 @@ impl Inner {
         let place = self.place(id, guild);
         let said = messages.iter().filter(|message| mark.is_none_or(|mark| message.id > mark));
         let said = said.filter(|message| !leftovers.contains(&message.id));
+        let said = said.filter(|message| message.id < first || message.author.id == self.me());
         let entries = entries(&said.collect::<Vec<_>>(), self.me(), |message| {
             listen::decide(message, self.me(), &self.listen, place) != Decision::Ignore
         });

@@ -11,6 +11,7 @@ mod credits;
 mod discord_sim;
 mod docs;
 mod live;
+mod nothing_lost;
 mod process;
 mod sending;
 mod stop_retry;

@@ -1,0 +1,84 @@
+//! What the soak found: messages that were lost, or answered twice, when several things went wrong at once.
+
+use tess_discord::sim::discord::Route;
+
+use serde_json::json;
+
+use crate::support::{Chat, SOON};
+
+#[tokio::test]
+async fn missed_messages_are_found_once_discord_answers_again() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["One.", "Two."]);
+    chat.say("alice", "first");
+    chat.expect_reply("One.").await;
+    chat.stop_bot().await.unwrap();
+    chat.say("alice", "second");
+    // More than one request's patience.
+    chat.discord.fail_next("GET", "/channels/*/messages", 503, json!("<html></html>"), 6);
+    chat.start_bot().await;
+    chat.expect_reply("Two.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn channels_with_nothing_new_do_not_count_against_those_that_are_looked_at() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["Here.", "Found."]);
+    chat.say("alice", "are you there?");
+    chat.expect_reply("Here.").await;
+    let metrics = chat.metrics.clone();
+    chat.until("the bot to have caught up", move || metrics.catching_up() == 0).await;
+    chat.stop_bot().await.unwrap();
+    for n in 0..520 {
+        let silent = chat.discord.channel(chat.guild, &format!("silent-{n}"));
+        let _ = chat.discord.say_at(silent, "alice", "long ago", 5);
+    }
+    chat.channel = chat.discord.channel(chat.guild, "new");
+    chat.say("alice", "anybody there?");
+    chat.start_bot().await;
+    chat.expect_reply("Found.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_between_the_parts_of_a_reply_is_answered_after_a_kill() {
+    let mut chat = Chat::start().await;
+    let long = format!("{}\n\n{}", "first part ".repeat(170), "second part ".repeat(150));
+    chat.tess.answers([long]);
+    chat.discord.delay(Route::CreateMessage, SOON / 50);
+    chat.say("alice", "tell me more");
+    assert!(chat.next().await.content.starts_with("first"));
+    chat.tess.hold();
+    chat.say("bob", "and what of this?");
+    assert!(chat.next().await.content.starts_with("second"));
+    let _ = (chat.execution().await, chat.execution().await);
+    chat.kill_bot();
+    chat.tess.release();
+    chat.tess.answers(["To bob."]);
+    chat.start_bot().await;
+    chat.expect_reply("To bob.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn after_a_kill_the_agent_sees_an_answer_that_came_after_the_next_question() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["One.", "Lost.", "Two."]);
+    chat.tess.hold();
+    chat.say("alice", "first");
+    chat.expect_asked(&["user: alice: first"]).await;
+    chat.say("bob", "second");
+    let metrics = chat.metrics.clone();
+    chat.until("both to be taken", move || metrics.taken() == 2).await;
+    chat.tess.release_one();
+    chat.expect_reply("One.").await;
+    let asked = ["user: alice: first", "assistant: One.", "user: bob: second"];
+    chat.expect_asked(&asked).await;
+    chat.kill_bot();
+    chat.tess.release();
+    chat.start_bot().await;
+    chat.expect_reply("Two.").await;
+    chat.expect_asked(&asked).await;
+    chat.finish().await;
+}
