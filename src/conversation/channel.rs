@@ -293,6 +293,16 @@ impl Channel {
         self.give_up_waiting(|message| message <= mark)
     }
 
+    /// The oldest message that waits.
+    pub(super) fn first_waiting(&self) -> Option<MessageId> {
+        self.waiting.iter().min().map(|waiting| waiting.message)
+    }
+
+    /// Whether nothing is posted here for now.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed_until.is_some_and(|until| Instant::now() < until)
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.running.is_none() && self.waiting.is_empty()
     }

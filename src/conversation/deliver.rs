@@ -125,7 +125,8 @@ impl Inner {
         Outcome::Failed("not_delivered")
     }
 
-    fn close_channel(&self, id: ChannelId) {
+    /// Leaves a channel that refuses the bot alone for a while.
+    pub(super) fn close_channel(&self, id: ChannelId) {
         let until = Instant::now() + self.pace.refused_channel;
         self.change(id, |channel| channel.closed_until = Some(until));
     }

@@ -6,7 +6,7 @@ use serenity::model::id::{ChannelId, MessageId, UserId};
 use tracing::{debug, warn};
 
 use crate::{
-    conversation::{Inner, channel::Batch, control},
+    conversation::{Inner, control},
     discord::{
         Page,
         model::{Message, SILENT},
@@ -20,12 +20,13 @@ use crate::{
 const PAGE: usize = 100;
 
 impl Inner {
-    /// Puts what was said before `batch` into the history, once. Without it the turn goes on, with less to go by.
-    pub(super) async fn rebuild(&self, id: ChannelId, batch: &Batch) {
-        let Some((false, guild)) = self.channels.get(&id).map(|channel| (channel.rebuilt, channel.guild)) else {
+    /// Puts what was said before the first message that waits into the history, once. Without it the turn goes on, with less to
+    /// go by.
+    pub(super) async fn rebuild(&self, id: ChannelId) {
+        let missing = self.channels.get(&id).filter(|channel| !channel.rebuilt && !channel.is_closed());
+        let Some((guild, Some(first))) = missing.map(|channel| (channel.guild, channel.first_waiting())) else {
             return;
         };
-        let Some(first) = batch.messages.first().copied() else { return };
         // The newest, not those before `first`: the answer to an earlier message may have come after it.
         let messages = match self.discord.messages(id, Page::Newest, PAGE).await {
             Ok(messages) => messages,

@@ -13,7 +13,13 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
     config::{AgentId, ReplyMode},
-    conversation::{Inner, channel::Batch, control::stop_button, deliver, live::LiveReply},
+    conversation::{
+        Inner,
+        channel::{Batch, Channel},
+        control::stop_button,
+        deliver,
+        live::LiveReply,
+    },
     discord::{Nonce, Post},
     history::History,
     reply::texts,
@@ -33,7 +39,9 @@ enum Asked {
 
 /// Takes turns in a channel until nothing waits in it.
 pub(super) async fn run(inner: Arc<Inner>, id: ChannelId) {
-    while let Some(batch) = inner.next_batch(id) {
+    loop {
+        inner.get_ready(id).await;
+        let Some(batch) = inner.next_batch(id) else { return };
         let span = info_span!("turn", channel.id = %id, message.id = %batch.newest, user.id = %batch.asker);
         let offered = inner.change(id, |channel| channel.offer.take()).flatten();
         let cancelled = batch.cancelled.clone();
@@ -46,6 +54,33 @@ pub(super) async fn run(inner: Arc<Inner>, id: ChannelId) {
 }
 
 impl Inner {
+    /// Rebuilds the history before the batch is taken: what is heard meanwhile is seen by the agent, so it has to be in it.
+    async fn get_ready(&self, id: ChannelId) {
+        let ready = self.given_up.run_until_cancelled(self.first_contact(id));
+        if AssertUnwindSafe(ready).catch_unwind().await.is_err() {
+            self.metrics.panicked();
+            error!(channel.id = %id, "getting ready for a channel panicked; this is a bug in the bot");
+        }
+    }
+
+    /// Beside rebuilding, "is typing" tells whether the bot may speak here at all, before an answer is paid for.
+    async fn first_contact(&self, id: ChannelId) {
+        let is_new = |channel: &Channel| !channel.is_closed() && (!channel.rebuilt || channel.closed_until.is_some());
+        if !self.channels.get(&id).is_some_and(|channel| is_new(&channel)) {
+            return;
+        }
+        let (typed, ()) = tokio::join!(self.discord.type_in(id), self.rebuild(id));
+        match typed {
+            Err(error) if error.closes_channel() => {
+                warn!(channel.id = %id, %error, "the bot may not speak here");
+                self.close_channel(id);
+            }
+            _ => {
+                self.change(id, |channel| channel.closed_until = None);
+            }
+        }
+    }
+
     fn next_batch(&self, id: ChannelId) -> Option<Batch> {
         let mut channel = self.channels.get_mut(&id)?;
         if self.stopping.is_cancelled() {
@@ -129,8 +164,7 @@ impl Inner {
 
     /// Whether Discord refused the bot here a while ago.
     pub(super) fn is_closed(&self, id: ChannelId) -> bool {
-        let closed = self.channels.get(&id).and_then(|channel| channel.closed_until);
-        closed.is_some_and(|until| Instant::now() < until)
+        self.channels.get(&id).is_some_and(|channel| channel.is_closed())
     }
 
     /// `seen` is cancelled when the answer begins to be seen.
@@ -170,7 +204,6 @@ impl Inner {
     }
 
     async fn ask(&self, id: ChannelId, batch: &Batch, text: &watch::Sender<String>) -> Asked {
-        self.rebuild(id, batch).await;
         let agent = self.agent(id);
         match self.ask_agent(id, batch, agent, text).await {
             Asked::Failed(TessError::AgentNotFound { .. }) if agent != self.agent => {

@@ -82,3 +82,18 @@ async fn after_a_kill_the_agent_sees_an_answer_that_came_after_the_next_question
     chat.expect_asked(&asked).await;
     chat.finish().await;
 }
+
+#[tokio::test]
+async fn what_comes_while_a_history_is_rebuilt_is_answered_once() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Both."]);
+    chat.discord.delay(Route::GetMessages, SOON / 30);
+    chat.say("alice", "first");
+    chat.discord.wait_until("the history to be asked for", |it| it.requests_of(Route::GetMessages) > 0).await;
+    chat.say("bob", "second");
+    chat.expect_reply("Both.").await;
+    chat.settled().await;
+    chat.expect_asked(&["user: alice: first\nbob: second"]).await;
+    assert_eq!((chat.tess.charged(), chat.metrics.taken()), (1, 2));
+    chat.finish().await;
+}
