@@ -176,7 +176,10 @@ impl DiscordConfig {
     fn read(read: &mut Reader) -> Self {
         let token = read.secret("DISCORD_TOKEN", "Bot ");
         let no_path = |path: &str| if path.is_empty() { Ok(()) } else { Err("has a path") };
-        Self { token, api_url: read.url("DISCORD_API_URL", no_path) }
+        let api_url = read.url("DISCORD_API_URL", no_path);
+        // Only so many fit a request counter; the setting's own bound is far below.
+        let requests_per_second = u32::try_from(read.whole("DISCORD_REQUESTS_PER_SECOND")).unwrap_or(u32::MAX);
+        Self { token, api_url, requests_per_second }
     }
 }
 
@@ -277,6 +280,8 @@ pub struct DiscordConfig {
     pub token: SecretString,
     /// `DISCORD_API_URL`: scheme, host and port without a trailing slash; `https://discord.com` when unset.
     pub api_url: String,
+    /// `DISCORD_REQUESTS_PER_SECOND`: Discord's global limit. <https://discord.com/developers/docs/topics/rate-limits>
+    pub requests_per_second: u32,
 }
 
 /// How to reach Tess, and what to ask it with.
@@ -396,8 +401,6 @@ pub struct Pace {
     pub refused_channel: Duration,
     /// How long after READY the guilds have come in; the channels that none of them tells of are looked at then.
     pub guilds_settle: Duration,
-    /// Discord's global limit of requests a second.
-    pub discord_requests_per_second: u32,
 }
 
 impl Default for Pace {
@@ -415,7 +418,6 @@ impl Default for Pace {
             state_flush: Duration::from_millis(500),
             refused_channel: Duration::from_secs(600),
             guilds_settle: Duration::from_secs(5),
-            discord_requests_per_second: 45,
         }
     }
 }

@@ -219,7 +219,7 @@ impl Discord {
             http,
             base: format!("{}/api/v10", config.api_url),
             authorization,
-            limits: Mutex::new(RateLimits::new(Instant::now(), pace.discord_requests_per_second)),
+            limits: Mutex::new(RateLimits::new(Instant::now(), config.requests_per_second)),
             locked_out: CancellationToken::new(),
             request_limit: pace.discord_request,
             delivery_limit: pace.delivery,

@@ -83,7 +83,7 @@ const fn seconds(min: u64, max: u64) -> Limits {
 const CREDITS: Limits = Limits::Words("a number of credits from 0.0001 to 1000000000");
 
 /// Every variable the bot reads, in the order of `.env.example`.
-pub static SETTINGS: [Setting; 30] = [
+pub static SETTINGS: [Setting; 31] = [
     Setting {
         name: "DISCORD_TOKEN",
         default: Fallback::Required,
@@ -174,6 +174,13 @@ pub static SETTINGS: [Setting; 30] = [
         example: "https://discord.com",
         limits: Limits::Words("an https URL of nothing but scheme, host and port"),
         meaning: "Where Discord's API is, without its path. Plain http only on this machine.",
+    },
+    Setting {
+        name: "DISCORD_REQUESTS_PER_SECOND",
+        default: Fallback::Value("45"),
+        example: "45",
+        limits: Limits::Whole { unit: "requests", min: 1, max: 10_000 },
+        meaning: "Most requests to Discord in a second. Discord's own limit is 50, and more for very large bots.",
     },
     Setting {
         name: "RESPOND_TO",

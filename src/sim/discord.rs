@@ -151,7 +151,11 @@ struct State {
     requests: VecDeque<SimRequest>,
     violations: Vec<String>,
     invalid_requests: usize,
+    on_message: Option<OnMessage>,
 }
+
+/// Is told each message of the bot as it is posted.
+type OnMessage = Box<dyn Fn(&SimMessage) + Send>;
 
 impl Shared {
     /// Changes the state and tells whoever waits.
@@ -276,6 +280,7 @@ impl State {
             requests: VecDeque::new(),
             violations: Vec::new(),
             invalid_requests: 0,
+            on_message: None,
         }
     }
 }

@@ -113,6 +113,7 @@ impl Setup {
             ("TESS_API_URL".to_owned(), tess.url()),
             ("TESS_AGENT_ID".to_owned(), tess.default_agent().to_string()),
             ("TESS_REQUESTS_PER_SECOND".to_owned(), "0".to_owned()),
+            ("DISCORD_REQUESTS_PER_SECOND".to_owned(), "10000".to_owned()),
             ("STATE_URL".to_owned(), format!("sqlite:{}", state.path().join("state.db").display())),
         ];
         if let Some(workspace) = tess.workspace() {
@@ -144,7 +145,6 @@ fn quick() -> Pace {
         execute_request: ms(2000),
         state_flush: ms(5),
         guilds_settle: ms(20),
-        discord_requests_per_second: 10_000,
         ..Pace::default()
     }
 }

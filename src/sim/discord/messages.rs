@@ -221,7 +221,11 @@ impl State {
     pub(super) fn publish(&mut self, channel: u64, value: Value, seen_by: Option<u64>, read: bool) -> u64 {
         let id = id_in(&value, "id").unwrap_or_default();
         let files = std::mem::take(&mut self.uploads);
-        self.world.insert(channel, Message { value, files, read, seen_by });
+        let message = Message { value, files, read, seen_by };
+        if let Some(tell) = &self.on_message {
+            tell(&self.seen(&message));
+        }
+        self.world.insert(channel, message);
         self.announce("MESSAGE_CREATE", id);
         id
     }

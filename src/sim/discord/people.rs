@@ -178,6 +178,18 @@ impl DiscordSim {
         })
     }
 
+    /// A message that is told and not kept, in a channel that need not exist: for measurements of more channels than the
+    /// simulator could hold beside the bot.
+    pub fn say_in_passing(&self, guild: u64, channel: u64, user: &str, text: &str) {
+        self.shared.with(|state| {
+            let (id, user) = (state.world.ids.next(), state.world.user(user));
+            let mut message = state.world.message_object(id, channel, user, text);
+            let member = state.world.member_object(guild, user);
+            merge(&mut message, &json!({"guild_id": guild.to_string(), "member": member, "channel_type": 0}));
+            state.gateway.dispatch("MESSAGE_CREATE", message);
+        });
+    }
+
     /// A user edits a message.
     pub fn edit(&self, message: u64, text: &str) {
         self.shared.with(|state| {

@@ -1,0 +1,100 @@
+//! A program that is measured, as a process of its own; Linux's `/proc` tells what it takes.
+
+use std::{
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use tempfile::TempDir;
+
+/// Ticks of a second in `/proc/PID/stat`; `USER_HZ` is 100 on every platform that Rust's standard library has Linux for.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    pub(crate) executable: PathBuf,
+    /// Whether the agent sees more than the message.
+    pub(crate) has_history: bool,
+}
+
+impl Program {
+    /// The bot, which `cargo bench` has built, and the baseline, which it has not.
+    pub(crate) fn both() -> anyhow::Result<[Self; 2]> {
+        let bot = PathBuf::from(env!("CARGO_BIN_EXE_tess-discord"));
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--release", "--locked", "--example", "baseline"]);
+        ensure!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status()?.success(), "the baseline does not build");
+        let folder = bot.parent().context("the executable is in no folder")?;
+        let baseline = folder.join("examples/baseline");
+        Ok([
+            Self { name: "bot", executable: bot, has_history: true },
+            Self { name: "baseline", executable: baseline, has_history: false },
+        ])
+    }
+
+    pub(crate) fn bytes(&self) -> anyhow::Result<u64> {
+        Ok(fs::metadata(&self.executable)?.len())
+    }
+}
+
+/// A program that runs; dropping it kills it.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) started: Instant,
+    folder: TempDir,
+}
+
+impl Process {
+    /// Starts a program with these variables and nothing else, in a folder of its own.
+    pub(crate) fn start(executable: &Path, vars: Vec<(String, String)>) -> anyhow::Result<Self> {
+        let folder = TempDir::new()?;
+        let state = format!("sqlite:{}", folder.path().join("state.db").display());
+        let log = File::create(folder.path().join("log"))?;
+        let started = Instant::now();
+        let mut command = Command::new(executable);
+        command.env_clear().env("STATE_URL", state).envs(vars).current_dir(folder.path()).stderr(log);
+        let child = command.spawn().with_context(|| format!("{} does not start", executable.display()))?;
+        Ok(Self { child, started, folder })
+    }
+
+    /// Processor time so far, of the program and of the kernel for it.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).context("the program has ended")?;
+        // The name in parentheses may have anything in it; user and system time are the 12th and 13th field after it.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).context("an odd stat");
+        Ok(Duration::from_secs_f64((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND))
+    }
+
+    /// Memory in use, in bytes.
+    pub(crate) fn rss(&self) -> anyhow::Result<f64> {
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.child.id())).context("the program has ended")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kilobytes: f64 = line.trim_end_matches("kB").trim().parse()?;
+        Ok(kilobytes * 1_024.0)
+    }
+
+    /// What it logged last.
+    pub(crate) fn last_lines(&self) -> String {
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let mut lines: Vec<&str> = log.lines().rev().take(5).collect();
+        lines.reverse();
+        lines.join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
