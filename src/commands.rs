@@ -69,15 +69,7 @@ impl Commands {
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
         let options = FrameworkOptions {
-            commands: vec![
-                agent(),
-                list::agents(),
-                reset(),
-                turns::stop(),
-                turns::retry(),
-                usage::usage(),
-                help(),
-            ],
+            commands: vec![agent(), list::agents(), reset(), turns::stop(), turns::retry(), usage::usage(), help()],
             on_error: |error| Box::pin(tell(error)) as BoxFuture<'_, ()>,
             allowed_mentions: Some(serenity::CreateAllowedMentions::new()),
             ..FrameworkOptions::default()

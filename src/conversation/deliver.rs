@@ -146,14 +146,7 @@ impl Inner {
         self.speak(id, batch.newest, text, Nonce::note(batch.named, 'f'), &[retry_button(batch.newest)]).await;
     }
 
-    pub(super) async fn speak(
-        &self,
-        id: ChannelId,
-        reply_to: MessageId,
-        text: &str,
-        nonce: Nonce,
-        buttons: &[Button],
-    ) {
+    pub(super) async fn speak(&self, id: ChannelId, reply_to: MessageId, text: &str, nonce: Nonce, buttons: &[Button]) {
         let post = Post { content: text, reply_to: Some(reply_to), nonce, file: None, silent: false, buttons };
         match self.discord.post(id, &post).await {
             Ok(message) if !buttons.is_empty() => {

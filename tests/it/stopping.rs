@@ -56,7 +56,7 @@ async fn a_stop_ends_in_time_while_nothing_answers() {
     let mut chat = Chat::setup().change(|config| config.shutdown_grace = Duration::from_millis(100)).start().await;
     chat.tess.hang_next();
     chat.say("alice", "hi");
-    chat.discord.wait_typing(chat.channel).await;
+    assert!(chat.tess.wait_for_execute_requests(1).await);
     chat.discord.silence_heartbeats(true);
     chat.stop_bot().await.unwrap();
     chat.discord.silence_heartbeats(false);

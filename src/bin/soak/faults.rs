@@ -87,7 +87,7 @@ impl Faults {
             Lasting::RefuseConnections => self.discord.refuse_connections(on),
             Lasting::Down => self.discord.down(on),
             Lasting::Slow(route) => {
-                self.discord.delay(route, if on { Duration::from_millis(700) } else { Duration::ZERO })
+                self.discord.delay(route, if on { Duration::from_millis(700) } else { Duration::ZERO });
             }
             Lasting::TessRefuses => self.tess.refuse_connections(on).await,
         }

@@ -221,7 +221,7 @@ impl Soak {
         if self.rng.u64(0..ACTS_ONE_IN) == 0 {
             self.people.act(&mut self.rng);
         }
-        if tick % LOOK == 0 {
+        if tick.is_multiple_of(LOOK) {
             self.bot.look();
         }
     }
@@ -262,7 +262,7 @@ impl Soak {
         let mut clock = clock();
         for tick in 0..SETTLED_WITHIN {
             clock.tick().await;
-            if tick % LOOK == 0 {
+            if tick.is_multiple_of(LOOK) {
                 self.bot.look();
                 if self.is_settled() {
                     break;
