@@ -44,6 +44,9 @@ const MOST_INTERACTIONS: usize = 200;
 /// How long commands may go on after a stop was asked for.
 const COMMANDS_GRACE: Duration = Duration::from_secs(2);
 
+/// How long the gateway may have been silent without anyone having noticed: two of Discord's heartbeat intervals of 41.25 s, and some.
+const UNNOTICED: Duration = Duration::from_secs(120);
+
 /// How often it is noted that the bot listens.
 const LISTENING_NOTED: Duration = Duration::from_secs(15);
 
@@ -190,11 +193,11 @@ async fn check_defaults(config: Config, tess: Tess) {
     }
 }
 
-/// Notes that the bot listens, so that the next start knows since when it did not. While it still catches up, what came
-/// before is not all heard yet.
+/// Notes that the bot listened until a moment ago, so that the next start knows since when it did not. While it still catches
+/// up, what came before is not all heard yet.
 fn note_listening(state: &State, conversations: &Conversations, ready: &watch::Receiver<Readiness>) {
     if *ready.borrow() == Readiness::Up && conversations.has_caught_up() {
-        state.set_listened(SystemTime::now());
+        state.set_listened(SystemTime::now() - UNNOTICED);
     }
 }
 

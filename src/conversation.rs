@@ -86,6 +86,8 @@ struct Inner {
     pace: Pace,
     /// Channels that are still to be looked at for missed messages.
     to_look_at: AtomicUsize,
+    /// Those of them whose turns wait for it, so that what was missed is not answered after what is said now.
+    held: DashMap<ChannelId, CancellationToken>,
     turns: TaskTracker,
     /// No new turn starts.
     stopping: CancellationToken,
@@ -120,6 +122,7 @@ impl Conversations {
             catch_up: config.catch_up,
             pace: config.pace.clone(),
             to_look_at: AtomicUsize::new(0),
+            held: DashMap::new(),
             turns: TaskTracker::new(),
             stopping: CancellationToken::new(),
             given_up: CancellationToken::new(),

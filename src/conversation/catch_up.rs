@@ -21,6 +21,7 @@ use crate::{
     discord::{DiscordError, Page, model::Message},
     gateway::event::KnownChannel,
     listen::{self, Decision},
+    state::Active,
 };
 
 /// Channels that are asked after one READY, the most recently active first.
@@ -60,6 +61,29 @@ impl Drop for Look {
     fn drop(&mut self) {
         let before = self.0.to_look_at.fetch_sub(1, Ordering::Relaxed);
         self.0.metrics.set_catching_up(before - 1);
+    }
+}
+
+/// Keeps a channel's turns waiting for as long as it lives.
+struct Hold {
+    inner: Arc<Inner>,
+    channel: ChannelId,
+    over: CancellationToken,
+}
+
+impl Hold {
+    fn on(inner: &Arc<Inner>, channel: ChannelId) -> Self {
+        let over = CancellationToken::new();
+        inner.held.insert(channel, over.clone());
+        Self { inner: Arc::clone(inner), channel, over }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.over.cancel();
+        // A later session may hold the channel by then.
+        self.inner.held.remove_if(&self.channel, |_, over| over.is_cancelled());
     }
 }
 
@@ -119,6 +143,7 @@ impl CatchUp {
             oldest: snowflake(SystemTime::now().checked_sub(inner.catch_up).unwrap_or(UNIX_EPOCH)),
             listened: inner.state.listened().map(snowflake),
         };
+        session.ask_direct();
         let rest = session.clone();
         let (settle, look) = (inner.pace.guilds_settle, Look::ahead(inner));
         inner.turns.spawn(async move {
@@ -145,12 +170,22 @@ impl Session {
         }
     }
 
+    /// No guild ever tells of a direct message.
+    fn ask_direct(&self) {
+        for active in self.active().into_iter().filter(|active| active.guild.is_none()) {
+            self.ask_later(active.channel, active.handled.max(self.oldest), MessageId::new(u64::MAX), None);
+        }
+    }
+
+    fn active(&self) -> Vec<Active> {
+        self.conversations.inner.state.active_since(self.oldest_active(), MOST_CHANNELS)
+    }
+
     async fn ask_the_rest(&self, settle: Duration) {
-        let inner = &self.conversations.inner;
         if self.over.run_until_cancelled(sleep(settle)).await.is_none() {
             return;
         }
-        for active in inner.state.active_since(self.oldest_active(), MOST_CHANNELS) {
+        for active in self.active() {
             self.ask_later(active.channel, active.handled.max(self.oldest), MessageId::new(u64::MAX), active.guild);
         }
     }
@@ -165,10 +200,11 @@ impl Session {
         if !self.channels.lock().unwrap_or_else(PoisonError::into_inner).add(channel, newest > after) {
             return;
         }
-        let (this, look) = (self.clone(), Look::ahead(&self.conversations.inner));
-        self.conversations.inner.turns.spawn(async move {
+        let inner = &self.conversations.inner;
+        let (this, look, hold) = (self.clone(), Look::ahead(inner), Hold::on(inner, channel));
+        inner.turns.spawn(async move {
             this.over.run_until_cancelled(this.ask(channel, after, guild)).await;
-            drop(look);
+            drop((look, hold));
         });
     }
 

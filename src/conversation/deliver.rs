@@ -9,8 +9,8 @@ use crate::{
     conversation::{
         Inner,
         channel::{Batch, Channel},
-        control::retry_button,
-        live::LiveReply,
+        control::{retry_button, stop_button},
+        live::{ATTEMPTS, LiveReply},
     },
     discord::{DiscordError, Nonce, Post, button::Button},
     history::{Entry, History},
@@ -76,18 +76,35 @@ impl Inner {
             Reply::Messages(parts) => (parts, None),
             Reply::File { first, whole } => (vec![first], Some(whole)),
         };
+        // Until all parts are there, the first says that it is not finished, so that a kill between two of them does not leave half an
+        // answer for good. It is deleted then, and nothing is ever created with the nonce of a deleted message.
+        let (several, attempt) = (contents.len() > 1, fastrand::u16(..ATTEMPTS));
+        let unfinished = [stop_button(batch.newest)];
         let mut posted = Vec::with_capacity(contents.len());
+        let mut refused = None;
         for (number, content) in contents.iter().enumerate() {
-            let reply_to = (number == 0).then_some(batch.newest);
-            let nonce = Nonce::part(batch.named, number);
-            let post = Post { content, reply_to, nonce, file: file.as_deref(), silent: false, buttons: &[] };
+            let (reply_to, buttons) = match number {
+                0 => (Some(batch.newest), if several { &unfinished[..] } else { &[] }),
+                _ => (None, &[][..]),
+            };
+            let nonce =
+                if several { Nonce::live(batch.named, attempt, number) } else { Nonce::part(batch.named, number) };
+            let post = Post { content, reply_to, nonce, file: file.as_deref(), silent: false, buttons };
             match self.discord.post(id, &post).await {
                 Ok(part) => posted.extend(part),
                 Err(error) if number == 0 => return Posted::Nothing(error),
-                Err(error) => return Posted::Part(error),
+                Err(error) => {
+                    refused = Some(error);
+                    break;
+                }
             }
         }
-        Posted::All(posted)
+        if let Some(first) = posted.first().filter(|_| several)
+            && let Err(error) = self.discord.edit(id, *first, None, &[]).await
+        {
+            warn!(%error, "a reply could not be marked as finished");
+        }
+        refused.map_or(Posted::All(posted), Posted::Part)
     }
 
     /// The answer becomes part of the history, in the place of one that it replaces, unless that was reset meanwhile.

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Attempts that are told apart by their nonces, chosen by chance: after a kill nobody knows the last one's.
-const ATTEMPTS: u16 = 1_000;
+pub(super) const ATTEMPTS: u16 = 1_000;
 
 /// The reply of one turn, as it is seen.
 pub(super) struct LiveReply<'a> {

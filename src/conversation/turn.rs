@@ -1,12 +1,12 @@
 //! A turn: what waits in a channel is asked, and answered or told why not.
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use serenity::model::id::{ChannelId, MessageId};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -26,6 +26,9 @@ use crate::{
     telemetry::Outcome,
     tess::{Answer, ChatMessage, Options, Request, TessError},
 };
+
+/// How long what is said now waits for what was missed before.
+const MISSED_WITHIN: Duration = Duration::from_secs(60);
 
 /// How asking ended.
 enum Asked {
@@ -56,10 +59,23 @@ pub(super) async fn run(inner: Arc<Inner>, id: ChannelId) {
 impl Inner {
     /// Rebuilds the history before the batch is taken: what is heard meanwhile is seen by the agent, so it has to be in it.
     async fn get_ready(&self, id: ChannelId) {
-        let ready = self.given_up.run_until_cancelled(self.first_contact(id));
+        let ready = self.given_up.run_until_cancelled(async {
+            self.wait_for_missed(id).await;
+            self.first_contact(id).await;
+        });
         if AssertUnwindSafe(ready).catch_unwind().await.is_err() {
             self.metrics.panicked();
             error!(channel.id = %id, "getting ready for a channel panicked; this is a bug in the bot");
+        }
+    }
+
+    /// What was missed in the channel comes before what is said now, unless Discord does not tell it in time.
+    async fn wait_for_missed(&self, id: ChannelId) {
+        let held = self.held.get(&id).map(|over| over.clone());
+        if let Some(over) = held
+            && timeout(MISSED_WITHIN, over.cancelled()).await.is_err()
+        {
+            warn!(channel.id = %id, "what was missed is still not known; what is said now is answered first");
         }
     }
 

@@ -106,13 +106,15 @@ fn limited(headers: &HeaderMap, body: &[u8]) -> Answer {
         #[serde(default)]
         global: bool,
     }
-    // Cloudflare's own 429 has an HTML body and the header alone.
-    let body: Body = serde_json::from_slice(body).unwrap_or_default();
+    // Cloudflare's own 429 has an HTML body and the one header alone: it is the whole address that is limited.
+    let told_by_discord = serde_json::from_slice::<Body>(body);
+    let is_cloudflare = told_by_discord.is_err() && !headers.contains_key("x-ratelimit-scope");
+    let body = told_by_discord.unwrap_or_default();
     let told = [number(headers, "retry-after"), body.retry_after].into_iter().flatten();
     let pauses = told.filter_map(|secs| Duration::try_from_secs_f64(secs).ok());
     let pause = pauses.max().unwrap_or(UNTOLD_PAUSE);
     let scope = headers.get("x-ratelimit-scope").and_then(|scope| scope.to_str().ok()).unwrap_or_default();
-    let global = body.global || scope == "global" || headers.contains_key("x-ratelimit-global");
+    let global = is_cloudflare || body.global || scope == "global" || headers.contains_key("x-ratelimit-global");
     Answer::Limited {
         scope: if global { Scope::Global } else { Scope::Route },
         retry_after: pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE),
@@ -153,8 +155,8 @@ mod tests {
 
     #[test]
     fn a_429_that_tells_nothing_still_pauses() {
-        assert_eq!(pause_of(&limited(&HeaderMap::new(), b"<html>")), (Scope::Route, 5.0));
-        assert_eq!(pause_of(&limited(&headers(&[("retry-after", "soon")]), b"")), (Scope::Route, 5.0));
+        assert_eq!(pause_of(&limited(&HeaderMap::new(), b"{}")), (Scope::Route, 5.0));
+        assert_eq!(pause_of(&limited(&headers(&[("retry-after", "soon")]), b"{}")), (Scope::Route, 5.0));
         assert_eq!(pause_of(&limited(&HeaderMap::new(), br#"{"retry_after": 0}"#)), (Scope::Route, 0.1));
     }
 
@@ -168,8 +170,14 @@ mod tests {
     }
 
     #[test]
+    fn a_429_of_cloudflare_limits_the_whole_address() {
+        let answer = limited(&headers(&[("retry-after", "2")]), b"<html>error 1015</html>");
+        assert_eq!(pause_of(&answer), (Scope::Global, 2.0));
+    }
+
+    #[test]
     fn a_shared_limit_does_not_count_as_invalid() {
-        let answer = limited(&headers(&[("x-ratelimit-scope", "shared")]), b"");
+        let answer = limited(&headers(&[("x-ratelimit-scope", "shared")]), b"{}");
         assert!(matches!(answer, Answer::Limited { counts: false, .. }));
     }
 

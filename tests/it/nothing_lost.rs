@@ -1,8 +1,9 @@
 //! What the soak found: messages that were lost, or answered twice, when several things went wrong at once.
 
-use tess_discord::sim::discord::Route;
+use std::time::Duration;
 
 use serde_json::json;
+use tess_discord::sim::discord::{Limit, Route};
 
 use crate::support::{Chat, SOON};
 
@@ -95,5 +96,49 @@ async fn what_comes_while_a_history_is_rebuilt_is_answered_once() {
     chat.settled().await;
     chat.expect_asked(&["user: alice: first\nbob: second"]).await;
     assert_eq!((chat.tess.charged(), chat.metrics.taken()), (1, 2));
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_reply_that_a_kill_cut_between_two_parts_is_given_whole_by_the_next_start() {
+    let setup = Chat::setup();
+    let mut options = setup.discord.clone();
+    // The second part has to wait, so that there is a time between the two.
+    options.message_limit = Limit { requests: 1, per: Duration::from_millis(1500) };
+    let mut chat = setup.discord(options).start().await;
+    let long = format!("{}\n\n{}", "one ".repeat(400).trim_end(), "two ".repeat(400).trim_end());
+    chat.tess.answers([long.as_str(), long.as_str(), "Short."]);
+    let asked = chat.say("alice", "at length");
+    assert!(chat.next().await.content.starts_with("one"));
+    chat.kill_bot();
+    chat.discord.bot_restarted();
+    chat.start_bot().await;
+    let first = chat.next().await;
+    assert!(first.content.starts_with("one") && first.reply_to == Some(asked));
+    assert!(chat.next().await.content.starts_with("two"));
+    chat.settled().await;
+    let left = chat.discord.messages(chat.channel);
+    assert_eq!(left.len(), 3, "{}", chat.discord.transcript(chat.channel));
+    assert_eq!(left[1].components, serde_json::json!([]), "it is finished");
+    chat.say("alice", "thanks");
+    chat.expect_reply("Short.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_said_now_waits_for_what_was_missed_before() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["Hi.", "Both at once."]);
+    chat.say("alice", "hi");
+    chat.expect_reply("Hi.").await;
+    chat.settled().await;
+    chat.stop_bot().await.unwrap();
+    chat.say("alice", "missed");
+    chat.discord.delay(Route::GetMessages, Duration::from_millis(400));
+    chat.start_bot().await;
+    chat.say("bob", "said now");
+    chat.expect_reply("Both at once.").await;
+    chat.expect_asked(&["user: alice: hi"]).await;
+    chat.expect_asked(&["user: alice: hi", "assistant: Hi.", "user: alice: missed\nbob: said now"]).await;
     chat.finish().await;
 }
