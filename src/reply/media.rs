@@ -7,7 +7,7 @@ use crate::tess::GeneratedFile;
 /// what it is. Only `https` addresses are shown. Code stays as it is.
 #[must_use]
 pub fn shown(output: &str, files: &[GeneratedFile]) -> String {
-    let mut shown = String::with_capacity(output.len());
+    let mut lines = Vec::new();
     let mut open: Option<Fence<'_>> = None;
     for line in output.lines() {
         match &open {
@@ -16,36 +16,25 @@ pub fn shown(output: &str, files: &[GeneratedFile]) -> String {
             None => open = Fence::opening(line),
         }
         if open.is_none() && line.contains("![") {
-            push_with_pictures(&mut shown, line);
+            push_with_pictures(&mut lines, line);
         } else {
-            push_line(&mut shown, line);
+            lines.push(line);
         }
     }
-    let files = files.iter().filter(|file| file.url.starts_with("https://") && !output.contains(&file.url));
-    files.for_each(|file| push_line(&mut shown, &file.url));
-    shown
-}
-
-fn push_line(text: &mut String, line: &str) {
-    if !text.is_empty() {
-        text.push('\n');
-    }
-    text.push_str(line);
+    let made = files.iter().map(|file| file.url.as_str());
+    lines.extend(made.filter(|url| url.starts_with("https://") && !output.contains(url)));
+    lines.join("\n")
 }
 
 /// A line in pieces: what stands before a picture, its address, what stands behind it.
-fn push_with_pictures(text: &mut String, line: &str) {
+fn push_with_pictures<'a>(lines: &mut Vec<&'a str>, line: &'a str) {
     let mut rest = line;
     while let Some((before, url, behind)) = picture(rest) {
-        if !before.trim().is_empty() {
-            push_line(text, before.trim_end());
-        }
-        push_line(text, url);
+        lines.extend(Some(before.trim_end()).filter(|before| !before.is_empty()));
+        lines.push(url);
         rest = behind.trim_start();
     }
-    if !rest.trim().is_empty() {
-        push_line(text, rest);
-    }
+    lines.extend(Some(rest).filter(|rest| !rest.is_empty()));
 }
 
 /// The first picture of a line that has an address to be shown: what is before it, the address, what is behind it. One that is within

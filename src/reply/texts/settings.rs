@@ -5,13 +5,13 @@ use std::fmt::Write;
 use super::{DONE_MARK, ERROR_MARK, INFO_MARK, escaped};
 
 /// Settings that are listed; with names and values cut as they are, they fit in one message.
-const MOST_LINES: usize = 20;
+const MOST_LINES: usize = 15;
 
 /// Characters of a setting's name and of its value that are shown.
 const SHOWN_CHARS: usize = 30;
 
 /// Characters of the sentence about a change.
-const CHANGE_CHARS: usize = 400;
+const CHANGE_CHARS: usize = 250;
 
 /// A setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,7 +176,7 @@ mod tests {
         let setting = Setting { name: &long, holds: Holds::Agents(Some(long.clone())) };
         let text = overview(&"*".repeat(500), &vec![setting; 30], false);
         let both = text.chars().count() + refused(&long.repeat(9)).chars().count() + 1;
-        assert!(both <= MESSAGE_CHARS + 400, "{both}");
-        assert!(text.contains("and 10 more"));
+        assert!(both <= MESSAGE_CHARS, "{both}");
+        assert!(text.contains("and 15 more"));
     }
 }
