@@ -55,11 +55,11 @@ impl Discord {
         fetched.await.unwrap_or(Err(FetchError::Unavailable))
     }
 
-    /// Whether Discord serves files there. A simulated Discord, on this machine, serves them itself.
+    /// Whether Discord serves files there. A simulated Discord, on this machine, serves them itself and alone.
     fn is_of_discord(&self, url: &Url) -> bool {
         let is_at_cdn = url.scheme() == "https" && url.port().is_none() && url.host_str().is_some_and(is_cdn);
         let base = Url::parse(&self.inner.base).ok().filter(|base| base.host_str().is_some_and(is_loopback));
-        is_at_cdn || base.is_some_and(|base| base.origin() == url.origin())
+        base.map_or(is_at_cdn, |base| base.origin() == url.origin())
     }
 
     async fn try_fetch(&self, url: Url, most: usize) -> Result<Vec<u8>, FetchError> {
@@ -139,6 +139,7 @@ mod tests {
         assert!(is_fetched(local, "http://127.0.0.1:4000/attachments/1/2/a.txt"));
         assert!(!is_fetched(local, "http://127.0.0.1:4001/attachments/1/2/a.txt"));
         assert!(!is_fetched(local, "http://localhost:4000/attachments/1/2/a.txt"));
+        assert!(!is_fetched(local, "https://cdn.discordapp.com/attachments/1/2/a.txt"));
         assert!(is_fetched("http://[::1]:4000", "http://[::1]:4000/a"));
     }
 }
