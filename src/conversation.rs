@@ -229,9 +229,13 @@ impl Conversations {
     /// they are too long together: [`crate::state::OPTIONS_LONGEST`].
     #[must_use]
     pub fn set_options(&self, channel: ChannelId, options: &Options) -> bool {
+        let inner = &self.inner;
+        if !inner.has_its_choice(channel) {
+            inner.set_agent(channel, inner.agent);
+        }
         // Texts, numbers and booleans are always JSON.
         let json = serde_json::to_string(options).unwrap_or_default();
-        self.inner.state.set_options(channel, Some(&json).filter(|_| !options.is_empty()).map(String::as_str))
+        inner.state.set_options(channel, Some(&json).filter(|_| !options.is_empty()).map(String::as_str))
     }
 
     /// Takes no more messages, and gives running turns up to `grace` to end. What is not answered then is left for the
@@ -266,6 +270,11 @@ impl Inner {
         // One that was chosen before `TESS_AGENTS` left it out no longer counts.
         let chosen = self.state.agent(channel).filter(|agent| self.allowed_agents.contains(*agent));
         chosen.unwrap_or(self.agent)
+    }
+
+    /// Whether the agent that answers in a channel is the one it chose, or it chose none.
+    fn has_its_choice(&self, channel: ChannelId) -> bool {
+        self.state.agent(channel).is_none_or(|chosen| chosen == self.agent(channel))
     }
 
     fn set_agent(&self, channel: ChannelId, agent: AgentId) -> bool {

@@ -195,11 +195,13 @@ impl History {
         found
     }
 
-    /// Whether the content of a file stands behind a message.
+    /// The contents of files that stand behind a message; empty when there are none.
     #[must_use]
-    pub fn has_attached(&self, id: MessageId) -> bool {
-        let entry = self.position(id).and_then(|at| self.entries.get(at));
-        matches!(entry, Some(Entry::Person { attached, .. }) if !attached.is_empty())
+    pub fn attached(&self, id: MessageId) -> &str {
+        match self.position(id).and_then(|at| self.entries.get(at)) {
+            Some(Entry::Person { attached, .. }) => attached,
+            Some(Entry::Answer { .. }) | None => "",
+        }
     }
 
     /// Unicode code points that the agent reads of these messages.
@@ -411,12 +413,12 @@ mod tests {
     #[test]
     fn the_content_of_a_file_is_read_behind_its_message_and_survives_an_edit() {
         let mut history = history([said(10, "see"), answered(&[20], 10, "re")]);
-        assert!(!history.has_attached(id(10)));
+        assert_eq!(history.attached(id(10)), "");
         assert!(history.attach(id(10), "one") && history.attach(id(10), "two"));
         assert!(!history.attach(id(20), "an answer has none") && !history.attach(id(99), "unknown"));
         assert!(history.edit(id(10), "look"));
         assert_eq!(chat(&history, true)[0].1, "ann: look\none\ntwo");
-        assert!(history.has_attached(id(10)) && !history.has_attached(id(20)));
+        assert_eq!((history.attached(id(10)), history.attached(id(20))), ("\none\ntwo", ""));
         assert_eq!(history.chars_of(&ids(&[10, 99])), "ann: look\none\ntwo\n".len());
         assert!(history.remove(id(10)) && history.remove(id(20)));
         assert_eq!(history.chars(), 0);

@@ -556,6 +556,30 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_that_is_repeated_has_its_files_again() {
+        let mut channel = channel();
+        hear(&mut channel, 1);
+        hear(&mut channel, 2);
+        channel.bring(vec![file(1, 1), file(2, 2)]);
+        let batch = channel.next_batch().unwrap();
+        channel.remember_turn(&batch);
+        assert!(channel.next_batch().is_none());
+        assert_eq!(channel.retry(None, ALICE, id(7)), Repeating::Begun);
+        assert_eq!(channel.next_batch().unwrap().keep(|_| true).unwrap().files.len(), 2);
+    }
+
+    #[test]
+    fn the_files_of_a_message_that_is_refused_do_not_reach_the_agent() {
+        let mut channel = channel();
+        hear(&mut channel, 1);
+        hear(&mut channel, 2);
+        channel.bring(vec![file(1, 1), file(2, 2)]);
+        let kept = channel.next_batch().unwrap().keep(|waiting| waiting.message == id(1)).unwrap();
+        let messages: Vec<_> = kept.files.iter().map(|attached| attached.message).collect();
+        assert_eq!(messages, [id(1)]);
+    }
+
+    #[test]
     fn the_files_of_a_message_that_is_gone_go_with_it() {
         let mut channel = channel();
         hear(&mut channel, 1);

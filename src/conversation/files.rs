@@ -138,7 +138,7 @@ impl Inner {
     async fn bring(&self, id: ChannelId, batch: &Batch, attached: &Attached, to: &mut Brought) -> Result<(), Why> {
         let Some(channel) = self.channels.get(&id).map(|channel| Known {
             is_gone: !channel.history.contains(attached.message),
-            has_content: attached.source != attached.message && channel.history.has_attached(attached.source),
+            has_content: attached.source != attached.message && !channel.history.attached(attached.source).is_empty(),
         }) else {
             return Ok(());
         };
@@ -172,7 +172,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Puts a text behind its message, if it leaves the conversation within its bound.
+    /// Puts a text behind its message, if it leaves the conversation within its bound. A turn that is repeated finds it there.
     fn put_behind(
         &self,
         id: ChannelId,
@@ -184,6 +184,9 @@ impl Inner {
         let text = listen::files::text(bytes).ok_or(Why::NotText)?;
         let block = listen::files::block(&attached.file.filename, language, text);
         let put = self.change(id, |channel| {
+            if channel.history.attached(attached.message).contains(&block) {
+                return true;
+            }
             // One more for the line break before it.
             let chars = channel.history.chars_of(&batch.messages) + block.chars().count() + 1;
             let fits = chars <= self.limits.chars;

@@ -73,9 +73,9 @@ impl Inner {
         })
     }
 
-    /// The channel's own answers to its agent's questions.
+    /// The channel's own answers to its agent's questions. Those to an agent that no longer counts are not for the one in its place.
     pub(super) fn options(&self, id: ChannelId) -> Options {
-        let json = self.state.options(id);
+        let json = self.state.options(id).filter(|_| self.has_its_choice(id));
         // It was written from such a value.
         json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
     }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
-    config::{AgentId, ReplyMode},
+    config::ReplyMode,
     conversation::{
         Inner,
         channel::{Batch, Channel},
@@ -216,13 +216,7 @@ impl Inner {
         }
     }
 
-    async fn ask(
-        &self,
-        id: ChannelId,
-        batch: &Batch,
-        text: &watch::Sender<String>,
-        unread: &mut Vec<Unread>,
-    ) -> Asked {
+    async fn ask(&self, id: ChannelId, batch: &Batch, text: &watch::Sender<String>, unread: &mut Vec<Unread>) -> Asked {
         let prepared = match self.prepare(id, batch, unread).await {
             Ok(prepared) => prepared,
             Err(Nothing::Deleted) => return Asked::Cancelled("deleted"),
@@ -259,7 +253,13 @@ impl Inner {
         asked
     }
 
-    async fn ask_agent(&self, id: ChannelId, batch: &Batch, prepared: &Prepared, text: &watch::Sender<String>) -> Asked {
+    async fn ask_agent(
+        &self,
+        id: ChannelId,
+        batch: &Batch,
+        prepared: &Prepared,
+        text: &watch::Sender<String>,
+    ) -> Asked {
         let (agent, started, request) = (prepared.agent, Instant::now(), prepared.request());
         let result = match self.reply_mode {
             ReplyMode::Final => self.tess.execute(&request).await,

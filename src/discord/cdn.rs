@@ -104,7 +104,7 @@ mod tests {
     };
 
     fn is_fetched(api_url: &str, url: &str) -> bool {
-        let config = DiscordConfig { token: "a.b.c".into(), api_url: api_url.to_owned() };
+        let config = DiscordConfig { token: "a.b.c".into(), api_url: api_url.to_owned(), requests_per_second: 50 };
         let discord = Discord::new(reqwest::Client::new(), &config, &Pace::default(), Metrics::new()).unwrap();
         Url::parse(url).is_ok_and(|url| discord.is_of_discord(&url))
     }

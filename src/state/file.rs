@@ -337,7 +337,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db was written by a later version of tess-discord (format 99, this one knows 2): use that version, or move the file away to start without it");
+        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db was written by a later version of tess-discord (format 99, this one knows 3): use that version, or move the file away to start without it");
     }
 
     #[test]

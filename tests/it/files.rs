@@ -343,3 +343,37 @@ async fn an_answer_of_nothing_but_a_file_is_its_link() {
     assert!(chat.next().await.content.contains("answered with nothing"));
     chat.finish().await;
 }
+
+#[tokio::test]
+async fn a_turn_that_is_repeated_brings_its_files_again_and_its_texts_once() {
+    let chat = Chat::start().await;
+    chat.tess.fail_execution_next(json!("broken"));
+    let asked = chat.say_with_files("alice", "compare", &[("a.pdf", PDF), ("b.txt", b"the fish")]);
+    let error = chat.next().await;
+    chat.settled().await;
+    chat.execution().await;
+    chat.tess.answers(["Compared."]);
+    chat.discord.press(error.id, &format!("retry:{asked}"), "alice").callback().await;
+    chat.expect_reply("Compared.").await;
+    let execution = chat.execution().await;
+    let content = execution.messages[0]["content"].as_str().unwrap();
+    assert_eq!((file_ids(&execution.body), content.matches("the fish").count()), (1, 1), "{content}");
+    chat.expect_no_file_left().await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_live_answer_is_asked_with_files_and_shows_those_that_were_made() {
+    let chat = Chat::setup().set("REPLY_MODE", "live").start().await;
+    chat.tess.answers(["See ![a cat](https://files.example/cat.png)."]);
+    chat.say_with_files("alice", "draw", &[("a.pdf", PDF), ("b.exe", b"MZ")]);
+    let reply = chat.next().await;
+    let unread = chat.next().await;
+    assert!(unread.content.contains("b.exe"), "{}", unread.content);
+    chat.settled().await;
+    let shown = chat.discord.message(reply.id).unwrap().content;
+    assert!(shown.contains("https://files.example/cat.png") && !shown.contains("!["), "{shown}");
+    assert_eq!(file_ids(&chat.execution().await.body), 1);
+    chat.expect_no_file_left().await;
+    chat.finish().await;
+}

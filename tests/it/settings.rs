@@ -67,6 +67,11 @@ impl Chat {
     }
 }
 
+async fn choose_agent(chat: &Chat, id: u64) -> SimResponse {
+    let options = json!([{"type": 3, "name": "id", "value": id.to_string()}]);
+    chat.discord.slash(chat.channel, BOSS, "agent", &options).response().await
+}
+
 /// Values of the menu in a message.
 fn menu(shown: &SimResponse) -> Vec<String> {
     let options = shown.components[0]["components"][0]["options"].as_array().cloned().unwrap_or_default();
@@ -202,13 +207,9 @@ async fn another_agent_drops_them_and_says_so() {
     let chat = Chat::with_reviewer().await;
     let (settings, _) = Settings::open(&chat, BOSS).await;
     settings.set("model", &["=gpt-4o-mini"]).await;
-    let switch = |id: u64| {
-        let options = json!([{"type": 3, "name": "id", "value": id.to_string()}]);
-        chat.discord.slash(chat.channel, BOSS, "agent", &options)
-    };
-    let same = switch(REVIEWER).response().await;
+    let same = choose_agent(&chat, REVIEWER).await;
     assert!(!same.content.contains("dropped"), "{}", same.content);
-    let other = switch(POET).response().await;
+    let other = choose_agent(&chat, POET).await;
     assert!(
         other.content.ends_with("The settings made here were for the one before, and are dropped."),
         "{}",
@@ -267,5 +268,39 @@ async fn in_a_direct_message_everyone_may_change_them() {
     chat.discord.say(direct, "alice", "hi");
     chat.discord.next_message(direct).await;
     assert_eq!(chat.execution().await.body["model"], "auto");
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_is_gone_takes_its_settings_with_it() {
+    let chat = Chat::start().await;
+    chat.discord.make_manager(BOSS);
+    choose_agent(&chat, REVIEWER).await;
+    let (settings, _) = Settings::open(&chat, BOSS).await;
+    settings.set("model", &["=gpt-4o-mini"]).await;
+    chat.tess.remove_agent(REVIEWER);
+    chat.say("alice", "hi");
+    let told = chat.next().await;
+    assert!(told.content.ends_with("are dropped."), "{}", told.content);
+    chat.next().await;
+    let body = chat.execution().await.body;
+    assert_eq!((&body["model"], &body["messages"][0]["content"]), (&Value::Null, &json!("alice: hi")));
+    chat.settled().await;
+    assert_eq!(chat.asked_with().await, json!({}));
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_is_left_out_later_leaves_its_settings_to_nobody() {
+    let mut chat = Chat::start().await;
+    chat.discord.make_manager(BOSS);
+    choose_agent(&chat, REVIEWER).await;
+    let (settings, _) = Settings::open(&chat, BOSS).await;
+    settings.set("model", &["=gpt-4o-mini"]).await;
+    chat.stop_bot().await.unwrap();
+    let allowed = Chat::setup().set("TESS_AGENTS", &POET.to_string()).prepare().await.config().tess.clone();
+    chat.reconfigure(|config| config.tess.allowed_agents = allowed.allowed_agents);
+    chat.start_bot().await;
+    assert_eq!(chat.asked_with().await, json!({}));
     chat.finish().await;
 }
