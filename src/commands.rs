@@ -9,7 +9,7 @@ use poise::{
     BoxFuture, CreateReply, FrameworkContext, FrameworkError, FrameworkOptions,
     serenity_prelude::{
         self as serenity, AutocompleteChoice, ComponentInteraction, CreateAutocompleteResponse, FullEvent, Interaction,
-        Permissions,
+        ModalInteraction, Permissions,
     },
 };
 use serde_json::Value;
@@ -29,6 +29,7 @@ use crate::{
 mod agents;
 mod context;
 mod list;
+mod settings;
 mod turns;
 mod usage;
 
@@ -69,7 +70,16 @@ impl Commands {
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
         let options = FrameworkOptions {
-            commands: vec![agent(), list::agents(), reset(), turns::stop(), turns::retry(), usage::usage(), help()],
+            commands: vec![
+                agent(),
+                list::agents(),
+                settings::settings(),
+                reset(),
+                turns::stop(),
+                turns::retry(),
+                usage::usage(),
+                help(),
+            ],
             on_error: |error| Box::pin(tell(error)) as BoxFuture<'_, ()>,
             allowed_mentions: Some(serenity::CreateAllowedMentions::new()),
             ..FrameworkOptions::default()
@@ -96,20 +106,35 @@ impl Commands {
     pub async fn run(&self, interaction: Interaction, me: UserId) {
         match interaction {
             Interaction::Component(press) => self.press(&press).await,
+            Interaction::Modal(modal) => self.submit(&modal).await,
             other => self.command(other, me).await,
         }
     }
 
     /// A button or a menu; its id begins with what it is for.
     async fn press(&self, press: &ComponentInteraction) {
-        let (http, conversations) = (&self.context.serenity.http, &self.data.conversations);
+        let (http, conversations) = (self.http(), &self.data.conversations);
         let (what, about) = press.data.custom_id.split_once(':').unwrap_or((&press.data.custom_id, ""));
         match what {
             list::BUTTON => list::turn_to(about, press, &self.data, http).await,
+            settings::PREFIX => settings::press(&self.data, http, press, about).await,
             "stop" => turns::press_stop(http, conversations, press, about).await,
             "retry" => turns::press_retry(http, conversations, press, about).await,
             _ => warn!(what, "a button of another version was pressed"),
         }
+    }
+
+    /// A form was sent; its id begins with what it is for, too.
+    async fn submit(&self, modal: &ModalInteraction) {
+        let (what, about) = modal.data.custom_id.split_once(':').unwrap_or((&modal.data.custom_id, ""));
+        match what {
+            settings::PREFIX => settings::submit(&self.data, self.http(), modal, about).await,
+            _ => warn!(what, "a form of another version was sent"),
+        }
+    }
+
+    fn http(&self) -> &serenity::Http {
+        &self.context.serenity.http
     }
 
     async fn command(&self, interaction: Interaction, me: UserId) {
@@ -171,13 +196,18 @@ async fn switch_agent(ctx: Context<'_>, id: &str) -> Result<(), Error> {
     match found {
         Ok(agent) if !agent.is_chat() => whisper(ctx, texts::agent_not_chat(&agent.title)).await,
         Ok(agent) => {
-            let missing = agent.missing(&Options::default());
+            let (conversations, channel) = (&ctx.data().conversations, ctx.channel_id());
+            // Those of another agent do not stay.
+            let is_current = agent.id == conversations.agent(channel);
+            let options = if is_current { conversations.options(channel) } else { Options::default() };
+            let missing = agent.missing(&options);
             if !missing.is_empty() {
                 return whisper(ctx, texts::agents::needs_answers(&agent.title, &missing)).await;
             }
-            ctx.data().conversations.set_agent(ctx.channel_id(), agent.id);
+            let dropped = conversations.set_agent(channel, agent.id);
             info!(channel.id = %ctx.channel_id(), agent.id = %agent.id, "agent switched");
-            announce(ctx, texts::agent_switched(&agent.title, agent.id)).await
+            let dropped = if dropped { texts::settings::dropped() } else { "" };
+            announce(ctx, texts::agent_switched(&agent.title, agent.id) + dropped).await
         }
         Err(TessError::AgentNotFound { .. }) => whisper(ctx, texts::agent_unknown(&id.to_string())).await,
         Err(error) => {

@@ -207,12 +207,13 @@ impl TessConfig {
 impl ListenConfig {
     fn read(read: &mut Reader) -> Self {
         let respond_to = read.parse("RESPOND_TO", RespondTo::parse).unwrap_or_default();
+        let files = read.parse("TESS_FILES", reader::on_or_off).unwrap_or_default();
         let channels = read.parse("DISCORD_CHANNEL_IDS", |list| {
             let ids = reader::listed(list).map(|part| reader::id(part).map(ChannelId::new));
             let ids = ids.collect::<Result<HashSet<_>, _>>();
             ids.map_err(|_| "has something in it that is not a channel's id")
         });
-        Self { respond_to, channels: channels.unwrap_or_default() }
+        Self { respond_to, channels: channels.unwrap_or_default(), files }
     }
 }
 
@@ -318,6 +319,8 @@ pub struct ListenConfig {
     pub respond_to: RespondTo,
     /// `DISCORD_CHANNEL_IDS`; empty means every channel the bot can read. A thread counts as its parent.
     pub channels: HashSet<ChannelId>,
+    /// `TESS_FILES`: whether files reach the agent, so that a message with nothing but a file is answered.
+    pub files: bool,
 }
 
 /// `RESPOND_TO`: which user messages are answered.
@@ -449,6 +452,7 @@ mod tests {
         assert_eq!(config.tess.request_interval, Duration::from_secs(1));
         assert_eq!(config.tess.timeout, Duration::from_secs(300));
         assert_eq!(config.listen.respond_to, RespondTo::All);
+        assert!(config.listen.files);
         assert_eq!((config.history.messages, config.history.chars), (40, 24_000));
         assert_eq!(config.history.total_bytes, 256_000_000);
         assert_eq!(config.state_path, PathBuf::from("data/tess-discord.db"));

@@ -16,7 +16,10 @@ use std::{
 
 use dashmap::DashMap;
 use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
@@ -35,7 +38,7 @@ use crate::{
     listen::{self, Decision, Place},
     state::State,
     telemetry::{Metrics, Outcome},
-    tess::Tess,
+    tess::{Options, Tess},
 };
 
 mod budget;
@@ -44,8 +47,10 @@ mod channel;
 pub mod control;
 mod credits;
 mod deliver;
+mod files;
 mod live;
 mod rebuild;
+mod request;
 mod turn;
 
 /// What is freed when all histories together are over their bound, in per cent of it: enough that it is not done for each message.
@@ -84,6 +89,8 @@ struct Inner {
     reply_mode: ReplyMode,
     catch_up: Duration,
     pace: Pace,
+    /// Places for files on their way from Discord to Tess.
+    file_places: Arc<Semaphore>,
     /// Channels that are still to be looked at for missed messages.
     to_look_at: AtomicUsize,
     /// Those of them whose turns wait for it, so that what was missed is not answered after what is said now.
@@ -121,6 +128,7 @@ impl Conversations {
             reply_mode: config.reply_mode,
             catch_up: config.catch_up,
             pace: config.pace.clone(),
+            file_places: Arc::new(Semaphore::new(files::AT_ONCE)),
             to_look_at: AtomicUsize::new(0),
             held: DashMap::new(),
             turns: TaskTracker::new(),
@@ -208,10 +216,29 @@ impl Conversations {
         self.inner.agent(channel)
     }
 
-    /// Lets another agent answer in a channel, from the next turn on.
-    pub fn set_agent(&self, channel: ChannelId, agent: AgentId) {
-        let chosen = (agent != self.inner.agent).then_some(agent);
-        self.inner.state.set_agent(channel, chosen);
+    /// Lets another agent answer in a channel, from the next turn on. Whether the channel had [`Conversations::options`]: those were
+    /// for the agent before, and are dropped.
+    pub fn set_agent(&self, channel: ChannelId, agent: AgentId) -> bool {
+        self.inner.set_agent(channel, agent)
+    }
+
+    /// The channel's own answers to its agent's questions.
+    #[must_use]
+    pub fn options(&self, channel: ChannelId) -> Options {
+        self.inner.options(channel)
+    }
+
+    /// Keeps the channel's answers to its agent's questions, for its next turn and all later ones. `false`, and nothing changed, when
+    /// they are too long together: [`crate::state::OPTIONS_LONGEST`].
+    #[must_use]
+    pub fn set_options(&self, channel: ChannelId, options: &Options) -> bool {
+        let inner = &self.inner;
+        if !inner.has_its_choice(channel) {
+            inner.set_agent(channel, inner.agent);
+        }
+        // Texts, numbers and booleans are always JSON.
+        let json = serde_json::to_string(options).unwrap_or_default();
+        inner.state.set_options(channel, Some(&json).filter(|_| !options.is_empty()).map(String::as_str))
     }
 
     /// Takes no more messages, and gives running turns up to `grace` to end. What is not answered then is left for the
@@ -248,6 +275,22 @@ impl Inner {
         chosen.unwrap_or(self.agent)
     }
 
+    /// Whether the agent that answers in a channel is the one it chose, or it chose none.
+    fn has_its_choice(&self, channel: ChannelId) -> bool {
+        self.state.agent(channel).is_none_or(|chosen| chosen == self.agent(channel))
+    }
+
+    fn set_agent(&self, channel: ChannelId, agent: AgentId) -> bool {
+        let is_another = agent != self.state.agent(channel).unwrap_or(self.agent);
+        let chosen = (agent != self.agent).then_some(agent);
+        self.state.set_agent(channel, chosen);
+        let had_options = is_another && self.state.options(channel).is_some();
+        if had_options {
+            self.state.set_options(channel, None);
+        }
+        had_options
+    }
+
     /// `guild`: the one it was posted in, which a message from REST does not tell.
     fn hear(self: &Arc<Self>, message: &Message, guild: Option<GuildId>) {
         if self.stopping.is_cancelled() {
@@ -274,6 +317,9 @@ impl Inner {
             let entry = Entry::person(message.id, message.author_name(), &words);
             let waiting = Waiting { message: message.id, user: message.author.id };
             let heard = channel.hear(waiting, entry, decision == Decision::Answer);
+            if self.listen.files && matches!(heard, Heard::Waits { .. }) {
+                channel.bring(files::attached(message, self.me()));
+            }
             channel.history.trim(&self.limits);
             heard
         });

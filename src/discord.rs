@@ -34,10 +34,14 @@ use crate::{
 mod account;
 mod answer;
 pub mod button;
+mod cdn;
 pub mod model;
 mod rate_limit;
 
-pub use self::account::{ChannelInfo, GuildInfo, Me, RoleInfo};
+pub use self::{
+    account::{ChannelInfo, GuildInfo, Me, RoleInfo},
+    cdn::FetchError,
+};
 
 /// Who the bot says it is; Discord demands this form.
 /// <https://discord.com/developers/docs/reference#user-agent>

@@ -12,7 +12,7 @@ use crate::{
     tess::{ChatMessage, Role},
 };
 
-/// Free places kept at the end of the list. Doubling, as collections do, would cost up to 48 bytes a message.
+/// Free places kept at the end of the list. Doubling, as collections do, would cost up to 56 bytes a message.
 const SPARE_PLACES: usize = 4;
 
 /// One message of a channel, as the agent reads it.
@@ -26,6 +26,8 @@ pub enum Entry {
         name: Box<str>,
         /// What was written.
         text: Box<str>,
+        /// What is in the files that came with it, as far as the agent reads that here; most often nothing.
+        attached: Box<str>,
     },
     /// What the agent answered, in one or more messages.
     Answer {
@@ -46,7 +48,7 @@ impl Entry {
     /// A person's message.
     #[must_use]
     pub fn person(id: MessageId, name: &str, text: &str) -> Self {
-        Self::Person { id, name: name.into(), text: text.into() }
+        Self::Person { id, name: name.into(), text: text.into(), attached: Box::default() }
     }
 
     /// The agent's answer to everything up to the message `answers`, posted as `parts`.
@@ -87,9 +89,10 @@ impl Entry {
     fn weight(&self) -> Weight {
         match self {
             // Two more for the ": " behind the name, one for the line break before the next message.
-            Self::Person { name, text, .. } => {
-                Weight { chars: name.chars().count() + text.chars().count() + 3, heap_bytes: name.len() + text.len() }
-            }
+            Self::Person { name, text, attached, .. } => Weight {
+                chars: [name, text, attached].iter().map(|part| part.chars().count()).sum::<usize>() + 3,
+                heap_bytes: name.len() + text.len() + attached.len(),
+            },
             Self::Answer { parts, text, .. } => {
                 Weight { chars: text.chars().count() + 1, heap_bytes: size_of_val(&**parts) + text.len() }
             }
@@ -103,6 +106,9 @@ impl Entry {
             content.push_str(": ");
         }
         content.push_str(self.text());
+        if let Self::Person { attached, .. } = self {
+            content.push_str(attached);
+        }
     }
 }
 
@@ -171,6 +177,38 @@ impl History {
         };
         self.weight.gain(entry.weight());
         edited
+    }
+
+    /// Puts the content of a file behind a person's message, where an edit leaves it. `false` when there is no such
+    /// message.
+    pub fn attach(&mut self, id: MessageId, content: &str) -> bool {
+        let Some(entry) = self.position(id).and_then(|at| self.entries.get_mut(at)) else { return false };
+        self.weight.lose(entry.weight());
+        let found = match entry {
+            Entry::Person { attached, .. } => {
+                *attached = format!("{attached}\n{content}").into();
+                true
+            }
+            Entry::Answer { .. } => false,
+        };
+        self.weight.gain(entry.weight());
+        found
+    }
+
+    /// The contents of files that stand behind a message; empty when there are none.
+    #[must_use]
+    pub fn attached(&self, id: MessageId) -> &str {
+        match self.position(id).and_then(|at| self.entries.get(at)) {
+            Some(Entry::Person { attached, .. }) => attached,
+            Some(Entry::Answer { .. }) | None => "",
+        }
+    }
+
+    /// Unicode code points that the agent reads of these messages.
+    #[must_use]
+    pub fn chars_of(&self, messages: &[MessageId]) -> usize {
+        let entries = messages.iter().filter_map(|id| self.entries.get(self.position(*id)?));
+        entries.map(|entry| entry.weight().chars).sum()
     }
 
     /// Takes a message out; any part of an answer takes the whole answer. `false` when there is no such message.
@@ -370,6 +408,20 @@ mod tests {
         assert!(!history.edit(id(20), "someone else's"));
         assert!(!history.edit(id(99), "unknown"));
         assert_eq!(texts(&history), ["A", "re a"]);
+    }
+
+    #[test]
+    fn the_content_of_a_file_is_read_behind_its_message_and_survives_an_edit() {
+        let mut history = history([said(10, "see"), answered(&[20], 10, "re")]);
+        assert_eq!(history.attached(id(10)), "");
+        assert!(history.attach(id(10), "one") && history.attach(id(10), "two"));
+        assert!(!history.attach(id(20), "an answer has none") && !history.attach(id(99), "unknown"));
+        assert!(history.edit(id(10), "look"));
+        assert_eq!(chat(&history, true)[0].1, "ann: look\none\ntwo");
+        assert_eq!((history.attached(id(10)), history.attached(id(20))), ("\none\ntwo", ""));
+        assert_eq!(history.chars_of(&ids(&[10, 99])), "ann: look\none\ntwo\n".len());
+        assert!(history.remove(id(10)) && history.remove(id(20)));
+        assert_eq!(history.chars(), 0);
     }
 
     #[test]

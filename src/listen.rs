@@ -7,7 +7,10 @@ use serenity::model::id::{ChannelId, UserId};
 use crate::{
     config::{ListenConfig, RespondTo},
     discord::model::Message,
+    listen::files::Way,
 };
+
+pub mod files;
 
 /// Characters of a quoted message that are shown to the agent.
 const QUOTE_CHARS: usize = 300;
@@ -47,12 +50,18 @@ pub fn decide(message: &Message, me: UserId, listen: &ListenConfig, place: Place
     if !ours || message.author.id == me || !message.is_from_a_person() {
         return Decision::Ignore;
     }
-    let has_text = !message.content.trim().is_empty() || message.forwarded_texts().next().is_some();
+    let has_file = listen.files && message.attachments().any(|file| Way::of(file).is_some());
     let asked = match listen.respond_to {
         RespondTo::All => true,
         RespondTo::Mentions => direct || mentions(message, me) || replies_to(message, me),
     };
-    if has_text && asked { Decision::Answer } else { Decision::Note }
+    if (has_text(message) || has_file) && asked { Decision::Answer } else { Decision::Note }
+}
+
+/// Whether something was written in a message, and not only a file put into it.
+#[must_use]
+pub fn has_text(message: &Message) -> bool {
+    !message.content.trim().is_empty() || message.forwarded_texts().next().is_some()
 }
 
 fn mentions(message: &Message, user: UserId) -> bool {
@@ -207,7 +216,7 @@ mod tests {
     }
 
     fn listen(respond_to: RespondTo) -> ListenConfig {
-        ListenConfig { respond_to, channels: HashSet::new() }
+        ListenConfig { respond_to, ..ListenConfig::default() }
     }
 
     fn decided(message: &Message, respond_to: RespondTo) -> Decision {
@@ -223,10 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_alone_is_noted_and_not_answered() {
-        let file = json!({"content": "", "attachments": [{"filename": "a.png"}]});
-        assert_eq!(decided(&message(&file), RespondTo::All), Decision::Note);
-        assert_eq!(decided(&message(&file), RespondTo::Mentions), Decision::Note);
+    fn a_file_alone_is_answered_only_if_it_can_reach_the_agent() {
+        let file = |name: &str| message(&json!({"content": "", "attachments": [{ "filename": name }]}));
+        assert_eq!(decided(&file("a.png"), RespondTo::All), Decision::Note, "switched off");
+        assert_eq!(decided(&file("a.png"), RespondTo::Mentions), Decision::Note);
+        let listen = ListenConfig { files: true, ..ListenConfig::default() };
+        let decided = |name: &str| decide(&file(name), ME, &listen, Place { direct: false, parent: None });
+        assert_eq!(decided("a.png"), Decision::Answer);
+        assert_eq!(decided("a.exe"), Decision::Note);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod blocks;
 pub mod live;
+pub mod media;
 mod pieces;
 pub mod texts;
 pub mod usage;

@@ -40,6 +40,9 @@ pub use self::{
 /// Longest text that [`State::set_commands_hash`] keeps, in bytes.
 pub const COMMANDS_HASH_LONGEST: usize = 128;
 
+/// Longest JSON text that [`State::set_options`] keeps, in bytes.
+pub const OPTIONS_LONGEST: usize = 8_192;
+
 /// How long [`State::close`] waits for the disk.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -51,7 +54,7 @@ struct Handle(Arc<Shared>);
 
 impl State {
     /// Reads the file at `path`, made with its folder on first use, and starts the thread that writes to it at most
-    /// `flush_every` after a change; chosen agents and reset marks at once. The file stays locked for this process.
+    /// `flush_every` after a change; chosen agents and options and reset marks at once. The file stays locked for this process.
     ///
     /// Blocks on the disk: for the start of the program.
     ///
@@ -73,6 +76,22 @@ impl State {
     /// Chooses an agent for the channel; `None` goes back to the default.
     pub fn set_agent(&self, channel: ChannelId, agent: Option<AgentId>) {
         self.shared().change(|facts| facts.set_agent(channel, agent));
+    }
+
+    /// The channel's own answers to its agent's questions, as JSON.
+    #[must_use]
+    pub fn options(&self, channel: ChannelId) -> Option<Arc<str>> {
+        self.shared().read(|facts| facts.row(channel).options)
+    }
+
+    /// Keeps the channel's answers to its agent's questions; `None` keeps none. `false`, and nothing changed, when they are longer than
+    /// [`OPTIONS_LONGEST`].
+    pub fn set_options(&self, channel: ChannelId, options: Option<&str>) -> bool {
+        let fits = options.is_none_or(|options| options.len() <= OPTIONS_LONGEST);
+        if fits {
+            self.shared().change(|facts| facts.set_options(channel, options));
+        }
+        fits
     }
 
     /// The message up to which the channel's history was reset.
@@ -242,6 +261,8 @@ mod tests {
         let (_folder, path) = folder();
         let state = open(&path, NEVER);
         state.set_agent(CHANNEL, Some(AgentId(7)));
+        assert!(state.set_options(CHANNEL, Some(r#"{"model":"auto"}"#)));
+        assert!(!state.set_options(CHANNEL, Some(&"x".repeat(OPTIONS_LONGEST + 1))));
         state.set_reset_mark(CHANNEL, MessageId::new(1));
         state.set_handled(CHANNEL, MessageId::new(2));
         state.set_commands_hash("abc");
@@ -252,6 +273,7 @@ mod tests {
         let state = open(&path, NEVER);
         assert_eq!(state.spent(today..=today, |by| Some(by.user)), [(user, Credits::from_micro(5))].into());
         assert_eq!(state.agent(CHANNEL), Some(AgentId(7)));
+        assert_eq!(state.options(CHANNEL).as_deref(), Some(r#"{"model":"auto"}"#));
         assert_eq!(state.reset_mark(CHANNEL), Some(MessageId::new(1)));
         assert_eq!(state.handled(CHANNEL), Some(MessageId::new(2)));
         assert_eq!(state.commands_hash().as_deref(), Some("abc"));

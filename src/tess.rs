@@ -226,6 +226,11 @@ impl Tess {
         self.inner.delete_file(file).await
     }
 
+    /// What `TESS_MODEL`, `TESS_TEMPERATURE` or `TESS_TOOLS` says to the question `name`.
+    pub fn default_of(&self, name: &str) -> Option<&str> {
+        options::defaults(&self.inner.config).find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
     /// `TESS_MODEL`, `TESS_TEMPERATURE` and `TESS_TOOLS`, as far as `agent` would refuse them.
     pub fn check_defaults(&self, agent: &Agent) -> Vec<BadDefault> {
         options::bad_defaults(&self.inner.config, agent)

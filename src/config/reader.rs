@@ -134,6 +134,15 @@ pub(super) fn id(text: &str) -> Result<u64, &'static str> {
     digits(text).filter(|id| *id > 0).ok_or("is not a number")
 }
 
+/// A switch.
+pub(super) fn on_or_off(text: &str) -> Result<bool, &'static str> {
+    match text.to_lowercase().as_str() {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(NOT_VALID),
+    }
+}
+
 /// The agent's id. Tess answers 404 to the slug that its pages show too.
 pub(super) fn agent_id(text: &str) -> Result<u64, &'static str> {
     let slug = text.contains(|c: char| c.is_ascii_alphabetic()) && !text.contains("://");

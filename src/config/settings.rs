@@ -83,7 +83,7 @@ const fn seconds(min: u64, max: u64) -> Limits {
 const CREDITS: Limits = Limits::Words("a number of credits from 0.0001 to 1000000000");
 
 /// Every variable the bot reads, in the order of `.env.example`.
-pub static SETTINGS: [Setting; 31] = [
+pub static SETTINGS: [Setting; 32] = [
     Setting {
         name: "DISCORD_TOKEN",
         default: Fallback::Required,
@@ -146,6 +146,13 @@ pub static SETTINGS: [Setting; 31] = [
         example: "no-tools",
         limits: Limits::Words("one of the agent's tools, at most 100 characters"),
         meaning: "The tool the agent may use. Unset, the agent's own.",
+    },
+    Setting {
+        name: "TESS_FILES",
+        default: Fallback::Value("on"),
+        example: "on",
+        limits: Limits::Words("on or off"),
+        meaning: "on: files in messages are read; other than text, that costs credits. off: the agent sees their names.",
     },
     Setting {
         name: "TESS_TIMEOUT",

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     conversation::control::{Person, Repeating, Stopping},
-    discord::model::Message,
+    discord::model::{Attachment, Message},
     history::{Entry, History},
 };
 
@@ -18,6 +18,9 @@ const MOST_WAITING: usize = 500;
 
 /// Messages remembered by id so that each is taken once, however often it is delivered and in whatever order.
 const MOST_RECENT: usize = 64;
+
+/// Files that may wait for the next turn: two full messages of them. Beyond it the oldest are known by name alone.
+const MOST_FILES: usize = 20;
 
 /// Memory of a channel besides its history: the map's entry and the ids.
 const OWN_BYTES: usize = mem::size_of::<Channel>() + 2 * mem::size_of::<u64>();
@@ -34,6 +37,8 @@ pub(super) struct Channel {
     pub(super) closed_until: Option<Instant>,
     recent: Recent,
     waiting: Vec<Waiting>,
+    /// The files that come with what waits.
+    files: Vec<Attached>,
     running: Option<Running>,
     /// A turn that somebody wants again. It comes before what waits.
     repeat: Option<Batch>,
@@ -64,6 +69,13 @@ impl Running {
 struct Last {
     newest: MessageId,
     askers: Vec<UserId>,
+    files: Vec<Attached>,
+}
+
+impl Last {
+    fn bytes(&self) -> usize {
+        self.askers.capacity() * mem::size_of::<UserId>() + self.files.capacity() * mem::size_of::<Attached>()
+    }
 }
 
 /// A message that is to be answered.
@@ -71,6 +83,18 @@ struct Last {
 pub(super) struct Waiting {
     pub(super) message: MessageId,
     pub(super) user: UserId,
+}
+
+/// A file that is to reach the agent with a message that waits.
+#[derive(Clone, Debug)]
+pub(super) struct Attached {
+    /// The message that is to be answered.
+    pub(super) message: MessageId,
+    /// The message it is in: that one, or the one that is replied to.
+    pub(super) source: MessageId,
+    /// Whether the message that is to be answered says nothing without its files.
+    pub(super) alone: bool,
+    pub(super) file: Attachment,
 }
 
 /// What became of a message that was heard.
@@ -102,6 +126,8 @@ pub(super) struct Batch {
     pub(super) asker: UserId,
     /// Whose messages they are, each once.
     askers: Vec<UserId>,
+    /// What came with them.
+    pub(super) files: Vec<Attached>,
     /// What the nonces of its messages are made of: the newest message, or, when it is repeated, the request to do so. A repeated
     /// turn with the nonces of the first would post nothing.
     pub(super) named: MessageId,
@@ -125,6 +151,7 @@ impl Batch {
         (self.newest, self.asker) = (last.message, last.user);
         if !is_repeat {
             self.named = self.newest;
+            self.files.retain(|attached| kept.iter().any(|waiting| waiting.message == attached.message));
         }
         (self.messages, self.users) = kept.iter().map(|waiting| (waiting.message, waiting.user)).unzip();
         Some(self)
@@ -146,6 +173,7 @@ impl Channel {
             closed_until: None,
             recent: Recent { ids: VecDeque::new(), floor: handled },
             waiting: Vec::new(),
+            files: Vec::new(),
             running: None,
             repeat: None,
             last: None,
@@ -177,6 +205,17 @@ impl Channel {
         Heard::Waits { idle, overflow }
     }
 
+    /// Files come with a message that waits. The same file may come twice, with its message and with a reply to that.
+    pub(super) fn bring(&mut self, files: Vec<Attached>) {
+        for new in files {
+            let is_same = |known: &Attached| known.source == new.source && known.file.id == new.file.id;
+            if new.file.id.is_none() || !self.files.iter().any(is_same) {
+                self.files.push(new);
+            }
+        }
+        self.files.drain(..self.files.len().saturating_sub(MOST_FILES));
+    }
+
     /// The message replied to, when the agent would not see it otherwise.
     pub(super) fn quote<'m>(&self, message: &'m Message) -> Option<&'m Message> {
         message.referenced_message.as_deref().filter(|quoted| !self.history.contains(quoted.id))
@@ -196,16 +235,24 @@ impl Channel {
         let mut askers: Vec<UserId> = waiting.iter().map(|waiting| waiting.user).collect();
         askers.sort_unstable();
         askers.dedup();
-        Some(self.begin(&waiting, newest, askers, newest.message))
+        let files = mem::take(&mut self.files);
+        Some(self.begin(&waiting, newest, askers, files, newest.message))
     }
 
-    fn begin(&mut self, waiting: &[Waiting], newest: Waiting, askers: Vec<UserId>, named: MessageId) -> Batch {
+    fn begin(
+        &mut self,
+        waiting: &[Waiting],
+        newest: Waiting,
+        askers: Vec<UserId>,
+        files: Vec<Attached>,
+        named: MessageId,
+    ) -> Batch {
         let Waiting { message: newest, user: asker } = newest;
         let running = Running::new(newest, askers.clone());
         let (cancelled, stopped) = (running.cancelled.clone(), running.stopped.clone());
         self.running = Some(running);
         let (messages, users) = waiting.iter().map(|waiting| (waiting.message, waiting.user)).unzip();
-        Batch { messages, users, newest, asker, askers, named, cancelled, stopped }
+        Batch { messages, users, newest, asker, askers, files, named, cancelled, stopped }
     }
 
     /// No turn runs any more, whatever waits.
@@ -218,7 +265,7 @@ impl Channel {
     pub(super) fn remember_turn(&mut self, batch: &Batch) {
         let mut askers = batch.askers.clone();
         askers.shrink_to_fit();
-        self.last = Some(Last { newest: batch.newest, askers });
+        self.last = Some(Last { newest: batch.newest, askers, files: batch.files.clone() });
     }
 
     /// Stops the turn that runs, or only the one that answers `message`.
@@ -249,13 +296,13 @@ impl Channel {
         if !self.history.contains(newest) {
             return Repeating::Nothing;
         }
-        let mut askers = last.askers.clone();
+        let (mut askers, files) = (last.askers.clone(), last.files.clone());
         if !askers.contains(&by.user) {
             askers.push(by.user);
         }
         self.used = Instant::now();
         let again = Waiting { message: newest, user: by.user };
-        let repeat = self.begin(&[again], again, askers, request);
+        let repeat = self.begin(&[again], again, askers, files, request);
         self.repeat = Some(repeat);
         Repeating::Begun
     }
@@ -279,6 +326,7 @@ impl Channel {
     pub(super) fn give_up_waiting(&mut self, given_up: impl Fn(MessageId) -> bool) -> usize {
         let before = self.waiting.len();
         self.waiting.retain(|waiting| !given_up(waiting.message));
+        self.files.retain(|attached| !given_up(attached.message));
         before - self.waiting.len()
     }
 
@@ -312,8 +360,9 @@ impl Channel {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let last = self.last.as_ref().map_or(0, |last| last.askers.capacity() * mem::size_of::<UserId>());
-        OWN_BYTES + last + self.history.bytes() + self.recent.ids.capacity() * mem::size_of::<MessageId>()
+        let last = self.last.as_ref().map_or(0, Last::bytes);
+        let files = self.files.capacity() * mem::size_of::<Attached>();
+        OWN_BYTES + last + self.history.bytes() + files + self.recent.ids.capacity() * mem::size_of::<MessageId>()
     }
 }
 
@@ -485,6 +534,59 @@ mod tests {
         assert!(channel.next_batch().is_none());
         channel.clear(id(5));
         assert_eq!(channel.retry(None, ALICE, id(7)), Repeating::Nothing);
+    }
+
+    fn file(message: u64, number: u64) -> Attached {
+        let file = Attachment { id: Some(number.into()), ..Attachment::default() };
+        Attached { message: id(message), source: id(message), alone: false, file }
+    }
+
+    #[test]
+    fn files_come_with_their_turn_each_once_and_not_too_many() {
+        let mut channel = channel();
+        hear(&mut channel, 1);
+        hear(&mut channel, 2);
+        channel.bring((1..=30).map(|number| file(1, number)).collect());
+        channel.bring(vec![Attached { message: id(2), ..file(1, 30) }]);
+        let batch = channel.next_batch().unwrap();
+        let numbers: Vec<_> = batch.files.iter().map(|attached| attached.file.id.unwrap().get()).collect();
+        assert_eq!(numbers, (11..=30).collect::<Vec<_>>());
+        hear(&mut channel, 3);
+        assert!(channel.next_batch().unwrap().files.is_empty());
+    }
+
+    #[test]
+    fn a_turn_that_is_repeated_has_its_files_again() {
+        let mut channel = channel();
+        hear(&mut channel, 1);
+        hear(&mut channel, 2);
+        channel.bring(vec![file(1, 1), file(2, 2)]);
+        let batch = channel.next_batch().unwrap();
+        channel.remember_turn(&batch);
+        assert!(channel.next_batch().is_none());
+        assert_eq!(channel.retry(None, ALICE, id(7)), Repeating::Begun);
+        assert_eq!(channel.next_batch().unwrap().keep(|_| true).unwrap().files.len(), 2);
+    }
+
+    #[test]
+    fn the_files_of_a_message_that_is_refused_do_not_reach_the_agent() {
+        let mut channel = channel();
+        hear(&mut channel, 1);
+        hear(&mut channel, 2);
+        channel.bring(vec![file(1, 1), file(2, 2)]);
+        let kept = channel.next_batch().unwrap().keep(|waiting| waiting.message == id(1)).unwrap();
+        let messages: Vec<_> = kept.files.iter().map(|attached| attached.message).collect();
+        assert_eq!(messages, [id(1)]);
+    }
+
+    #[test]
+    fn the_files_of_a_message_that_is_gone_go_with_it() {
+        let mut channel = channel();
+        hear(&mut channel, 1);
+        hear(&mut channel, 2);
+        channel.bring(vec![file(1, 1), file(2, 2)]);
+        channel.give_up_waiting(|message| message == id(1));
+        assert_eq!(channel.next_batch().unwrap().files.len(), 1);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
     },
     discord::{DiscordError, Nonce, Post, button::Button},
     history::{Entry, History},
-    reply::{self, Reply, live, texts},
+    reply::{self, Reply, live, texts, texts::files::Unread},
     telemetry::Outcome,
     tess::TessError,
 };
@@ -161,6 +161,14 @@ impl Inner {
     /// Says beside what was posted of the answer that it is not all, and offers to try again.
     async fn note_failure(&self, id: ChannelId, batch: &Batch, text: &str) {
         self.speak(id, batch.newest, text, Nonce::note(batch.named, 'f'), &[retry_button(batch.newest)]).await;
+    }
+
+    /// Says which files did not reach the agent, and why.
+    pub(super) async fn tell_unread(&self, id: ChannelId, batch: &Batch, unread: &[Unread]) {
+        if !unread.is_empty() && !batch.cancelled.is_cancelled() && !self.is_closed(id) {
+            let text = texts::files::unread(unread);
+            self.speak(id, batch.newest, &text, Nonce::note(batch.named, 'u'), &[]).await;
+        }
     }
 
     pub(super) async fn speak(&self, id: ChannelId, reply_to: MessageId, text: &str, nonce: Nonce, buttons: &[Button]) {

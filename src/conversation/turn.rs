@@ -12,19 +12,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
-    config::{AgentId, ReplyMode},
+    config::ReplyMode,
     conversation::{
         Inner,
         channel::{Batch, Channel},
         control::stop_button,
-        deliver,
         live::LiveReply,
+        request::{Nothing, Prepared},
     },
     discord::{Nonce, Post},
-    history::History,
-    reply::texts,
+    reply::{self, texts, texts::files::Unread},
     telemetry::Outcome,
-    tess::{Answer, ChatMessage, Options, Request, TessError},
+    tess::{Answer, TessError},
 };
 
 /// How long what is said now waits for what was missed before.
@@ -34,6 +33,8 @@ const MISSED_WITHIN: Duration = Duration::from_secs(60);
 enum Asked {
     Answered(Answer),
     Failed(TessError),
+    /// Nothing was said but with files, and none of them could be read.
+    Unread,
     /// There is nothing to answer any more.
     Cancelled(&'static str),
     /// Somebody does not want to wait any longer.
@@ -186,17 +187,20 @@ impl Inner {
     /// `seen` is cancelled when the answer begins to be seen.
     async fn answer(&self, id: ChannelId, batch: &Batch, seen: &CancellationToken) -> Option<Outcome> {
         let work = async {
+            let mut unread = Vec::new();
             let mut reply = LiveReply::new(self, id, batch, seen);
             let (text, growing) = watch::channel(String::new());
-            let (asked, ()) = tokio::join!(self.asked(id, batch, text), reply.grow(growing));
-            match asked {
+            let (asked, ()) = tokio::join!(self.asked(id, batch, text, &mut unread), reply.grow(growing));
+            let outcome = match asked {
                 Asked::Answered(answer) => self.deliver(reply, &answer.output).await,
                 Asked::Failed(error) => {
                     reply.break_off().await;
                     self.tell_failure(id, batch, &error).await
                 }
+                Asked::Unread => Outcome::Failed("files_unread"),
                 Asked::Stopped => {
                     reply.break_off().await;
+                    unread.clear();
                     self.say(id, batch, texts::stopped()).await;
                     Outcome::Cancelled("stopped_by_user")
                 }
@@ -204,26 +208,39 @@ impl Inner {
                     reply.take_away().await;
                     Outcome::Cancelled(why)
                 }
-            }
+            };
+            self.tell_unread(id, batch, &unread).await;
+            outcome
         };
         self.given_up.run_until_cancelled(work).await
     }
 
-    /// Asks while typing is shown, until there is an answer or none is wanted. `text` is what of it is written so far.
-    async fn asked(&self, id: ChannelId, batch: &Batch, text: watch::Sender<String>) -> Asked {
+    /// Asks while typing is shown, until there is an answer or none is wanted. `text` is what of it is written so far; `unread` gets
+    /// the files that do not reach the agent.
+    async fn asked(
+        &self,
+        id: ChannelId,
+        batch: &Batch,
+        text: watch::Sender<String>,
+        unread: &mut Vec<Unread>,
+    ) -> Asked {
         tokio::select! {
-            asked = self.ask(id, batch, &text) => asked,
+            asked = self.ask(id, batch, &text, unread) => asked,
             never = self.keep_typing(id) => match never {},
             () = batch.cancelled.cancelled() => Asked::Cancelled("reset"),
             () = batch.stopped.cancelled() => Asked::Stopped,
         }
     }
 
-    async fn ask(&self, id: ChannelId, batch: &Batch, text: &watch::Sender<String>) -> Asked {
-        let agent = self.agent(id);
-        match self.ask_agent(id, batch, agent, text).await {
-            Asked::Failed(TessError::AgentNotFound { .. }) if agent != self.agent => {
-                self.fall_back(id, batch, agent, text).await
+    async fn ask(&self, id: ChannelId, batch: &Batch, text: &watch::Sender<String>, unread: &mut Vec<Unread>) -> Asked {
+        let prepared = match self.prepare(id, batch, unread).await {
+            Ok(prepared) => prepared,
+            Err(Nothing::Deleted) => return Asked::Cancelled("deleted"),
+            Err(Nothing::Read) => return Asked::Unread,
+        };
+        match self.ask_agent(id, batch, &prepared, text).await {
+            Asked::Failed(TessError::AgentNotFound { .. }) if prepared.agent != self.agent => {
+                self.fall_back(id, batch, prepared, text).await
             }
             asked => asked,
         }
@@ -231,23 +248,35 @@ impl Inner {
 
     /// The channel's agent is gone, and nothing ran: the default one answers, now and from now on. Should that one be
     /// gone as well, it is Tess that is not itself, and the choice stays.
-    async fn fall_back(&self, id: ChannelId, batch: &Batch, gone: AgentId, text: &watch::Sender<String>) -> Asked {
-        let asked = self.ask_agent(id, batch, self.agent, text).await;
+    async fn fall_back(
+        &self,
+        id: ChannelId,
+        batch: &Batch,
+        mut prepared: Prepared,
+        text: &watch::Sender<String>,
+    ) -> Asked {
+        let gone = prepared.agent;
+        prepared.hand_to(self.agent);
+        let asked = self.ask_agent(id, batch, &prepared, text).await;
         if matches!(asked, Asked::Failed(TessError::AgentNotFound { .. })) {
             return asked;
         }
-        if self.state.agent(id) == Some(gone) {
-            self.state.set_agent(id, None);
+        let mut told = texts::agents::vanished(gone, self.agent);
+        if self.state.agent(id) == Some(gone) && self.set_agent(id, self.agent) {
+            told.push_str(texts::settings::dropped());
         }
-        let told = texts::agents::vanished(gone, self.agent);
         self.speak(id, batch.newest, &told, Nonce::note(batch.named, 'v'), &[]).await;
         asked
     }
 
-    async fn ask_agent(&self, id: ChannelId, batch: &Batch, agent: AgentId, text: &watch::Sender<String>) -> Asked {
-        let Some(messages) = self.messages(id, batch) else { return Asked::Cancelled("deleted") };
-        let started = Instant::now();
-        let request = Request { agent, messages: &messages, options: &Options::default(), files: &[] };
+    async fn ask_agent(
+        &self,
+        id: ChannelId,
+        batch: &Batch,
+        prepared: &Prepared,
+        text: &watch::Sender<String>,
+    ) -> Asked {
+        let (agent, started, request) = (prepared.agent, Instant::now(), prepared.request());
         let result = match self.reply_mode {
             ReplyMode::Final => self.tess.execute(&request).await,
             ReplyMode::Live => {
@@ -260,7 +289,7 @@ impl Inner {
             Ok(answer) => {
                 self.charge(id, batch, agent, answer.credits);
                 info!(agent.id = %agent, execution.id = %answer.execution, credits = answer.credits, "executed");
-                Asked::Answered(answer)
+                with_media(answer)
             }
             Err(error) => {
                 let advice = self.tess.advice(&error);
@@ -271,22 +300,6 @@ impl Inner {
                 Asked::Failed(error)
             }
         }
-    }
-
-    /// What the agent is sent, as the channel's history is now. `None` when what should be answered is gone from it.
-    fn messages(&self, id: ChannelId, batch: &Batch) -> Option<Vec<ChatMessage>> {
-        let channel = self.channels.get(&id)?;
-        let wanted = batch.messages.iter().any(|message| channel.history.contains(*message));
-        let chat = |history: &History| history.chat(channel.guild.is_some(), self.instructions.as_deref());
-        wanted.then(|| match batch.is_repeat() {
-            false => chat(&channel.history),
-            // The answer that is to be replaced is not shown, and stays until another is there.
-            true => {
-                let mut history = channel.history.clone();
-                deliver::forget_answer(&mut history, batch.newest);
-                chat(&history)
-            }
-        })
     }
 
     /// Shows "is typing" at once and until it is dropped. A failure is only cosmetic.
@@ -321,4 +334,10 @@ impl Inner {
             warn!(%error, "a note about waiting could not be deleted");
         }
     }
+}
+
+/// An answer with what there is to see in it as lines of their addresses. One that had nothing else, and nothing that may be shown, is none.
+fn with_media(mut answer: Answer) -> Asked {
+    answer.output = reply::media::shown(&answer.output, &answer.files);
+    if answer.output.trim().is_empty() { Asked::Failed(TessError::Empty) } else { Asked::Answered(answer) }
 }

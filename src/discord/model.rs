@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
+use serenity::model::id::{AttachmentId, ChannelId, GuildId, MessageId, UserId};
 
 /// Message types that people write: a plain message and a reply.
 /// <https://discord.com/developers/docs/resources/message#message-object-message-types>
@@ -84,10 +84,24 @@ struct Member {
     nick: Option<String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-struct Attachment {
+/// A file in a message. <https://discord.com/developers/docs/resources/message#attachment-object>
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Attachment {
+    /// The file's id.
     #[serde(default)]
-    filename: String,
+    pub id: Option<AttachmentId>,
+    /// Its name.
+    #[serde(default)]
+    pub filename: String,
+    /// Its size in bytes, as Discord counted it.
+    #[serde(default)]
+    pub size: usize,
+    /// Its media type, as Discord guessed it from the name.
+    #[serde(default)]
+    pub content_type: Option<String>,
+    /// Where it is, for some hours.
+    #[serde(default)]
+    pub url: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -195,11 +209,16 @@ impl Message {
         texts.filter(|text| !text.trim().is_empty())
     }
 
+    /// The files in it, forwarded ones included.
+    pub fn attachments(&self) -> impl Iterator<Item = &Attachment> {
+        let forwarded = self.message_snapshots.iter().flat_map(|snapshot| &snapshot.message.attachments);
+        self.attachments.iter().chain(forwarded)
+    }
+
     /// The names of the files and stickers in it, forwarded ones included.
     #[must_use]
     pub fn file_names(&self) -> Vec<&str> {
-        let forwarded = self.message_snapshots.iter().flat_map(|snapshot| &snapshot.message.attachments);
-        let files = self.attachments.iter().chain(forwarded).map(|file| file.filename.as_str());
+        let files = self.attachments().map(|file| file.filename.as_str());
         files.chain(self.sticker_items.iter().map(|sticker| sticker.name.as_str())).collect()
     }
 }

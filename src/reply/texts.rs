@@ -17,6 +17,9 @@ use crate::{
     tess::TessError,
 };
 
+pub mod files;
+pub mod settings;
+
 /// Starts a note that an answer takes its time.
 pub const NOTICE_MARK: &str = "⏳";
 
@@ -230,6 +233,7 @@ pub fn help(respond_to: RespondTo) -> String {
         "ℹ️ {listens}, with the conversation so far in mind. What you write while I work is answered next, all at once.\n\
          - `/agent` shows this channel's agent, or chooses another\n\
          - `/agents` lists the agents to choose from\n\
+         - `/settings` shows how it is set here, or changes it\n\
          - `/reset` makes the agent forget what was said here\n\
          - `/stop` ends the answer that is being worked on\n\
          - `/retry` asks the last question again\n\
@@ -405,6 +409,7 @@ mod tests {
         ℹ️ I answer every message here, with the conversation so far in mind. What you write while I work is answered next, all at once.
         - `/agent` shows this channel's agent, or chooses another
         - `/agents` lists the agents to choose from
+        - `/settings` shows how it is set here, or changes it
         - `/reset` makes the agent forget what was said here
         - `/stop` ends the answer that is being worked on
         - `/retry` asks the last question again
@@ -415,6 +420,7 @@ mod tests {
         ℹ️ I answer when you mention me or reply to me, and every direct message, with the conversation so far in mind. What you write while I work is answered next, all at once.
         - `/agent` shows this channel's agent, or chooses another
         - `/agents` lists the agents to choose from
+        - `/settings` shows how it is set here, or changes it
         - `/reset` makes the agent forget what was said here
         - `/stop` ends the answer that is being worked on
         - `/retry` asks the last question again

@@ -23,6 +23,7 @@
 //! How it is made: every request and every payload of the gateway changes one `State` under one lock, and then tells
 //! whoever waits that something changed. Nothing else is shared, and no lock is held over an await.
 
+mod cdn;
 mod checks;
 mod commands;
 mod faults;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -21,13 +22,15 @@ const UNUSED_FOR: Duration = Duration::from_secs(90 * 24 * 3_600);
 const DISCORD_EPOCH: Duration = Duration::from_millis(1_420_070_400_000);
 
 /// What is known of a channel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) handled: Option<MessageId>,
     pub(super) agent: Option<AgentId>,
     pub(super) reset_mark: Option<MessageId>,
     /// The guild it is in; none for a direct message.
     pub(super) guild: Option<GuildId>,
+    /// Its own answers to its agent's questions, as JSON.
+    pub(super) options: Option<Arc<str>>,
 }
 
 /// A channel in which something was handled.
@@ -50,13 +53,13 @@ pub(super) struct Own {
 }
 
 impl Row {
-    fn is_empty(self) -> bool {
-        self == Self::default()
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 
     /// Someone decided something here.
-    fn has_choice(self) -> bool {
-        self.agent.is_some() || self.reset_mark.is_some()
+    fn has_choice(&self) -> bool {
+        self.agent.is_some() || self.reset_mark.is_some() || self.options.is_some()
     }
 }
 
@@ -111,7 +114,7 @@ impl Facts {
     }
 
     pub(super) fn row(&self, channel: ChannelId) -> Row {
-        self.channels.get(&channel).copied().unwrap_or_default()
+        self.channels.get(&channel).cloned().unwrap_or_default()
     }
 
     pub(super) fn own(&self) -> &Own {
@@ -145,6 +148,10 @@ impl Facts {
 
     pub(super) fn set_agent(&mut self, channel: ChannelId, agent: Option<AgentId>) {
         self.urgent |= self.change(channel, |row| row.agent = agent);
+    }
+
+    pub(super) fn set_options(&mut self, channel: ChannelId, options: Option<&str>) {
+        self.urgent |= self.change(channel, |row| row.options = options.map(Arc::from));
     }
 
     pub(super) fn set_reset_mark(&mut self, channel: ChannelId, mark: MessageId) {
@@ -194,9 +201,9 @@ impl Facts {
         let own_changed = std::mem::take(&mut self.own_changed);
         let changed = std::mem::take(&mut self.changed);
         let rows = if everything {
-            self.channels.iter().map(|(channel, row)| (*channel, Some(*row))).collect()
+            self.channels.iter().map(|(channel, row)| (*channel, Some(row.clone()))).collect()
         } else {
-            changed.into_iter().map(|channel| (channel, self.channels.get(&channel).copied())).collect()
+            changed.into_iter().map(|channel| (channel, self.channels.get(&channel).cloned())).collect()
         };
         let own = (own_changed || everything).then(|| self.own.clone());
         Batch { everything, rows, own, ledger: self.ledger.take_batch() }
@@ -216,7 +223,7 @@ impl Facts {
     /// Whether the row is another one now.
     fn change(&mut self, channel: ChannelId, change: impl FnOnce(&mut Row)) -> bool {
         let before = self.row(channel);
-        let mut row = before;
+        let mut row = before.clone();
         change(&mut row);
         if row == before {
             return false;
@@ -319,7 +326,7 @@ mod tests {
         let now = UNIX_EPOCH + DISCORD_EPOCH + UNUSED_FOR + Duration::from_secs(1);
         let mark = 1_000 << 22;
         let chosen = Row { agent: Some(AgentId(1)), ..handled(1) };
-        let rows = [(1, handled(mark - 1)), (2, handled(mark)), (3, chosen)];
+        let rows = [(1, handled(mark - 1)), (2, handled(mark)), (3, chosen.clone())];
         let channels = rows.map(|(id, row)| (ChannelId::new(id), row)).into();
         let mut facts = Facts::loaded(Loaded { channels, ..Loaded::default() }, now);
         assert_eq!(facts.take_batch().rows, [(ChannelId::new(1), None)]);

@@ -20,7 +20,7 @@ use crate::config::{AgentId, Credits};
 const BUSY_WITHIN: Duration = Duration::from_secs(2);
 
 /// One step a version: step `n` brings a file of version `n` to `n + 1`. Steps that were released never change.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE channel (
         id INTEGER PRIMARY KEY,
@@ -47,6 +47,7 @@ const MIGRATIONS: [&str; 2] = [
         PRIMARY KEY (day, guild, channel, user, agent)
     ) STRICT, WITHOUT ROWID;
 ",
+    "ALTER TABLE channel ADD COLUMN options TEXT CHECK (octet_length(options) <= 8192);",
 ];
 
 /// Why the state file cannot be used, and what to do.
@@ -151,7 +152,8 @@ impl StateFile {
     }
 
     fn try_load(&self) -> rusqlite::Result<Loaded> {
-        let mut statement = self.connection.prepare("SELECT id, handled, agent, reset_mark, guild FROM channel")?;
+        let mut statement =
+            self.connection.prepare("SELECT id, handled, agent, reset_mark, guild, options FROM channel")?;
         let rows = statement.query_map([], |row| {
             let id: i64 = row.get(0)?;
             let [handled, agent, reset_mark, guild]: [Option<i64>; 4] =
@@ -162,6 +164,7 @@ impl StateFile {
                 agent: agent.map(|agent| AgentId(agent.cast_unsigned())),
                 reset_mark: reset_mark.and_then(message),
                 guild: guild.filter(|id| *id != 0).map(|id| GuildId::new(id.cast_unsigned())),
+                options: row.get::<_, Option<String>>(5)?.map(Into::into),
             };
             Ok((id, facts))
         })?;
@@ -215,7 +218,8 @@ impl StateFile {
             transaction.execute("DELETE FROM channel", [])?;
         }
         {
-            let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO channel VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            let mut put =
+                transaction.prepare_cached("INSERT OR REPLACE INTO channel VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
             let mut remove = transaction.prepare_cached("DELETE FROM channel WHERE id = ?1")?;
             for (channel, row) in &batch.rows {
                 let id = channel.get().cast_signed();
@@ -226,6 +230,7 @@ impl StateFile {
                         row.agent.map(|agent| agent.0.cast_signed()),
                         row.reset_mark.map(|mark| mark.get().cast_signed()),
                         row.guild.map(|guild| guild.get().cast_signed()),
+                        row.options.as_deref(),
                     ])?,
                     None => remove.execute([id])?,
                 };
@@ -332,7 +337,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db was written by a later version of tess-discord (format 99, this one knows 2): use that version, or move the file away to start without it");
+        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db was written by a later version of tess-discord (format 99, this one knows 3): use that version, or move the file away to start without it");
     }
 
     #[test]
@@ -354,15 +359,19 @@ mod tests {
     }
 
     #[test]
-    fn the_only_text_that_fits_in_is_the_hash_of_the_commands() {
+    fn the_only_texts_that_fit_in_are_the_hash_of_the_commands_and_a_channels_options() {
         let folder = tempfile::tempdir().unwrap();
         let file = StateFile::open(&folder.path().join("state.db")).unwrap();
         let sql = "SELECT m.name || '.' || c.name || ' ' || c.type FROM sqlite_schema m, pragma_table_info(m.name) c";
         let mut statement = file.connection.prepare(sql).unwrap();
         let columns: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         let others: Vec<_> = columns.iter().filter(|column| !column.ends_with(" INTEGER")).collect();
-        assert_eq!(others, ["bot.commands_hash TEXT"]);
-        assert!(file.connection.execute("INSERT INTO channel (id, handled) VALUES (1, 'hello')", []).is_err());
+        assert_eq!(others, ["channel.options TEXT", "bot.commands_hash TEXT"]);
+        let options = "x".repeat(super::super::OPTIONS_LONGEST);
+        let mut put = file.connection.prepare("INSERT INTO channel (id, options) VALUES (?1, ?2)").unwrap();
+        assert!(put.execute(params![1, options]).is_ok());
+        assert!(put.execute(params![2, options + "x"]).is_err());
+        assert!(file.connection.execute("INSERT INTO channel (id, handled) VALUES (3, 'hello')", []).is_err());
         assert!(file.connection.execute("INSERT INTO commands VALUES (1, ?1)", ["x".repeat(129)]).is_err());
     }
 
@@ -412,9 +421,10 @@ mod tests {
             agent: Some(AgentId(u64::MAX)),
             reset_mark: Some(largest),
             guild: Some(GuildId::new(u64::MAX)),
+            options: Some(r#"{"model":"auto"}"#.into()),
         };
         let channel = ChannelId::new(u64::MAX);
-        file.write(&Batch { rows: vec![(channel, Some(row))], ..Batch::default() }).unwrap();
+        file.write(&Batch { rows: vec![(channel, Some(row.clone()))], ..Batch::default() }).unwrap();
         assert_eq!(file.load().unwrap().channels, [(channel, row)].into());
     }
 }

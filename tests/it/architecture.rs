@@ -20,7 +20,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("conversation", &["config", "discord", "gateway", "history", "listen", "reply", "state", "telemetry", "tess"]),
         ("tess", &["config"]),
         ("discord", &["config", "telemetry"]),
-        ("listen", &["config", "discord"]),
+        ("listen", &["config", "discord", "tess"]),
         ("history", &["config", "tess"]),
         ("reply", &["config", "tess"]),
         ("state", &["config", "telemetry"]),

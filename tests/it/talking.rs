@@ -186,8 +186,8 @@ async fn a_forwarded_text_counts_as_text() {
 }
 
 #[tokio::test]
-async fn a_file_alone_is_noted_by_its_name_and_not_answered() {
-    let chat = Chat::start().await;
+async fn with_files_off_a_file_alone_is_noted_by_its_name_and_not_answered() {
+    let chat = Chat::setup().set("TESS_FILES", "off").start().await;
     chat.tess.answers(["I see a name."]);
     let file = json!({"content": "", "attachments": [{"id": "9", "filename": "cat.png", "size": 10, "url": "https://cdn.discordapp.com/x",
         "proxy_url": "https://cdn.discordapp.com/x"}]});

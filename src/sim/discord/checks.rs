@@ -23,6 +23,9 @@ const MAX_DESCRIPTION_CHARS: usize = 4_096;
 /// Message flag of components v2, which are not simulated.
 const COMPONENTS_V2: u64 = 1 << 15;
 
+/// `type` of a menu of texts.
+const STRING_SELECT: u64 = 3;
+
 /// What is being written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -168,7 +171,42 @@ fn check_components(rows: &Value) -> Result<(), Answer> {
             if part["label"].as_str().is_some_and(|label| label.chars().count() > 80) {
                 return wrong("A label must be 80 or fewer in length.");
             }
+            if part["type"] == STRING_SELECT {
+                check_menu(part)?;
+                if parts.len() > 1 {
+                    return wrong("A menu takes a whole row.");
+                }
+            }
         }
+    }
+    Ok(())
+}
+
+/// <https://discord.com/developers/docs/components/reference#string-select>
+fn check_menu(menu: &Value) -> Result<(), Answer> {
+    let wrong = |message| Err(Answer::invalid("options", message));
+    let options = menu["options"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !(1..=25).contains(&options.len()) {
+        return wrong("Must be between 1 and 25 in length.");
+    }
+    let fits = |text: &Value| text.as_str().is_some_and(|text| (1..=100).contains(&text.chars().count()));
+    if !options.iter().all(|option| fits(&option["label"]) && fits(&option["value"])) {
+        return wrong("A label and a value must be of 1 to 100 characters.");
+    }
+    if options.iter().any(|option| !option["description"].is_null() && !fits(&option["description"])) {
+        return wrong("A description must be of 1 to 100 characters.");
+    }
+    let is_double = |(at, option): (usize, &Value)| options[..at].iter().any(|it| it["value"] == option["value"]);
+    if options.iter().enumerate().any(is_double) {
+        return wrong("The values must be unique.");
+    }
+    let number = |key: &str| menu[key].as_u64().unwrap_or(1);
+    let chosen = options.iter().filter(|option| option["default"] == true).count() as u64;
+    if number("max_values") > options.len() as u64 || number("min_values") > number("max_values") {
+        return wrong("min_values and max_values do not fit the options.");
+    }
+    if chosen > number("max_values") {
+        return wrong("More defaults than max_values.");
     }
     Ok(())
 }
@@ -241,6 +279,22 @@ mod tests {
         assert!(check_message(Kind::Message, &declared, &body(MAX_FILE_BYTES)).is_ok());
         assert!(check_message(Kind::Message, &declared, &body(MAX_FILE_BYTES + 1)).is_err());
         assert_eq!(check(&declared), Err(400));
+    }
+
+    #[test]
+    fn a_menu_has_up_to_25_options_each_with_a_value_of_its_own() {
+        let menu = |values: &[&str], extra: Value| {
+            let options: Vec<_> = values.iter().map(|value| json!({"label": "x", "value": value})).collect();
+            let mut menu = json!({"type": 3, "custom_id": "m", "options": options});
+            super::super::world::merge(&mut menu, &extra);
+            check(&good(&json!({"components": [{"type": 1, "components": [menu]}]})))
+        };
+        assert_eq!(menu(&["a", "b"], json!({"max_values": 2})), Ok(vec![]));
+        assert_eq!(menu(&["a", "a"], json!({})), Err(400));
+        assert_eq!(menu(&[], json!({})), Err(400));
+        assert_eq!(menu(&["a"; 26], json!({})), Err(400));
+        assert_eq!(menu(&["a", ""], json!({})), Err(400));
+        assert_eq!(menu(&["a"], json!({"max_values": 2})), Err(400));
     }
 
     #[test]

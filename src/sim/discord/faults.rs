@@ -49,6 +49,8 @@ pub(super) struct Faults {
     delays: HashMap<Route, Duration>,
     refused_channels: HashMap<u64, (u16, u32)>,
     blocked_contents: Vec<String>,
+    /// The size that the next attachment is said to have.
+    pub(super) told_size: Option<usize>,
 }
 
 impl Faults {
@@ -235,6 +237,11 @@ impl DiscordSim {
     /// Refuses messages that contain a text, as automatic moderation does.
     pub fn block_content(&self, text: &str) {
         self.shared.with(|state| state.faults.blocked_contents.push(text.to_owned()));
+    }
+
+    /// The next file of a person is said to have a size that it does not have.
+    pub fn misstate_size_next(&self, bytes: usize) {
+        self.shared.with(|state| state.faults.told_size = Some(bytes));
     }
 
     /// While on, every REST request gets a 503.

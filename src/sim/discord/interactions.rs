@@ -103,6 +103,41 @@ impl InteractionHandle {
         self.sim.message(self.sim.shared.look(|state| state.interactions.get(&self.id)?.original)?)
     }
 
+    /// Sends the form that it opened, with the texts of its fields by their ids. Waits for the form.
+    ///
+    /// # Panics
+    /// When it opened none, or a field is unknown, or holds less or more than it may.
+    pub async fn submit(&self, texts: &[(&str, &str)]) -> Self {
+        let user = self.sim.shared.look(|state| {
+            let user = state.interactions.get(&self.id).map(|it| it.user).unwrap_or_default();
+            state.world.user_name(user).to_owned()
+        });
+        self.submit_as(&user, texts).await
+    }
+
+    /// As [`InteractionHandle::submit`], sent by somebody else, as only a forged request can be.
+    ///
+    /// # Panics
+    /// As that.
+    pub async fn submit_as(&self, user: &str, texts: &[(&str, &str)]) -> Self {
+        let callback = self.callback().await;
+        assert_eq!(callback["type"], MODAL, "no form was opened: {callback}");
+        let form = &callback["data"];
+        for (id, text) in texts {
+            let mut fields = form["components"].as_array().into_iter().flatten().map(|row| &row["components"][0]);
+            let field =
+                fields.find(|field| field["custom_id"] == *id).unwrap_or_else(|| panic!("no field {id}: {form}"));
+            let most = field["max_length"].as_u64().unwrap_or(4_000);
+            let is_missing = text.is_empty() && field["required"] != false;
+            assert!(!is_missing && text.chars().count() as u64 <= most, "{id} can not be sent: {field}");
+        }
+        let (channel, source) = self.sim.shared.look(|state| {
+            let interaction = &state.interactions[&self.id];
+            (interaction.channel, interaction.source)
+        });
+        self.sim.send_form(channel, user, form["custom_id"].as_str().unwrap_or_default(), texts, source)
+    }
+
     /// The messages sent after the response.
     #[must_use]
     pub fn followups(&self) -> Vec<SimMessage> {
@@ -291,10 +326,18 @@ fn check_choices(data: &Value) -> Result<(), Answer> {
 
 fn check_modal(data: &Value) -> Result<(), Answer> {
     let fits = |key: &str, most: usize| data[key].as_str().is_some_and(|it| (1..=most).contains(&it.chars().count()));
-    let rows = data["components"].as_array().map_or(0, Vec::len);
-    if fits("title", 45) && fits("custom_id", 100) && (1..=5).contains(&rows) {
+    let rows = data["components"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_field = |row: &Value| {
+        let field = &row["components"][0];
+        let chars = |key: &str| field[key].as_str().map_or(0, |text| text.chars().count());
+        let most = usize::try_from(field["max_length"].as_u64().unwrap_or(4_000)).unwrap_or(usize::MAX);
+        let is_short = chars("placeholder") <= 100 && chars("value") <= most.min(4_000);
+        field["type"] == 4 && (1..=45).contains(&chars("label")) && (1..=100).contains(&chars("custom_id")) && is_short
+    };
+    let is_form = (1..=5).contains(&rows.len()) && rows.iter().all(is_field);
+    if fits("title", 45) && fits("custom_id", 100) && is_form {
         Ok(())
     } else {
-        Err(Answer::invalid("title", "A modal has a title of 1 to 45 characters, an id, and 1 to 5 components."))
+        Err(Answer::invalid("title", "A modal has a title of 1 to 45 characters, an id, and 1 to 5 fields."))
     }
 }

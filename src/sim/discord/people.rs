@@ -251,10 +251,22 @@ impl DiscordSim {
 
     /// A user submits a modal with the texts of its inputs by their ids.
     pub fn submit_modal(&self, channel: u64, user: &str, custom_id: &str, texts: &[(&str, &str)]) -> InteractionHandle {
+        self.send_form(channel, user, custom_id, texts, None)
+    }
+
+    /// A form is sent; `source` is the message whose component opened it.
+    pub(super) fn send_form(
+        &self,
+        channel: u64,
+        user: &str,
+        custom_id: &str,
+        texts: &[(&str, &str)],
+        source: Option<u64>,
+    ) -> InteractionHandle {
         let input =
             |(id, text): &(&str, &str)| json!({"type": 1, "components": [{"type": 4, "custom_id": id, "value": text}]});
         let rows: Vec<_> = texts.iter().map(input).collect();
-        self.interact(channel, user, MODAL_SUBMIT, None, &json!({"custom_id": custom_id, "components": rows}))
+        self.interact(channel, user, MODAL_SUBMIT, source, &json!({"custom_id": custom_id, "components": rows}))
     }
 
     fn command_data(&self, name: &str, options: &Value) -> Value {
@@ -278,7 +290,7 @@ impl State {
         self.gateway.dispatch(event, self.world.channel_object(channel));
     }
 
-    fn post(&mut self, id: u64, channel: u64, user: &str, overrides: &Value) {
+    pub(super) fn post(&mut self, id: u64, channel: u64, user: &str, overrides: &Value) {
         let user = self.world.user(user);
         let text = overrides["content"].as_str().unwrap_or_default();
         let mut value = self.world.message_object(id, channel, user, text);

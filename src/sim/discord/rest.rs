@@ -177,6 +177,9 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Response {
         Verdict::Answer(answer) => return shared.with(|state| state.leave(&call, answer)),
         Verdict::Perform(lost) => lost,
     };
+    if call.route == Some(Route::Attachment) {
+        return shared.with(|state| state.file(&call));
+    }
     let response = shared.with(|state| {
         let outcome = body.and_then(|body| state.perform(&call, body));
         state.leave(&call, outcome.unwrap_or_else(|refusal| refusal))
@@ -282,7 +285,7 @@ impl State {
             Some(Route::GetOriginal) => self.read_original(call),
             Some(Route::EditOriginal) => self.edit_original(call, body),
             Some(Route::DeleteOriginal) => self.delete_original(call),
-            None => Err(Answer::refusal(404, 0, "404: Not Found")),
+            Some(Route::Attachment) | None => Err(Answer::refusal(404, 0, "404: Not Found")),
         }
     }
 

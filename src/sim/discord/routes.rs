@@ -48,6 +48,8 @@ pub enum Route {
     EditOriginal,
     /// `DELETE /webhooks/{app}/{token}/messages/{@original or id}`
     DeleteOriginal,
+    /// `GET /attachments/{channel}/{file}/{name}`, which is not under `/api`: the CDN's
+    Attachment,
 }
 
 impl Route {
@@ -58,7 +60,7 @@ impl Route {
     }
 
     pub(super) fn needs_token(self) -> bool {
-        self != Self::Gateway && !self.is_of_interaction()
+        !matches!(self, Self::Gateway | Self::Attachment) && !self.is_of_interaction()
     }
 }
 
@@ -86,7 +88,7 @@ impl Call {
         let path = uri.path().strip_prefix(API_PREFIX).unwrap_or(uri.path()).to_owned();
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        let known = recognise(method, &path).filter(|_| versioned);
+        let known = if versioned { recognise(method, &path) } else { of_the_cdn(method, &path) };
         Self {
             query: pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             route: known.map(|(route, ..)| route),
@@ -133,6 +135,17 @@ fn recognise(method: &Method, path: &str) -> Option<(Route, u64, u64)> {
         }
         _ => return None,
     })
+}
+
+/// A file; its id stands where a message's would.
+fn of_the_cdn(method: &Method, path: &str) -> Option<(Route, u64, u64)> {
+    let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    match (method.as_str(), segments.as_slice()) {
+        ("GET", ["attachments", channel, file, _name]) => {
+            Some((Route::Attachment, channel.parse().ok()?, file.parse().ok()?))
+        }
+        _ => None,
+    }
 }
 
 /// The token of an interaction.

@@ -1,0 +1,206 @@
+//! Which files reach the agent, and in which way.
+
+use crate::{discord::model::Attachment, tess::FileKind};
+
+/// Largest file that is read as a text, in bytes.
+pub const TEXT_BYTES: usize = 64 * 1024;
+
+/// Endings of texts and code, with the name of the language as blocks of code have it.
+const TEXTS: [(&str, &str); 68] = [
+    ("bash", "bash"),
+    ("bat", "bat"),
+    ("c", "c"),
+    ("cc", "cpp"),
+    ("cfg", "ini"),
+    ("clj", "clojure"),
+    ("conf", "ini"),
+    ("cpp", "cpp"),
+    ("cs", "csharp"),
+    ("css", "css"),
+    ("csv", "csv"),
+    ("dart", "dart"),
+    ("diff", "diff"),
+    ("ex", "elixir"),
+    ("exs", "elixir"),
+    ("go", "go"),
+    ("gradle", "groovy"),
+    ("graphql", "graphql"),
+    ("h", "c"),
+    ("hpp", "cpp"),
+    ("hs", "haskell"),
+    ("htm", "html"),
+    ("html", "html"),
+    ("ini", "ini"),
+    ("ipynb", "json"),
+    ("java", "java"),
+    ("jl", "julia"),
+    ("js", "js"),
+    ("json", "json"),
+    ("jsonl", "json"),
+    ("jsx", "jsx"),
+    ("kt", "kotlin"),
+    ("less", "less"),
+    ("log", ""),
+    ("lua", "lua"),
+    ("markdown", "markdown"),
+    ("md", "markdown"),
+    ("mjs", "js"),
+    ("ml", "ocaml"),
+    ("nix", "nix"),
+    ("patch", "diff"),
+    ("php", "php"),
+    ("pl", "perl"),
+    ("properties", "ini"),
+    ("proto", "protobuf"),
+    ("ps1", "powershell"),
+    ("py", "python"),
+    ("r", "r"),
+    ("rb", "ruby"),
+    ("rs", "rust"),
+    ("rst", "rst"),
+    ("scala", "scala"),
+    ("scss", "scss"),
+    ("sh", "bash"),
+    ("sql", "sql"),
+    ("swift", "swift"),
+    ("tex", "latex"),
+    ("tf", "hcl"),
+    ("toml", "toml"),
+    ("ts", "ts"),
+    ("tsv", "tsv"),
+    ("tsx", "tsx"),
+    ("txt", ""),
+    ("vue", "vue"),
+    ("xml", "xml"),
+    ("yaml", "yaml"),
+    ("yml", "yaml"),
+    ("zig", "zig"),
+];
+
+/// How a file reaches the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Its text is put behind the message, as a block of code in this language; empty when it has none.
+    Text {
+        /// The language.
+        language: &'static str,
+    },
+    /// Tess is sent it.
+    Upload(FileKind),
+}
+
+impl Way {
+    /// The way of a file, by its name, its media type and its size; `None` when the agent can not read it.
+    ///
+    /// A text that is too large to be put behind a message is sent, if Tess reads files of its kind.
+    #[must_use]
+    pub fn of(file: &Attachment) -> Option<Self> {
+        match language(file) {
+            Some(language) if file.size <= TEXT_BYTES => Some(Self::Text { language }),
+            // Some too large text may still not be a file for Tess: then its size is what is wrong with it.
+            Some(language) => Self::upload(file).or(Some(Self::Text { language })),
+            None => Self::upload(file),
+        }
+    }
+
+    /// The way of a file that turned out to be no text, or too long for one.
+    #[must_use]
+    pub fn upload(file: &Attachment) -> Option<Self> {
+        FileKind::of(&file.filename).map(Self::Upload)
+    }
+}
+
+/// The language of a text; `None` for anything else. The ending goes first: Discord takes TypeScript for video.
+fn language(file: &Attachment) -> Option<&'static str> {
+    let ending = file.filename.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+    let by_ending = TEXTS.iter().find(|(known, _)| *known == ending).map(|(_, language)| *language);
+    let is_text = || file.content_type.as_deref().is_some_and(|mime| mime.starts_with("text/"));
+    by_ending.or_else(|| (FileKind::of(&file.filename).is_none() && is_text()).then_some(""))
+}
+
+/// What the agent reads of a text: its name, and the text in a block of code that nothing in it can end.
+#[must_use]
+pub fn block(name: &str, language: &str, text: &str) -> String {
+    let longest_run = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest_run.max(2) + 1);
+    let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("[content of {name}]\n{fence}{language}\n{}\n{fence}", text.trim_end_matches(['\n', '\r']))
+}
+
+/// The text in a file; `None` when it is none. A mark of the byte order is taken off.
+#[must_use]
+pub fn text(bytes: &[u8]) -> Option<&str> {
+    let text = str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
+    Some(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn file(filename: &str, content_type: Option<&str>, size: usize) -> Attachment {
+        let content_type = content_type.map(str::to_owned);
+        Attachment { filename: filename.to_owned(), content_type, size, ..Attachment::default() }
+    }
+
+    #[test]
+    fn a_files_way_is_told_by_its_ending_then_its_media_type_then_its_size() {
+        let text = |language| Some(Way::Text { language });
+        for (name, mime, size, expected) in [
+            ("main.RS", None, 10, text("rust")),
+            ("app.ts", Some("video/mp2t"), 10, text("ts")),
+            ("message.txt", Some("text/plain; charset=utf-8"), TEXT_BYTES, text("")),
+            ("message.txt", None, TEXT_BYTES + 1, Some(Way::Upload(FileKind::Document))),
+            ("main.rs", None, TEXT_BYTES + 1, text("rust")),
+            ("Makefile", Some("text/plain"), 10, text("")),
+            ("Makefile", None, 10, None),
+            ("a.svg", Some("text/xml"), 10, Some(Way::Upload(FileKind::Image))),
+            ("voice-message.ogg", Some("audio/ogg"), 10, Some(Way::Upload(FileKind::Audio))),
+            ("a.exe", Some("application/octet-stream"), 10, None),
+        ] {
+            assert_eq!(Way::of(&file(name, mime, size)), expected, "{name} {size}");
+        }
+    }
+
+    #[test]
+    fn endings_are_in_order_and_there_once() {
+        assert!(TEXTS.is_sorted_by(|a, b| a.0 < b.0));
+    }
+
+    #[test]
+    fn a_text_stands_in_a_block_with_its_name() {
+        insta::assert_snapshot!(block("a\nb.md", "markdown", "# Hi\n```rust\nx\n```\n\n"), @r"
+        [content of a b.md]
+        ````markdown
+        # Hi
+        ```rust
+        x
+        ```
+        ````
+        ");
+        insta::assert_snapshot!(block("a.txt", "", ""), @r"
+        [content of a.txt]
+        ```
+
+        ```
+        ");
+    }
+
+    #[test]
+    fn only_utf_8_without_nul_is_a_text() {
+        assert_eq!(text(b"\xef\xbb\xbfol\xc3\xa1"), Some("olá"));
+        assert_eq!(text(b"\xff\xfeo\0l\0"), None);
+        assert_eq!(text(b"a\0b"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_ends_its_own_block(text in "(`{1,5}|\n|x| ){0,40}") {
+            let block = block("a", "", &text);
+            let fence = block.lines().nth(1).unwrap().to_owned();
+            prop_assert_eq!(block.lines().filter(|line| line.trim().starts_with(&fence)).count(), 2);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Files that did not reach the agent.
+
+use std::fmt::Write;
+
+use super::{ERROR_MARK, escaped};
+use crate::tess::TessError;
+
+/// Files that are told of one by one; so many fit in one message, whatever their names.
+const MOST_LINES: usize = 6;
+
+/// Characters of a file's name that are shown.
+const NAME_CHARS: usize = 50;
+
+/// A file that did not reach the agent.
+#[derive(Debug)]
+pub struct Unread {
+    /// The file's name.
+    pub name: String,
+    /// Why it did not.
+    pub why: Why,
+}
+
+/// Why a file did not reach the agent.
+#[derive(Debug)]
+pub enum Why {
+    /// Neither a text nor of a kind that Tess reads.
+    Kind,
+    /// Longer than files of its kind may be.
+    TooLong {
+        /// The bound in bytes.
+        most: usize,
+    },
+    /// Others came before it.
+    TooMany {
+        /// How many of its kind are read at once.
+        most: usize,
+    },
+    /// A text that would not leave the conversation within its bound.
+    NoRoom,
+    /// It has the name of a text.
+    NotText,
+    /// Discord did not give it.
+    NotFetched,
+    /// Tess did not take it, or did not read it.
+    Tess(TessError),
+}
+
+/// Which files did not reach the agent, one a line, with why and what to do.
+#[must_use]
+pub fn unread(files: &[Unread]) -> String {
+    let mut text = String::new();
+    for Unread { name, why } in files.iter().take(MOST_LINES) {
+        let name: String = name.chars().take(NAME_CHARS).collect();
+        // Writing to a string can not fail.
+        let _ = writeln!(text, "{ERROR_MARK} **{}**: {}", escaped(&name), because(why));
+    }
+    if files.len() > MOST_LINES {
+        let _ = writeln!(text, "{ERROR_MARK} And {} more.", files.len() - MOST_LINES);
+    }
+    text.trim_end().to_owned()
+}
+
+fn because(why: &Why) -> String {
+    match why {
+        Why::Kind => "the agent can not read files of this kind.".to_owned(),
+        Why::TooLong { most } => format!("it is too large; at most {} of this kind can be read.", size(*most)),
+        Why::TooMany { most } => format!("only {most} such files can be read at once. Send it again by itself."),
+        Why::NoRoom => "it is too long for this conversation. Send a part of it.".to_owned(),
+        Why::NotText => "it is named like a text, but it is none.".to_owned(),
+        Why::NotFetched => "Discord did not hand it over. Send it again.".to_owned(),
+        Why::Tess(TessError::FileRefused { .. }) => "Tess could not read it. Try another format.".to_owned(),
+        Why::Tess(TessError::StorageFull { .. }) => {
+            "the file storage of the Tess workspace is full. Whoever runs the bot has to delete files in Tess."
+                .to_owned()
+        }
+        Why::Tess(TessError::NoCredits { .. }) => "the Tess workspace has no credits left to read it.".to_owned(),
+        Why::Tess(TessError::TimedOut { .. }) => "Tess took too long to read it. Try again with less.".to_owned(),
+        Why::Tess(_) => "Tess could not be given it. Send it again in a minute.".to_owned(),
+    }
+}
+
+/// A bound in the unit it was made in.
+fn size(bytes: usize) -> String {
+    const MEBIBYTE: usize = 1024 * 1024;
+    match bytes {
+        _ if bytes.is_multiple_of(MEBIBYTE) => format!("{} MB", bytes / MEBIBYTE),
+        1_000_000.. => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{} KB", bytes / 1024),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::reply::MESSAGE_CHARS;
+
+    fn files(whys: Vec<Why>) -> Vec<Unread> {
+        whys.into_iter().map(|why| Unread { name: "a_b.pdf".to_owned(), why }).collect()
+    }
+
+    fn detail() -> String {
+        "internal: 10.0.0.7 said no".to_owned()
+    }
+
+    #[test]
+    fn each_file_has_a_line_that_says_why_and_what_to_do() {
+        let all = [
+            vec![
+                Why::Kind,
+                Why::TooLong { most: 32 * 1024 * 1024 },
+                Why::TooLong { most: 10_000_000 },
+                Why::TooLong { most: 64 * 1024 },
+                Why::TooMany { most: 5 },
+                Why::NoRoom,
+            ],
+            vec![
+                Why::NotText,
+                Why::NotFetched,
+                Why::Tess(TessError::FileRefused { detail: detail() }),
+                Why::Tess(TessError::StorageFull { detail: detail() }),
+                Why::Tess(TessError::NoCredits { detail: detail() }),
+                Why::Tess(TessError::TimedOut { waited: Duration::from_secs(1) }),
+            ],
+            vec![Why::Tess(TessError::Unavailable { detail: detail() })],
+        ];
+        let texts: Vec<_> = all.into_iter().map(|whys| unread(&files(whys))).collect();
+        insta::assert_snapshot!(texts.join("\n"), @r"
+        ⚠️ **a\_b.pdf**: the agent can not read files of this kind.
+        ⚠️ **a\_b.pdf**: it is too large; at most 32 MB of this kind can be read.
+        ⚠️ **a\_b.pdf**: it is too large; at most 10 MB of this kind can be read.
+        ⚠️ **a\_b.pdf**: it is too large; at most 64 KB of this kind can be read.
+        ⚠️ **a\_b.pdf**: only 5 such files can be read at once. Send it again by itself.
+        ⚠️ **a\_b.pdf**: it is too long for this conversation. Send a part of it.
+        ⚠️ **a\_b.pdf**: it is named like a text, but it is none.
+        ⚠️ **a\_b.pdf**: Discord did not hand it over. Send it again.
+        ⚠️ **a\_b.pdf**: Tess could not read it. Try another format.
+        ⚠️ **a\_b.pdf**: the file storage of the Tess workspace is full. Whoever runs the bot has to delete files in Tess.
+        ⚠️ **a\_b.pdf**: the Tess workspace has no credits left to read it.
+        ⚠️ **a\_b.pdf**: Tess took too long to read it. Try again with less.
+        ⚠️ **a\_b.pdf**: Tess could not be given it. Send it again in a minute.
+        ");
+    }
+
+    #[test]
+    fn many_files_with_long_names_fit_in_one_message() {
+        let long = || Unread { name: "*".repeat(300), why: Why::Tess(TessError::StorageFull { detail: detail() }) };
+        let text = unread(&(0..20).map(|_| long()).collect::<Vec<_>>());
+        assert!(text.chars().count() <= MESSAGE_CHARS, "{}", text.chars().count());
+        assert!(text.ends_with("⚠️ And 14 more."), "{text}");
+    }
+}
