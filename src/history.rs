@@ -291,7 +291,14 @@ impl History {
     /// anything: there is nothing to ask.
     #[must_use]
     pub fn chat(&self, names: bool, instructions: Option<&str>) -> Vec<ChatMessage> {
-        let said = self.entries.iter().filter(|entry| !entry.text().trim().is_empty());
+        self.chat_until(MessageId::new(u64::MAX), names, instructions)
+    }
+
+    /// [`History::chat`] as if nothing had been said after the message `newest`.
+    #[must_use]
+    pub fn chat_until(&self, newest: MessageId, names: bool, instructions: Option<&str>) -> Vec<ChatMessage> {
+        let until = self.entries.iter().take_while(|entry| entry.key().0 <= newest);
+        let said = until.filter(|entry| !entry.text().trim().is_empty());
         let mut chat: Vec<ChatMessage> = Vec::new();
         for entry in said.skip_while(|entry| entry.role() == Role::Assistant) {
             match chat.last_mut() {

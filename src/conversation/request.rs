@@ -61,7 +61,9 @@ impl Inner {
     fn messages(&self, id: ChannelId, batch: &Batch) -> Option<Vec<ChatMessage>> {
         let channel = self.channels.get(&id)?;
         let wanted = batch.messages.iter().any(|message| channel.history.contains(*message));
-        let chat = |history: &History| history.chat(channel.guild.is_some(), self.instructions.as_deref());
+        // What is said from here on waits for the next turn: shown now, it would be answered twice.
+        let (names, instructions) = (channel.guild.is_some(), self.instructions.as_deref());
+        let chat = |history: &History| history.chat_until(batch.newest, names, instructions);
         wanted.then(|| match batch.is_repeat() {
             false => chat(&channel.history),
             // The answer that is to be replaced is not shown, and stays until another is there.

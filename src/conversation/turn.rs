@@ -225,6 +225,8 @@ impl Inner {
         unread: &mut Vec<Unread>,
     ) -> Asked {
         tokio::select! {
+            // The request that is waited for goes out before the one that shows typing.
+            biased;
             asked = self.ask(id, batch, &text, unread) => asked,
             never = self.keep_typing(id) => match never {},
             () = batch.cancelled.cancelled() => Asked::Cancelled("reset"),

@@ -120,9 +120,7 @@ impl State {
         let (Some(intents), true) = (data["intents"].as_u64(), data["properties"].is_object()) else {
             return self.refuse_payload(id, DECODE_ERROR, "IDENTIFY without intents or properties");
         };
-        if data["compress"] == true {
-            return self.refuse_payload(id, DECODE_ERROR, "IDENTIFY asks for compression, which is not simulated");
-        }
+        // `compress` only says what the client could read; plain payloads are allowed all the same.
         if intents & !ALL_INTENTS != 0 {
             return self.refuse_payload(id, INVALID_INTENTS, "intents that do not exist");
         }
