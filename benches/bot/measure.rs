@@ -106,7 +106,9 @@ pub(crate) async fn memory(program: &Program, size: &Size) -> anyhow::Result<Fig
         let mut acted = Act::start(program, FULL, &vars, &mut Figures::default()).await?;
         let samples = 1..=SAMPLES;
         for _ in 0..FULL {
-            samples.clone().for_each(|channel| acted.stage.say(channel, ""));
+            for channel in samples.clone() {
+                acted.stage.say(channel, "");
+            }
         }
         acted.fill(0, channels).await?;
         figures.add(&format!("RSS, {channels} full channels under 256 MB"), "MB", acted.process.rss()? / 1e6);
@@ -176,8 +178,9 @@ impl Act {
 
     /// One message, and its answer.
     async fn answer(&mut self, channel: usize) -> anyhow::Result<()> {
-        self.stage.say(channel, &self.prefix);
-        self.stage.next_posted().await?;
+        let number = self.stage.say(channel, &self.prefix);
+        // Its answer may be one to other messages too.
+        while self.stage.next_posted().await? != number {}
         Ok(())
     }
 
@@ -231,7 +234,9 @@ impl Act {
 
     async fn as_fast_as_it_goes(&mut self, time: Duration, figures: &mut Figures) -> anyhow::Result<()> {
         let (start, before) = (Instant::now(), self.process.cpu()?);
-        (0..AT_ONCE).for_each(|channel| self.stage.say(channel, ""));
+        for channel in 0..AT_ONCE {
+            self.stage.say(channel, "");
+        }
         let (mut waiting, mut answered) = (AT_ONCE, 0_u32);
         while waiting > 0 {
             let number = self.stage.next_posted().await?;

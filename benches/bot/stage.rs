@@ -205,8 +205,8 @@ impl Stage {
         lock(&self.ledger)
     }
 
-    /// Somebody says the next message in a channel; `prefix` goes before it.
-    pub(crate) fn say(&self, channel: usize, prefix: &str) {
+    /// Somebody says the next message in a channel, with `prefix` before it; the message's number.
+    pub(crate) fn say(&self, channel: usize, prefix: &str) -> usize {
         let (number, chars) = {
             let mut ledger = self.ledger();
             (ledger.said(channel), ledger.chars)
@@ -214,6 +214,7 @@ impl Stage {
         let text = padded(&format!("{prefix}#{number}#"), chars);
         let id = self.discord.say(self.ids[channel], "alice", &text);
         self.ledger().trips[number].id = id;
+        number
     }
 
     /// The next message that has its answer.
