@@ -1,9 +1,6 @@
 //! People talk, the agent answers: who is listened to, what the agent reads, what people see.
 
-use std::time::Duration;
-
 use serde_json::json;
-use tess_discord::sim::discord::Route;
 
 use crate::support::Chat;
 
@@ -400,21 +397,6 @@ async fn after_a_restart_the_history_is_rebuilt_from_discord() {
     let long = format!("assistant: {long}");
     let lines = ["user: alice: first", "assistant: One.", "user: bob: at length", long.as_str(), "user: carol: and?"];
     chat.expect_asked(&lines).await;
-    chat.finish().await;
-}
-
-#[tokio::test]
-async fn what_comes_while_the_history_is_rebuilt_is_answered_once_by_the_next_turn() {
-    let chat = Chat::start().await;
-    chat.tess.answers(["One.", "Two."]);
-    chat.discord.delay(Route::GetMessages, Duration::from_millis(200));
-    let first = chat.say("alice", "first");
-    chat.discord.wait_until("the history to be asked for", |it| it.requests_of(Route::GetMessages) == 1).await;
-    let second = chat.say("bob", "second");
-    assert_eq!(chat.expect_reply("One.").await.reply_to, Some(first));
-    assert_eq!(chat.expect_reply("Two.").await.reply_to, Some(second));
-    chat.expect_asked(&["user: alice: first"]).await;
-    chat.expect_asked(&["user: alice: first", "assistant: One.", "user: bob: second"]).await;
     chat.finish().await;
 }
 
