@@ -94,6 +94,8 @@ impl Bot {
             .env("STATE_URL", format!("sqlite:{}", self.folder.join("state.db").display()))
             .env("HEALTH_ADDR", self.health.to_string())
             .env("SHUTDOWN_GRACE", GRACE.as_secs().to_string())
+            // A word about a file would be a second message to the same one, which is what is looked for here.
+            .env("TESS_FILES", "off")
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
