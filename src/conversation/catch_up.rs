@@ -275,12 +275,11 @@ impl Inner {
 }
 
 /// The newest message that one of the bot's own answers, or error texts, is for: by its reference or, when that is gone with
-/// the message, by its place. What follows a reply without a reference is a part of it.
+/// the message, by its place.
 fn answered_up_to<'m>(messages: impl Iterator<Item = &'m Message>, me: UserId) -> Option<MessageId> {
     let mut answered = None;
     for message in messages.filter(|message| message.author.id == me && message.is_plain()) {
-        let is_part = message.replies_to().is_none() && answered.is_some();
-        if !is_part {
+        if !message.continues() {
             answered = answered.max(Some(message.replies_to().unwrap_or(message.id)));
         }
     }

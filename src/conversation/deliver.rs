@@ -89,7 +89,8 @@ impl Inner {
             };
             let nonce =
                 if several { Nonce::live(batch.named, attempt, number) } else { Nonce::part(batch.named, number) };
-            let post = Post { content, reply_to, nonce, file: file.as_deref(), silent: false, buttons };
+            // One notification for one answer; and a silent message is how a later part is known again.
+            let post = Post { content, reply_to, nonce, file: file.as_deref(), silent: number > 0, buttons };
             match self.discord.post(id, &post).await {
                 Ok(part) => posted.extend(part),
                 Err(error) if number == 0 => return Posted::Nothing(error),

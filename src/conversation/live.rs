@@ -178,6 +178,6 @@ impl<'a> LiveReply<'a> {
     fn part<'p>(&self, number: usize, content: &'p str, file: Option<&'p str>, buttons: &'p [Button]) -> Post<'p> {
         let reply_to = (number == 0).then_some(self.batch.newest);
         let nonce = Nonce::live(self.batch.named, self.attempt, number);
-        Post { content, reply_to, nonce, file, silent: false, buttons }
+        Post { content, reply_to, nonce, file, silent: number > 0, buttons }
     }
 }

@@ -75,8 +75,7 @@ pub(super) fn leftovers(messages: &[Message], me: UserId) -> HashSet<MessageId> 
             leftovers.insert(message.id);
             continue;
         }
-        let begins = message.replies_to().is_some();
-        is_growing = message.has_button(control::STOP) || (is_growing && !begins);
+        is_growing = message.has_button(control::STOP) || (is_growing && message.continues());
         if is_growing {
             leftovers.insert(message.id);
         }
@@ -90,8 +89,7 @@ fn is_note(message: &Message, me: UserId) -> bool {
     message.author.id == me && looks_like_one && message.flags & SILENT != 0
 }
 
-/// What a channel's messages, oldest first, are in its history. The parts of one of the bot's replies are joined again: the first
-/// carries the reference, the others follow without one.
+/// What a channel's messages, oldest first, are in its history. The parts of one of the bot's replies are joined again.
 fn entries(messages: &[&Message], me: UserId, is_heard: impl Fn(&Message) -> bool) -> Vec<Entry> {
     let is_there = |id: MessageId| messages.binary_search_by_key(&id, |message| message.id).is_ok();
     let mut entries = Vec::with_capacity(messages.len());
@@ -101,11 +99,11 @@ fn entries(messages: &[&Message], me: UserId, is_heard: impl Fn(&Message) -> boo
             if !message.is_plain() || !reply::is_answer(&message.content) {
                 continue;
             }
-            match (message.replies_to(), &mut reply) {
-                (None, Some(reply)) => reply.add(message),
-                (answers, _) => {
+            match &mut reply {
+                Some(reply) if message.continues() => reply.add(message),
+                _ => {
                     add(&mut entries, reply.take());
-                    reply = Some(OwnReply::new(message, answers));
+                    reply = Some(OwnReply::new(message));
                 }
             }
         } else if is_heard(message) {
@@ -132,9 +130,9 @@ struct OwnReply {
 
 impl OwnReply {
     /// A reply whose reference is gone stands where it was posted.
-    fn new(message: &Message, answers: Option<MessageId>) -> Self {
+    fn new(message: &Message) -> Self {
         let parts = vec![message.content.clone()];
-        Self { ids: vec![message.id], answers: answers.unwrap_or(message.id), parts }
+        Self { ids: vec![message.id], answers: message.replies_to().unwrap_or(message.id), parts }
     }
 
     fn add(&mut self, message: &Message) {
@@ -185,7 +183,7 @@ mod tests {
             message(1, 2, "hi", &nothing),
             reply(3, "first part", 1),
             message(4, 2, "meanwhile", &nothing),
-            message(5, 9, "second part", &nothing),
+            message(5, 9, "second part", &json!({"flags": SILENT})),
             reply(6, "another", 4),
         ];
         let entries = rebuilt(&messages);
@@ -194,6 +192,16 @@ mod tests {
         assert_eq!(answers[0].ids(), ids(&[3, 5]));
         assert!(matches!(answers[0], Entry::Answer { answers, text, .. }
             if answers.get() == 1 && text.contains("first part") && text.contains("second part")));
+    }
+
+    #[test]
+    fn an_answer_whose_reference_is_gone_is_no_part_of_the_one_before() {
+        let nothing = json!({});
+        let messages =
+            [reply(2, "first", 1), message(3, 2, "hi", &nothing), message(4, 9, "to a deleted message", &nothing)];
+        let entries = rebuilt(&messages);
+        assert!(matches!(entries.last(), Some(Entry::Answer { answers, .. }) if answers.get() == 4), "{entries:?}");
+        assert_eq!(entries.len(), 3);
     }
 
     #[test]
@@ -217,10 +225,10 @@ mod tests {
         };
         let messages = [
             reply(2, "whole", 1),
-            message(3, 9, "its second part", &json!({})),
+            message(3, 9, "its second part", &json!({"flags": SILENT})),
             growing(5, json!({"message_id": "4"})),
             message(6, 2, "meanwhile", &json!({})),
-            message(7, 9, "second part", &json!({})),
+            message(7, 9, "second part", &json!({"flags": SILENT})),
             growing(8, Value::Null),
             reply(9, "⚠️ Tess is down", 6),
         ];

@@ -188,6 +188,13 @@ impl Message {
         WRITTEN_BY_PEOPLE.contains(&self.kind)
     }
 
+    /// Whether it goes on with the one before, as the bot posts the later parts of a reply: silent, and a reply to nothing. (A first
+    /// part whose reference is gone with the message is not silent.)
+    #[must_use]
+    pub fn continues(&self) -> bool {
+        self.replies_to().is_none() && self.flags & SILENT != 0
+    }
+
     /// The message it replies to.
     #[must_use]
     pub fn replies_to(&self) -> Option<MessageId> {
