@@ -41,13 +41,18 @@ pub struct Place {
     pub parent: Option<ChannelId>,
 }
 
+/// Whether the bot listens in a channel at all. Direct messages are always its own.
+#[must_use]
+pub fn is_ours(channel: ChannelId, listen: &ListenConfig, place: Place) -> bool {
+    let listens_to = |channel| listen.channels.contains(&channel);
+    place.direct || listen.channels.is_empty() || listens_to(channel) || place.parent.is_some_and(listens_to)
+}
+
 /// What to do with a message. `me` is the bot's user.
 #[must_use]
 pub fn decide(message: &Message, me: UserId, listen: &ListenConfig, place: Place) -> Decision {
-    let Place { direct, parent } = place;
-    let listens_to = |channel| listen.channels.contains(&channel);
-    let ours = direct || listen.channels.is_empty() || listens_to(message.channel_id) || parent.is_some_and(listens_to);
-    if !ours || message.author.id == me || !message.is_from_a_person() {
+    let direct = place.direct;
+    if !is_ours(message.channel_id, listen, place) || message.author.id == me || !message.is_from_a_person() {
         return Decision::Ignore;
     }
     let has_file = listen.files && message.attachments().any(|file| Way::of(file).is_some());

@@ -20,7 +20,7 @@ use crate::{
     conversation::{Conversations, Inner, rebuild},
     discord::{DiscordError, Page, model::Message},
     gateway::event::KnownChannel,
-    listen::{self, Decision},
+    listen::{self, Decision, Place},
     state::Active,
 };
 
@@ -164,6 +164,10 @@ impl Session {
     fn look_at(&self, guild: GuildId, channels: &[KnownChannel]) {
         let inner = &self.conversations.inner;
         for channel in channels {
+            let place = Place { direct: false, parent: channel.parent };
+            if !listen::is_ours(channel.id, &inner.listen, place) {
+                continue;
+            }
             let Some(newest) = channel.last_message else { continue };
             let Some(after) = inner.state.handled(channel.id).or(self.listened) else { continue };
             self.ask_later(channel.id, after.max(self.oldest), newest, Some(guild));

@@ -109,6 +109,28 @@ async fn a_channel_that_was_never_spoken_in_is_caught_up_with_too() {
 }
 
 #[tokio::test]
+async fn channels_that_are_not_listed_are_not_looked_at() {
+    let mut chat = Chat::setup().prepare().await;
+    let channel = chat.channel;
+    chat.reconfigure(|config| config.listen.channels = [channel.into()].into());
+    chat.start_bot().await;
+    chat.say("alice", "hi");
+    chat.next().await;
+    let metrics = chat.metrics.clone();
+    chat.until("the first start's own catching up", || metrics.catching_up() == 0).await;
+    chat.stop_bot().await.unwrap();
+    let unlisted = chat.discord.channel(chat.guild, "unlisted");
+    chat.discord.say(unlisted, "bob", "not for the bot");
+    chat.tess.answers(["Found."]);
+    chat.say("alice", "there?");
+    chat.start_bot().await;
+    chat.expect_reply("Found.").await;
+    let path = format!("/channels/{unlisted}/messages");
+    assert!(!chat.discord.requests().iter().any(|request| request.path.contains(&path)));
+    chat.finish().await;
+}
+
+#[tokio::test]
 async fn a_direct_message_while_the_bot_is_away_is_answered() {
     let mut chat = Chat::start().await;
     let alice = "alice";
