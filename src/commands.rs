@@ -61,7 +61,7 @@ impl Commands {
     /// The commands over the given conversations. `http` is serenity's client for answering interactions.
     ///
     /// # Errors
-    /// When the loopback interface can not be used: see [`context`].
+    /// When the loopback interface can not be used: commands need a socket there once.
     pub async fn new(
         http: Arc<serenity::Http>,
         conversations: Conversations,

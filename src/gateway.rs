@@ -11,7 +11,7 @@
 //! # What ends a connection
 //! A close, an ended stream, a heartbeat without an answer, not being up within [`Pace::gateway_up_within`], INVALID_SESSION. Each is
 //! followed by a new one: RESUME while there is a session to resume, otherwise IDENTIFY, which is counted against what
-//! Discord still allows ([`allowance`]). Fatal closes end the program with one line ([`Fatal`]).
+//! Discord still allows. Fatal closes end the program with one line ([`Fatal`]).
 
 use std::{future::poll_fn, ops::ControlFlow, task::Poll, time::Duration};
 
