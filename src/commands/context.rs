@@ -1,6 +1,6 @@
 //! A serenity context without a serenity connection.
 //!
-//! poise hands every command a [`serenity::Context`], and that holds a messenger to a shard runner, which only a connected runner
+//! poise hands every command a serenity `Context`, and that holds a messenger to a shard runner, which only a connected runner
 //! can give. The gateway's socket is not serenity's here (see [`crate::gateway`]), so a runner is connected once to a socket on the
 //! loopback interface that is dropped right away. Nothing is ever sent through its messenger.
 
