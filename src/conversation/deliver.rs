@@ -71,6 +71,15 @@ impl Inner {
         }
     }
 
+    /// The newest message of a batch that is still there: a reply to one that is gone would have no reference, by which it is known
+    /// after a restart.
+    pub(super) fn replied_to(&self, id: ChannelId, batch: &Batch) -> MessageId {
+        let channel = self.channels.get(&id);
+        let is_there =
+            |message: &&MessageId| channel.as_ref().is_some_and(|channel| channel.history.contains(**message));
+        batch.messages.iter().rfind(is_there).copied().unwrap_or(batch.newest)
+    }
+
     async fn post(&self, id: ChannelId, batch: &Batch, output: &str) -> Posted {
         let (contents, file) = match reply::cut(output) {
             Reply::Messages(parts) => (parts, None),
@@ -84,7 +93,7 @@ impl Inner {
         let mut refused = None;
         for (number, content) in contents.iter().enumerate() {
             let (reply_to, buttons) = match number {
-                0 => (Some(batch.newest), if several { &unfinished[..] } else { &[] }),
+                0 => (Some(self.replied_to(id, batch)), if several { &unfinished[..] } else { &[] }),
                 _ => (None, &[][..]),
             };
             let nonce =

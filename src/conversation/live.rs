@@ -176,7 +176,7 @@ impl<'a> LiveReply<'a> {
     }
 
     fn part<'p>(&self, number: usize, content: &'p str, file: Option<&'p str>, buttons: &'p [Button]) -> Post<'p> {
-        let reply_to = (number == 0).then_some(self.batch.newest);
+        let reply_to = (number == 0).then(|| self.inner.replied_to(self.channel, self.batch));
         let nonce = Nonce::live(self.batch.named, self.attempt, number);
         Post { content, reply_to, nonce, file, silent: number > 0, buttons }
     }

@@ -175,8 +175,9 @@ impl Inner {
             seen.cancel();
             ended
         };
-        let (outcome, ()) = tokio::join!(work, self.note_the_wait(id, batch, &seen));
-        outcome
+        let whole = async { tokio::join!(work, self.note_the_wait(id, batch, &seen)).0 };
+        // A note that is left behind then is taken away by the next start.
+        self.given_up.run_until_cancelled(whole).await.flatten()
     }
 
     /// Whether Discord refused the bot here a while ago.

@@ -1,6 +1,6 @@
 //! What the soak found: messages that were lost, or answered twice, when several things went wrong at once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tess_discord::sim::discord::{Limit, Route};
@@ -141,4 +141,44 @@ async fn what_is_said_now_waits_for_what_was_missed_before() {
     chat.expect_asked(&["user: alice: hi"]).await;
     chat.expect_asked(&["user: alice: hi", "assistant: Hi.", "user: alice: missed\nbob: said now"]).await;
     chat.finish().await;
+}
+
+#[tokio::test]
+async fn the_newest_message_that_is_still_there_is_replied_to() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["One.", "Both."]);
+    chat.tess.hold();
+    chat.say("alice", "first");
+    chat.expect_asked(&["user: alice: first"]).await;
+    let second = chat.say("bob", "second");
+    let third = chat.say("carol", "third");
+    let metrics = chat.metrics.clone();
+    chat.until("all three to be taken", move || metrics.taken() == 3).await;
+    chat.tess.release_one();
+    chat.expect_reply("One.").await;
+    let _ = chat.execution().await;
+    chat.discord.delete(third);
+    // Heard in order: when the mark of another channel's message has come, so has the deletion.
+    let other = chat.discord.channel(chat.guild, "other");
+    chat.discord.say(other, "dave", "a sign");
+    let metrics = chat.metrics.clone();
+    chat.until("the sign to be taken", move || metrics.taken() == 4).await;
+    chat.tess.release();
+    assert_eq!(chat.expect_reply("Both.").await.reply_to, Some(second));
+    let _ = chat.discord.next_message(other).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_note_that_can_not_be_posted_does_not_hold_up_the_stop() {
+    let setup = Chat::setup().set("NOTICE_AFTER", "1");
+    let mut chat = setup.change(|config| config.shutdown_grace = Duration::from_millis(100)).start().await;
+    chat.tess.hold();
+    chat.discord.fail_next("POST", "/channels/*/messages", 503, json!("<html></html>"), 1000);
+    chat.say("alice", "this takes a while");
+    chat.discord.wait_until("a note to be tried", |it| it.requests_of(Route::CreateMessage) > 0).await;
+    let asked = Instant::now();
+    chat.stop_bot().await.unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    chat.check_simulators();
 }
