@@ -180,5 +180,6 @@ async fn a_note_that_can_not_be_posted_does_not_hold_up_the_stop() {
     let asked = Instant::now();
     chat.stop_bot().await.unwrap();
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
-    chat.check_simulators();
+    chat.discord.end_faults();
+    chat.finish().await;
 }
