@@ -30,6 +30,12 @@ impl Program {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
         build.args(["build", "--locked", "--example", "baseline"]);
+        // Build scripts that ask for these would run again, and all that depends on them be built again, each time.
+        for (name, _) in env::vars_os() {
+            if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
+                build.env_remove(name);
+            }
+        }
         // `cargo test --bench bot` runs the same unoptimised: enough to see what is right or wrong.
         if !cfg!(debug_assertions) {
             build.arg("--release");
