@@ -189,7 +189,11 @@ impl Gateway {
 
     /// A shard that is about to connect: with a session to resume, or with leave to start a new one.
     async fn open(&self, kept: &Continuation) -> Result<Shard<Granted>, DiscordError> {
-        let url = self.discord.gateway_url().await?;
+        let allowance = async {
+            // Only a new session is counted.
+            if kept.session.is_none() { allowance::wait(&self.discord, &self.pace).await } else { Ok(()) }
+        };
+        let (url, ()) = tokio::try_join!(self.discord.gateway_url(), allowance)?;
         let builder = ConfigBuilder::new(self.token.clone(), INTENTS).proxy_url(url.trim_end_matches('/').to_owned());
         let mut builder = builder.queue(Granted);
         if let Some(session) = &kept.session {
@@ -199,7 +203,6 @@ impl Gateway {
                 builder = builder.resume_url(url.clone());
             }
         } else {
-            allowance::wait(&self.discord, &self.pace).await?;
             self.metrics.gateway_opened(Opening::Identify);
         }
         Ok(Shard::with_config(ShardId::ONE, builder.build()))
