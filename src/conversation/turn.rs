@@ -20,7 +20,7 @@ use crate::{
         live::LiveReply,
         request::{Nothing, Prepared},
     },
-    discord::{Nonce, Post},
+    discord::{DiscordError, Nonce, Post},
     reply::{self, texts, texts::files::Unread},
     telemetry::Outcome,
     tess::{Answer, TessError},
@@ -88,7 +88,8 @@ impl Inner {
         }
         let (typed, ()) = tokio::join!(self.discord.type_in(id), self.rebuild(id));
         match typed {
-            Err(error) if error.closes_channel() => {
+            // Without a code it is not Discord's word about this channel, but something in between.
+            Err(error @ DiscordError::Refused { code: 1.., .. }) if error.closes_channel() => {
                 warn!(channel.id = %id, %error, "the bot may not speak here");
                 self.close_channel(id);
             }
