@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::json;
-use tess_discord::sim::discord::Route;
+use tess_discord::sim::discord::{DiscordSim, Route};
 use tokio::io::AsyncReadExt;
 
 use crate::support::Chat;
@@ -133,52 +133,35 @@ async fn a_gateway_that_answers_no_heartbeat_is_left() {
     chat.finish().await;
 }
 
-#[tokio::test]
-async fn a_gateway_that_is_down_for_a_while_is_tried_a_few_times_a_second_at_most() {
-    let chat = Chat::start().await;
+/// The gateway can not be reached for a while; the bot tries until it can, and answers what was said meanwhile.
+async fn is_tried_until_it_is_back(unreachable: impl Fn(&DiscordSim, bool)) {
+    let chat = Chat::setup().change(|config| config.pace.gateway_up_within = Duration::from_millis(300)).start().await;
     talks_on(&chat, "Before.").await;
-    chat.discord.refuse_connections(true);
+    unreachable(&chat.discord, true);
     chat.discord.drop_connection();
     chat.tess.answers(["After."]);
     chat.say("alice", "anyone?");
     let before = chat.discord.requests_of(Route::Gateway);
     let discord = chat.discord.clone();
-    chat.until("three more tries", || discord.requests_of(Route::Gateway) >= before + 3).await;
-    chat.discord.refuse_connections(false);
+    chat.until("more tries", || discord.requests_of(Route::Gateway) >= before + 3).await;
+    unreachable(&chat.discord, false);
     chat.expect_reply("After.").await;
     chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_down_is_tried_until_it_is_back() {
+    is_tried_until_it_is_back(DiscordSim::refuse_connections).await;
 }
 
 #[tokio::test]
 async fn a_connect_that_is_never_answered_is_given_up() {
-    let chat = Chat::setup().change(|config| config.pace.gateway_up_within = Duration::from_millis(300)).start().await;
-    talks_on(&chat, "Before.").await;
-    chat.discord.hang_connects(true);
-    chat.discord.drop_connection();
-    chat.tess.answers(["After."]);
-    chat.say("alice", "anyone?");
-    let before = chat.discord.requests_of(Route::Gateway);
-    let discord = chat.discord.clone();
-    chat.until("another try", || discord.requests_of(Route::Gateway) >= before + 2).await;
-    chat.discord.hang_connects(false);
-    chat.expect_reply("After.").await;
-    chat.finish().await;
+    is_tried_until_it_is_back(DiscordSim::hang_connects).await;
 }
 
 #[tokio::test]
 async fn a_gateway_that_never_says_hello_is_given_up() {
-    let chat = Chat::setup().change(|config| config.pace.gateway_up_within = Duration::from_millis(300)).start().await;
-    talks_on(&chat, "Before.").await;
-    chat.discord.hold_hello(true);
-    chat.discord.drop_connection();
-    chat.tess.answers(["After."]);
-    chat.say("alice", "anyone?");
-    let before = chat.discord.requests_of(Route::Gateway);
-    let discord = chat.discord.clone();
-    chat.until("another try", || discord.requests_of(Route::Gateway) >= before + 2).await;
-    chat.discord.hold_hello(false);
-    chat.expect_reply("After.").await;
-    chat.finish().await;
+    is_tried_until_it_is_back(DiscordSim::hold_hello).await;
 }
 
 #[tokio::test]
