@@ -32,7 +32,7 @@ use crate::{
 };
 
 pub use self::{
-    facts::Active,
+    facts::{Active, DISCORD_EPOCH},
     file::StateError,
     ledger::{Day, SpentBy},
 };

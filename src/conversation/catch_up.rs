@@ -21,7 +21,7 @@ use crate::{
     discord::{DiscordError, Page, model::Message},
     gateway::event::KnownChannel,
     listen::{self, Decision, Place},
-    state::Active,
+    state::{Active, DISCORD_EPOCH},
 };
 
 /// Channels that are asked after one READY, the most recently active first.
@@ -36,13 +36,10 @@ const PAGE: usize = 100;
 /// Most requests for one channel.
 const MOST_PAGES: usize = 5;
 
-/// Milliseconds from the Unix epoch to Discord's. <https://discord.com/developers/docs/reference#snowflakes>
-pub(super) const DISCORD_EPOCH_MS: u64 = 1_420_070_400_000;
-
 /// The smallest id a message posted at `time` can have.
 fn snowflake(time: SystemTime) -> MessageId {
-    let ms = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let ms = u64::try_from(ms).unwrap_or(u64::MAX).saturating_sub(DISCORD_EPOCH_MS);
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(DISCORD_EPOCH);
+    let ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
     MessageId::new((ms << 22).max(1))
 }
 

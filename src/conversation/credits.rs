@@ -16,7 +16,6 @@ use crate::{
     conversation::{
         Conversations, Inner,
         budget::{Ask, Reached, Refusal, SpentToday},
-        catch_up::DISCORD_EPOCH_MS,
         channel::Batch,
     },
     discord::Nonce,
@@ -24,7 +23,7 @@ use crate::{
         texts,
         usage::{CHART_DAYS, OwnUsage, ServerUsage, TOP},
     },
-    state::{Day, SpentBy},
+    state::{DISCORD_EPOCH, Day, SpentBy},
     telemetry::Outcome,
 };
 
@@ -182,7 +181,7 @@ fn text(refusal: &Refusal) -> String {
 
 /// When a message was posted: its id tells.
 fn posted(message: MessageId) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis((message.get() >> 22) + DISCORD_EPOCH_MS)
+    UNIX_EPOCH + DISCORD_EPOCH + Duration::from_millis(message.get() >> 22)
 }
 
 /// The greatest few, greatest first.

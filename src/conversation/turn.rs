@@ -178,7 +178,7 @@ impl Inner {
         };
         let whole = async { tokio::join!(work, self.note_the_wait(id, batch, &seen)).0 };
         // A note that is left behind then is taken away by the next start.
-        self.given_up.run_until_cancelled(whole).await.flatten()
+        self.given_up.run_until_cancelled(whole).await
     }
 
     /// Whether Discord refused the bot here a while ago.
@@ -187,34 +187,31 @@ impl Inner {
     }
 
     /// `seen` is cancelled when the answer begins to be seen.
-    async fn answer(&self, id: ChannelId, batch: &Batch, seen: &CancellationToken) -> Option<Outcome> {
-        let work = async {
-            let mut unread = Vec::new();
-            let mut reply = LiveReply::new(self, id, batch, seen);
-            let (text, growing) = watch::channel(String::new());
-            let (asked, ()) = tokio::join!(self.asked(id, batch, text, &mut unread), reply.grow(growing));
-            let outcome = match asked {
-                Asked::Answered(answer) => self.deliver(reply, &answer.output).await,
-                Asked::Failed(error) => {
-                    reply.break_off().await;
-                    self.tell_failure(id, batch, &error).await
-                }
-                Asked::Unread => Outcome::Failed("files_unread"),
-                Asked::Stopped => {
-                    reply.break_off().await;
-                    unread.clear();
-                    self.say(id, batch, texts::stopped()).await;
-                    Outcome::Cancelled("stopped_by_user")
-                }
-                Asked::Cancelled(why) => {
-                    reply.take_away().await;
-                    Outcome::Cancelled(why)
-                }
-            };
-            self.tell_unread(id, batch, &unread).await;
-            outcome
+    async fn answer(&self, id: ChannelId, batch: &Batch, seen: &CancellationToken) -> Outcome {
+        let mut unread = Vec::new();
+        let mut reply = LiveReply::new(self, id, batch, seen);
+        let (text, growing) = watch::channel(String::new());
+        let (asked, ()) = tokio::join!(self.asked(id, batch, text, &mut unread), reply.grow(growing));
+        let outcome = match asked {
+            Asked::Answered(answer) => self.deliver(reply, &answer.output).await,
+            Asked::Failed(error) => {
+                reply.break_off().await;
+                self.tell_failure(id, batch, &error).await
+            }
+            Asked::Unread => Outcome::Failed("files_unread"),
+            Asked::Stopped => {
+                reply.break_off().await;
+                unread.clear();
+                self.say(id, batch, texts::stopped()).await;
+                Outcome::Cancelled("stopped_by_user")
+            }
+            Asked::Cancelled(why) => {
+                reply.take_away().await;
+                Outcome::Cancelled(why)
+            }
         };
-        self.given_up.run_until_cancelled(work).await
+        self.tell_unread(id, batch, &unread).await;
+        outcome
     }
 
     /// Asks while typing is shown, until there is an answer or none is wanted. `text` is what of it is written so far; `unread` gets

@@ -19,7 +19,7 @@ pub(super) const CHANNELS_KEPT: usize = 50_000;
 const UNUSED_FOR: Duration = Duration::from_secs(90 * 24 * 3_600);
 
 /// When Discord's ids start to count. <https://discord.com/developers/docs/reference#snowflakes>
-const DISCORD_EPOCH: Duration = Duration::from_millis(1_420_070_400_000);
+pub const DISCORD_EPOCH: Duration = Duration::from_millis(1_420_070_400_000);
 
 /// What is known of a channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
