@@ -8,6 +8,7 @@
 //! malformed header, and calls a message that was created but whose answer it could not read an error.
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -17,7 +18,10 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use serenity::model::id::{ApplicationId, ChannelId, MessageId};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -26,7 +30,7 @@ use crate::{
         answer::{Answer, Refusal},
         button::Button,
         model::Message,
-        rate_limit::{RateLimits, RouteKey},
+        rate_limit::{RateLimits, RouteKey, Wait},
     },
     telemetry::Metrics,
 };
@@ -130,6 +134,8 @@ struct Inner {
     base: String,
     authorization: header::HeaderValue,
     limits: Mutex<RateLimits>,
+    /// Told whenever a request has its answer.
+    arrived: Notify,
     /// Cancelled by the first 401: whatever followed would be one more invalid request.
     locked_out: CancellationToken,
     request_limit: Duration,
@@ -176,6 +182,7 @@ impl Discord {
             base: format!("{}/api/v10", config.api_url),
             authorization,
             limits: Mutex::new(RateLimits::new(Instant::now(), config.requests_per_second)),
+            arrived: Notify::new(),
             locked_out: CancellationToken::new(),
             request_limit: pace.discord_request,
             delivery_limit: pace.delivery,
@@ -367,31 +374,16 @@ impl Discord {
     ) -> Result<Vec<u8>, DiscordError> {
         let mut tried = 0;
         loop {
-            self.wait_for_place(key, patience).await?;
+            let place = self.wait_for_place(key, patience).await?;
             let answer = self.attempt(build()).await;
+            self.learn(key, &answer);
+            drop(place);
             tried += 1;
-            self.inner.metrics.discord_request(key.name, answer.status());
             let detail = match answer {
-                Answer::Success { body, quota } => {
-                    if let Some(quota) = quota {
-                        self.limits(|limits| limits.learn(key, quota, Instant::now()));
-                    }
-                    return Ok(body);
-                }
-                Answer::Limited { scope, retry_after, counts } => {
-                    self.inner.metrics.discord_rate_limited(scope.name());
-                    self.limits(|limits| {
-                        limits.limit(key, scope, retry_after, Instant::now());
-                        if counts {
-                            limits.count_invalid(Instant::now());
-                        }
-                    });
-                    // The pause is the limit's own.
-                    if patience.is_over(tried) {
-                        return Err(limited());
-                    }
-                    continue;
-                }
+                Answer::Success { body, .. } => return Ok(body),
+                // The pause is the limit's own.
+                Answer::Limited { .. } if !patience.is_over(tried) => continue,
+                Answer::Limited { .. } => return Err(limited()),
                 Answer::Refused(refusal) => return Err(self.refused(refusal)),
                 Answer::Unknown { detail, .. } => detail,
             };
@@ -399,6 +391,25 @@ impl Discord {
                 return Err(DiscordError::Unavailable { detail });
             }
             sleep(pause(tried)).await;
+        }
+    }
+
+    /// What an answer says of the limits.
+    fn learn(&self, key: RouteKey, answer: &Answer) {
+        self.inner.metrics.discord_request(key.name, answer.status());
+        let now = Instant::now();
+        match answer {
+            Answer::Success { quota: Some(quota), .. } => self.limits(|limits| limits.learn(key, *quota, now)),
+            Answer::Limited { scope, retry_after, counts } => {
+                self.inner.metrics.discord_rate_limited(scope.name());
+                self.limits(|limits| {
+                    limits.limit(key, *scope, *retry_after, now);
+                    if *counts {
+                        limits.count_invalid(now);
+                    }
+                });
+            }
+            Answer::Success { .. } | Answer::Refused(_) | Answer::Unknown { .. } => {}
         }
     }
 
@@ -422,23 +433,51 @@ impl Discord {
         DiscordError::Refused { status: status.as_u16(), code, message }
     }
 
-    async fn wait_for_place(&self, key: RouteKey, patience: Patience) -> Result<(), DiscordError> {
+    async fn wait_for_place(&self, key: RouteKey, patience: Patience) -> Result<Place<'_>, DiscordError> {
+        let end = match patience {
+            Patience::Once => Instant::now(),
+            Patience::Tries(_) => Instant::now() + READ_WAIT,
+            Patience::Until(end) => end,
+        };
         loop {
             if self.inner.locked_out.is_cancelled() {
                 return Err(DiscordError::Unauthorized);
             }
-            let Err(free_at) = self.limits(|limits| limits.take(key, Instant::now())) else { return Ok(()) };
-            match patience {
-                Patience::Once => return Err(limited()),
-                Patience::Tries(_) if free_at > Instant::now() + READ_WAIT => return Err(limited()),
-                Patience::Until(end) if free_at >= end => return Err(limited()),
-                _ => sleep_until(free_at).await,
+            // Listens before it looks, so that no answer is missed in between.
+            let mut arrived = pin!(self.inner.arrived.notified());
+            arrived.as_mut().enable();
+            match self.limits(|limits| limits.take(key, Instant::now())) {
+                Ok(()) => return Ok(Place { inner: &self.inner, key }),
+                Err(Wait::Until(free_at)) if free_at < end => sleep_until(free_at).await,
+                Err(Wait::ForAnswer) if !matches!(patience, Patience::Once) => {
+                    timeout_at(end, arrived).await.map_err(|_| limited())?;
+                }
+                Err(_) => return Err(limited()),
             }
         }
     }
 
     fn limits<T>(&self, change: impl FnOnce(&mut RateLimits) -> T) -> T {
-        change(&mut self.inner.limits.lock().unwrap_or_else(PoisonError::into_inner))
+        self.inner.limits(change)
+    }
+}
+
+impl Inner {
+    fn limits<T>(&self, change: impl FnOnce(&mut RateLimits) -> T) -> T {
+        change(&mut self.limits.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A request's place on its route, until it has its answer or is given up.
+struct Place<'a> {
+    inner: &'a Inner,
+    key: RouteKey,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.inner.limits(|limits| limits.arrived(self.key));
+        self.inner.arrived.notify_waiters();
     }
 }
 

@@ -3,7 +3,10 @@
 //! Pure: the caller brings the clock. Limits are never hard-coded, except for the global one, which no header tells
 //! before it is hit. <https://discord.com/developers/docs/topics/rate-limits>
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -57,10 +60,21 @@ struct Bucket {
     reset_at: Instant,
 }
 
+/// Why a request may not go out yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// A limit is used up until then.
+    Until(Instant),
+    /// One of the same route is on its way, whose answer may tell of a limit.
+    ForAnswer,
+}
+
 /// When requests may go out.
 #[derive(Debug)]
 pub(super) struct RateLimits {
     routes: HashMap<RouteKey, Bucket>,
+    /// Routes with a request on its way: never two at a time, for the second would be sent into the limit that the first one meets.
+    on_the_way: HashSet<RouteKey>,
     blocked_until: Option<Instant>,
     second: Window,
     invalid: Window,
@@ -86,32 +100,48 @@ impl Window {
 impl RateLimits {
     pub(super) fn new(now: Instant, per_second: u32) -> Self {
         let window = || Window { start: now, count: 0 };
-        Self { routes: HashMap::new(), blocked_until: None, second: window(), invalid: window(), per_second }
+        Self {
+            routes: HashMap::new(),
+            on_the_way: HashSet::new(),
+            blocked_until: None,
+            second: window(),
+            invalid: window(),
+            per_second,
+        }
     }
 
-    /// Takes a request's place, or tells when to ask again.
-    pub(super) fn take(&mut self, key: RouteKey, now: Instant) -> Result<(), Instant> {
+    /// Takes a request's place, to be given back with [`RateLimits::arrived`], or tells when to ask again.
+    pub(super) fn take(&mut self, key: RouteKey, now: Instant) -> Result<(), Wait> {
         if let Some(until) = self.blocked_until.filter(|until| *until > now) {
-            return Err(until);
+            return Err(Wait::Until(until));
         }
         if *self.invalid.count_at(now, INVALID_WINDOW) >= INVALID_REQUESTS {
-            return Err(self.invalid.start + INVALID_WINDOW);
+            return Err(Wait::Until(self.invalid.start + INVALID_WINDOW));
+        }
+        if self.on_the_way.contains(&key) {
+            return Err(Wait::ForAnswer);
         }
         let bucket = self.routes.get_mut(&key).filter(|bucket| bucket.reset_at > now);
         if let Some(bucket) = &bucket
             && bucket.remaining == 0
         {
-            return Err(bucket.reset_at);
+            return Err(Wait::Until(bucket.reset_at));
         }
         let count = self.second.count_at(now, Duration::from_secs(1));
         if *count >= self.per_second {
-            return Err(self.second.start + Duration::from_secs(1));
+            return Err(Wait::Until(self.second.start + Duration::from_secs(1)));
         }
         *count += 1;
+        self.on_the_way.insert(key);
         if let Some(bucket) = bucket {
             bucket.remaining -= 1;
         }
         Ok(())
+    }
+
+    /// A request has its answer, or never gets one.
+    pub(super) fn arrived(&mut self, key: RouteKey) {
+        self.on_the_way.remove(&key);
     }
 
     /// Learns a route's quota from an answer.
@@ -151,6 +181,11 @@ mod tests {
     const POST: RouteKey = RouteKey { name: "create_message", major: 1 };
     const OTHER: RouteKey = RouteKey { name: "create_message", major: 2 };
 
+    /// Sends a request, whose answer is there at once.
+    fn take(limits: &mut RateLimits, key: RouteKey, now: Instant) -> Result<(), Wait> {
+        limits.take(key, now).inspect(|()| limits.arrived(key))
+    }
+
     fn secs(n: u64) -> Duration {
         Duration::from_secs(n)
     }
@@ -160,9 +195,9 @@ mod tests {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 50);
         limits.learn(POST, Quota { remaining: 1, reset_after: secs(5) }, now);
-        assert_eq!(limits.take(POST, now), Ok(()));
-        assert_eq!(limits.take(POST, now), Err(now + secs(5)));
-        assert_eq!(limits.take(OTHER, now), Ok(()));
+        assert_eq!(take(&mut limits, POST, now), Ok(()));
+        assert_eq!(take(&mut limits, POST, now), Err(Wait::Until(now + secs(5))));
+        assert_eq!(take(&mut limits, OTHER, now), Ok(()));
         assert_eq!(limits.take(POST, now + secs(5)), Ok(()));
     }
 
@@ -171,7 +206,7 @@ mod tests {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 50);
         limits.limit(POST, Scope::Global, secs(3), now);
-        assert_eq!(limits.take(OTHER, now + secs(2)), Err(now + secs(3)));
+        assert_eq!(take(&mut limits, OTHER, now + secs(2)), Err(Wait::Until(now + secs(3))));
         assert_eq!(limits.take(OTHER, now + secs(3)), Ok(()));
     }
 
@@ -179,10 +214,21 @@ mod tests {
     fn more_than_the_global_limit_in_a_second_waits_for_the_next() {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 2);
-        assert_eq!(limits.take(POST, now), Ok(()));
-        assert_eq!(limits.take(OTHER, now), Ok(()));
-        assert_eq!(limits.take(OTHER, now), Err(now + secs(1)));
+        assert_eq!(take(&mut limits, POST, now), Ok(()));
+        assert_eq!(take(&mut limits, OTHER, now), Ok(()));
+        assert_eq!(take(&mut limits, OTHER, now), Err(Wait::Until(now + secs(1))));
         assert_eq!(limits.take(OTHER, now + secs(1)), Ok(()));
+    }
+
+    #[test]
+    fn a_route_has_one_request_on_its_way_at_a_time() {
+        let now = Instant::now();
+        let mut limits = RateLimits::new(now, 50);
+        assert_eq!(limits.take(POST, now), Ok(()));
+        assert_eq!(limits.take(POST, now), Err(Wait::ForAnswer));
+        assert_eq!(limits.take(OTHER, now), Ok(()));
+        limits.arrived(POST);
+        assert_eq!(limits.take(POST, now), Ok(()));
     }
 
     #[test]
@@ -191,7 +237,7 @@ mod tests {
         let mut limits = RateLimits::new(now, 50);
         limits.learn(POST, Quota { remaining: 0, reset_after: secs(5) }, now);
         limits.learn(POST, Quota { remaining: 1, reset_after: secs(5) }, now);
-        assert_eq!(limits.take(POST, now), Err(now + secs(5)));
+        assert_eq!(take(&mut limits, POST, now), Err(Wait::Until(now + secs(5))));
     }
 
     #[test]
@@ -201,7 +247,7 @@ mod tests {
         for _ in 0..INVALID_REQUESTS {
             limits.count_invalid(now);
         }
-        assert_eq!(limits.take(POST, now + secs(1)), Err(now + INVALID_WINDOW));
-        assert_eq!(limits.take(POST, now + INVALID_WINDOW), Ok(()));
+        assert_eq!(take(&mut limits, POST, now + secs(1)), Err(Wait::Until(now + INVALID_WINDOW)));
+        assert_eq!(take(&mut limits, POST, now + INVALID_WINDOW), Ok(()));
     }
 }

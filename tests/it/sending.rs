@@ -54,6 +54,24 @@ async fn a_rate_limited_post_waits_as_long_as_it_is_told() {
 }
 
 #[tokio::test]
+async fn what_is_posted_beside_a_post_that_is_limited_waits_for_that_one() {
+    let chat = Chat::setup().change(|config| config.notice_after = Duration::from_millis(20)).start().await;
+    chat.tess.answers(["In its time."]);
+    chat.tess.hold();
+    chat.discord.delay(Route::CreateMessage, Duration::from_millis(100));
+    chat.discord.rate_limit_next(Route::CreateMessage, Duration::from_millis(300), Scope::User, 1);
+    chat.say("alice", "hi");
+    // The note about waiting is on its way, and limited, when the answer is there to be posted.
+    chat.discord.wait_until("the note", |discord| discord.requests_of(Route::CreateMessage) == 1).await;
+    chat.tess.release();
+    chat.settled().await;
+    let messages = chat.discord.messages(chat.channel);
+    assert_eq!(messages.last().map(|message| message.content.as_str()), Some("In its time."), "{messages:?}");
+    while chat.discord.try_next_message(chat.channel).is_some() {}
+    chat.finish().await;
+}
+
+#[tokio::test]
 async fn a_global_limit_holds_every_channel_back() {
     let chat = Chat::start().await;
     let other = chat.discord.channel(chat.guild, "other");
