@@ -115,6 +115,8 @@ pub struct Config {
     pub notice_after: Duration,
     /// `REPLY_MODE`.
     pub reply_mode: ReplyMode,
+    /// `RETRY_BUTTON`: whether the last reply of a channel can be repeated by a button, as error texts always can.
+    pub retry_button: bool,
     /// `SHUTDOWN_GRACE`: how long running turns may go on after a stop was asked for.
     pub shutdown_grace: Duration,
     /// `HEALTH_ADDR`: where `/healthz`, `/readyz` and `/metrics` listen; `None` when unset.
@@ -162,6 +164,7 @@ impl Config {
             catch_up: Duration::from_secs(read.whole("CATCH_UP_MINUTES") * 60),
             notice_after: Some(read.seconds("NOTICE_AFTER")).filter(|after| !after.is_zero()).unwrap_or(NEVER),
             reply_mode: read.parse("REPLY_MODE", ReplyMode::parse).unwrap_or_default(),
+            retry_button: read.parse("RETRY_BUTTON", reader::on_or_off).unwrap_or_default(),
             shutdown_grace: read.seconds("SHUTDOWN_GRACE"),
             health_addr: read.parse("HEALTH_ADDR", |value| value.parse().map_err(|_| NOT_VALID)),
             log_format: read.parse("LOG_FORMAT", LogFormat::parse).unwrap_or_default(),

@@ -87,6 +87,7 @@ struct Inner {
     request_interval: Duration,
     notice_after: Duration,
     reply_mode: ReplyMode,
+    retry_button: bool,
     catch_up: Duration,
     pace: Pace,
     /// Places for files on their way from Discord to Tess.
@@ -126,6 +127,7 @@ impl Conversations {
             request_interval: config.tess.request_interval,
             notice_after: config.notice_after,
             reply_mode: config.reply_mode,
+            retry_button: config.retry_button,
             catch_up: config.catch_up,
             pace: config.pace.clone(),
             file_places: Arc::new(Semaphore::new(files::AT_ONCE)),
@@ -200,8 +202,12 @@ impl Conversations {
     pub fn reset(&self, channel: ChannelId, mark: MessageId) {
         let inner = &self.inner;
         inner.state.set_reset_mark(channel, mark);
-        let unanswered = inner.change(channel, |channel| channel.clear(mark));
-        inner.cancel(channel, unanswered.unwrap_or(0), "reset");
+        let cleared = inner.change(channel, |channel| (channel.clear(mark), channel.take_void_offer()));
+        let Some((unanswered, offered)) = cleared else { return };
+        inner.cancel(channel, unanswered, "reset");
+        if let Some(offered) = offered {
+            inner.withdraw_offer(channel, offered);
+        }
     }
 
     /// Whether nothing is left to be looked at for missed messages.

@@ -83,7 +83,7 @@ const fn seconds(min: u64, max: u64) -> Limits {
 const CREDITS: Limits = Limits::Words("a number of credits from 0.0001 to 1000000000");
 
 /// Every variable the bot reads, in the order of `.env.example`.
-pub static SETTINGS: [Setting; 32] = [
+pub static SETTINGS: [Setting; 33] = [
     Setting {
         name: "DISCORD_TOKEN",
         default: Fallback::Required,
@@ -202,6 +202,13 @@ pub static SETTINGS: [Setting; 32] = [
         example: "final",
         limits: Limits::Words("final or live"),
         meaning: "final: an answer is posted once it is complete. live: it appears at once and grows.",
+    },
+    Setting {
+        name: "RETRY_BUTTON",
+        default: Fallback::Value("on"),
+        example: "on",
+        limits: Limits::Words("on or off"),
+        meaning: "on: the last reply in a channel has a button that asks again. off: only error texts have it.",
     },
     Setting {
         name: "DISCORD_CHANNEL_IDS",

@@ -341,6 +341,11 @@ impl Channel {
         self.give_up_waiting(|message| message <= mark)
     }
 
+    /// The message whose button would repeat a turn that can not be repeated any more.
+    pub(super) fn take_void_offer(&mut self) -> Option<MessageId> {
+        self.offer.take_if(|_| self.last.is_none())
+    }
+
     /// The oldest message that waits.
     pub(super) fn first_waiting(&self) -> Option<MessageId> {
         self.waiting.iter().min().map(|waiting| waiting.message)

@@ -88,13 +88,15 @@ impl Inner {
         // Until all parts are there, the first says that it is not finished, so that a kill between two of them does not leave half an
         // answer for good. It is deleted then, and nothing is ever created with the nonce of a deleted message.
         let (several, attempt) = (contents.len() > 1, fastrand::u16(..ATTEMPTS));
-        let unfinished = [stop_button(batch.newest)];
+        let (unfinished, offer) = ([stop_button(batch.newest)], self.offer(batch));
         let mut posted = Vec::with_capacity(contents.len());
         let mut refused = None;
         for (number, content) in contents.iter().enumerate() {
-            let (reply_to, buttons) = match number {
-                0 => (Some(self.replied_to(id, batch)), if several { &unfinished[..] } else { &[] }),
-                _ => (None, &[][..]),
+            let reply_to = (number == 0).then(|| self.replied_to(id, batch));
+            let buttons: &[Button] = match number {
+                _ if number + 1 == contents.len() => &offer,
+                0 => &unfinished,
+                _ => &[],
             };
             let nonce =
                 if several { Nonce::live(batch.named, attempt, number) } else { Nonce::part(batch.named, number) };
@@ -114,7 +116,17 @@ impl Inner {
         {
             warn!(%error, "a reply could not be marked as finished");
         }
-        refused.map_or(Posted::All(posted), Posted::Part)
+        if let Some(error) = refused {
+            return Posted::Part(error);
+        }
+        let offered = posted.last().copied().filter(|_| self.retry_button);
+        self.change(id, |channel| channel.offer = offered);
+        Posted::All(posted)
+    }
+
+    /// What is under the last message of a reply.
+    pub(super) fn offer(&self, batch: &Batch) -> Vec<Button> {
+        self.retry_button.then(|| retry_button(batch.newest)).into_iter().collect()
     }
 
     /// The answer becomes part of the history, in the place of one that it replaces, unless that was reset meanwhile.

@@ -10,12 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
-    conversation::{
-        Inner,
-        channel::Batch,
-        control::{retry_button, stop_button},
-        deliver::Posted,
-    },
+    conversation::{Inner, channel::Batch, control::stop_button, deliver::Posted},
     discord::{DiscordError, Nonce, Post, button::Button},
     reply::{
         live::{self, Grown},
@@ -97,14 +92,14 @@ impl<'a> LiveReply<'a> {
     }
 
     async fn try_complete(&mut self, Grown { messages, file }: &Grown) -> Result<(), DiscordError> {
-        let (stop, retry) = ([stop_button(self.batch.newest)], [retry_button(self.batch.newest)]);
+        let (stop, offer) = ([stop_button(self.batch.newest)], self.inner.offer(self.batch));
         let note = file.as_ref().map(|_| texts::LONG_ANSWER_IN_FILE);
         let contents: Vec<&str> = messages.iter().map(String::as_str).chain(note).collect();
         let last = contents.len().saturating_sub(1);
         for (number, content) in contents.iter().enumerate() {
             let file = file.as_deref().filter(|_| number == messages.len());
             let buttons: &[Button] = match number {
-                _ if number == last => &retry,
+                _ if number == last => &offer,
                 0 => &stop,
                 _ => &[],
             };
@@ -116,8 +111,8 @@ impl<'a> LiveReply<'a> {
         if let Some(first) = contents.first().filter(|_| last > 0) {
             self.put(0, first, None, &[]).await?;
         }
-        let offer = self.shown.last().and_then(|shown| shown.message);
-        self.inner.change(self.channel, |channel| channel.offer = offer);
+        let offered = self.shown.last().and_then(|shown| shown.message).filter(|_| self.inner.retry_button);
+        self.inner.change(self.channel, |channel| channel.offer = offered);
         Ok(())
     }
 

@@ -45,7 +45,11 @@ impl Inner {
             listen::decide(message, self.me(), &self.listen, place) != Decision::Ignore
         });
         debug!(messages = entries.len(), "history rebuilt");
+        // An earlier process's, or one from before the channel was evicted: it is taken away like any other.
+        let is_offer = |message: &&Message| message.author.id == self.me() && message.has_button(control::RETRY);
+        let offer = messages.iter().rev().find(is_offer).map(|message| message.id);
         self.change(id, |channel| {
+            channel.offer = channel.offer.or(offer);
             for entry in entries {
                 channel.history.insert(entry);
             }

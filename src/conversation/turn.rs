@@ -48,11 +48,9 @@ pub(super) async fn run(inner: Arc<Inner>, id: ChannelId) {
         let Some(batch) = inner.next_batch(id) else { return };
         let span = info_span!("turn", channel.id = %id, message.id = %batch.newest, user.id = %batch.asker);
         let offered = inner.change(id, |channel| channel.offer.take()).flatten();
-        let cancelled = batch.cancelled.clone();
         inner.settle(id, batch).instrument(span).await;
-        if let Some(offered) = offered.filter(|_| !cancelled.is_cancelled()) {
-            let inner = Arc::clone(&inner);
-            inner.turns.clone().spawn(async move { inner.withdraw_offer(id, offered).await });
+        if let Some(offered) = offered {
+            inner.withdraw_offer(id, offered);
         }
     }
 }
@@ -112,12 +110,15 @@ impl Inner {
         Some(batch)
     }
 
-    /// Only the last turn can be repeated: the button of an earlier one is taken away.
-    async fn withdraw_offer(&self, id: ChannelId, offered: MessageId) {
-        let edit = self.discord.edit(id, offered, None, &[]);
-        if let Some(Err(error)) = self.given_up.run_until_cancelled(edit).await {
-            warn!(%error, "an old button could not be taken away");
-        }
+    /// Only the last turn can be repeated: the button of an earlier one is taken away, which nobody has to wait for.
+    pub(super) fn withdraw_offer(self: &Arc<Self>, id: ChannelId, offered: MessageId) {
+        let inner = Arc::clone(self);
+        self.turns.spawn(async move {
+            let edit = inner.discord.edit(id, offered, None, &[]);
+            if let Some(Err(error)) = inner.given_up.run_until_cancelled(edit).await {
+                warn!(%error, "an old button could not be taken away");
+            }
+        });
     }
 
     /// Answers what is within the budgets, refuses the rest, and only then moves the mark past all of it. In this order: a refusal

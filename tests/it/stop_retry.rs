@@ -31,6 +31,14 @@ async fn failure(chat: &Chat) -> (SimMessage, u64) {
     (error, asked)
 }
 
+/// Whether a message has a button whose id begins like this.
+fn has_button(chat: &Chat, message: u64, start: &str) -> bool {
+    let message = chat.discord.message(message).unwrap();
+    let rows = message.components.as_array().into_iter().flatten();
+    let mut buttons = rows.filter_map(|row| row["components"].as_array()).flatten();
+    buttons.any(|button| button["custom_id"].as_str().is_some_and(|id| id.starts_with(start)))
+}
+
 async fn until_no_button(chat: &Chat, message: u64) {
     let discord = chat.discord.clone();
     let is_plain = move || discord.message(message).is_some_and(|message| message.components == json!([]));
@@ -140,7 +148,7 @@ async fn an_error_text_has_a_button_that_asks_again_and_goes_then() {
     let callback = chat.discord.press(error.id, &format!("retry:{asked}"), "alice").callback().await;
     assert_eq!(callback["type"], 6);
     let reply = chat.expect_reply("Now it works.").await;
-    assert_eq!((reply.reply_to, reply.components), (Some(asked), json!([])));
+    assert_eq!(reply.reply_to, Some(asked));
     chat.expect_asked(&["user: alice: hi"]).await;
     until_no_button(&chat, error.id).await;
     assert_eq!(chat.tess.charged(), 2);
@@ -242,20 +250,78 @@ async fn the_button_of_an_earlier_turn_repeats_nothing() {
 }
 
 #[tokio::test]
-async fn the_last_live_reply_alone_has_a_retry_button() {
-    let chat = Chat::setup().set("REPLY_MODE", "live").start().await;
-    chat.tess.answers(["One.", "Two.", "Two again."]);
-    chat.say("alice", "first");
-    let first = chat.next().await;
+async fn the_last_reply_alone_has_a_retry_button() {
+    for mode in ["final", "live"] {
+        let chat = Chat::setup().set("REPLY_MODE", mode).start().await;
+        chat.tess.answers(["One.", "Two.", "Two again."]);
+        chat.say("alice", "first");
+        let first = chat.next().await;
+        chat.settled().await;
+        let asked = chat.say("alice", "second");
+        let second = chat.next().await;
+        until_no_button(&chat, first.id).await;
+        chat.settled().await;
+        chat.discord.press(second.id, &format!("retry:{asked}"), "alice").callback().await;
+        let again = chat.next().await;
+        chat.settled().await;
+        assert_eq!(chat.discord.message(again.id).unwrap().content, "Two again.");
+        until_no_button(&chat, second.id).await;
+        assert!(has_button(&chat, again.id, "retry:"), "{mode}");
+        chat.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_reply_of_several_messages_has_the_button_under_the_last() {
+    let chat = Chat::start().await;
+    chat.tess.answers([format!("{}\n\n{}", "one ".repeat(400), "two ".repeat(400)).as_str()]);
+    chat.say("alice", "tell me more");
+    let (first, last) = (chat.next().await, chat.next().await);
     chat.settled().await;
-    let asked = chat.say("alice", "second");
-    let second = chat.next().await;
-    until_no_button(&chat, first.id).await;
+    assert!(!has_button(&chat, first.id, "") && has_button(&chat, last.id, "retry:"));
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn where_the_button_is_switched_off_only_error_texts_have_it() {
+    for mode in ["final", "live"] {
+        let chat = Chat::setup().set("RETRY_BUTTON", "off").set("REPLY_MODE", mode).start().await;
+        chat.tess.answers(["Plain."]);
+        chat.say("alice", "hi");
+        let reply = chat.next().await;
+        chat.settled().await;
+        chat.execution().await;
+        assert!(!has_button(&chat, reply.id, ""), "{mode}");
+        let (error, _) = failure(&chat).await;
+        assert!(has_button(&chat, error.id, "retry:"), "{mode}");
+        chat.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn the_button_under_the_last_reply_before_a_restart_goes_with_the_next_one() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["Before.", "After."]);
+    chat.say("alice", "hi");
+    let before = chat.expect_reply("Before.").await;
     chat.settled().await;
-    chat.discord.press(second.id, &format!("retry:{asked}"), "alice").callback().await;
-    let again = chat.next().await;
+    chat.stop_bot().await.unwrap();
+    assert!(has_button(&chat, before.id, "retry:"));
+    chat.start_bot().await;
+    chat.say("alice", "again");
+    chat.expect_reply("After.").await;
+    until_no_button(&chat, before.id).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_reset_takes_the_button_away_for_there_is_nothing_to_repeat() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Forget it."]);
+    chat.say("alice", "hi");
+    let reply = chat.expect_reply("Forget it.").await;
     chat.settled().await;
-    assert_eq!(chat.discord.message(again.id).unwrap().content, "Two again.");
-    until_no_button(&chat, second.id).await;
+    slash(&chat, "alice", "reset").response().await;
+    until_no_button(&chat, reply.id).await;
     chat.finish().await;
 }
