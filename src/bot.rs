@@ -178,8 +178,9 @@ pub fn clients(config: &Config, metrics: &Metrics) -> anyhow::Result<(Discord, T
     Ok((discord, Tess::new(http, &config.tess, &config.pace)))
 }
 
-/// Follows no redirects: they would carry the key to whoever they name.
-fn http_client() -> reqwest::ClientBuilder {
+/// What every request to either service is made with. It follows no redirects: they would carry the key to whoever they name.
+#[must_use]
+pub fn http_client() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(POOL_IDLE)

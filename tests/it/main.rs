@@ -24,3 +24,4 @@ mod tess_client;
 mod tess_fails;
 mod tess_files;
 mod tess_stream;
+mod tls;

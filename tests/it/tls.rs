@@ -1,0 +1,149 @@
+//! What goes to the real Discord is what all other tests test: the same client with the same limits and the default address, here
+//! with a simulator behind TLS that answers as `discord.com`.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use serenity::model::id::{ChannelId, MessageId};
+use tess_discord::{
+    bot,
+    config::{Config, Pace},
+    discord::{Discord, DiscordError, Nonce, Post},
+    sim::discord::{DiscordOptions, DiscordSim, Limit, LostAnswer, Route, Scope},
+    telemetry::Metrics,
+};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
+};
+
+use crate::support::within;
+
+/// A simulator behind a certificate of `discord.com`, and the production client that trusts it.
+struct Secure {
+    sim: DiscordSim,
+    discord: Discord,
+}
+
+impl Secure {
+    async fn start() -> Self {
+        Self::start_with(DiscordOptions::default()).await
+    }
+
+    async fn start_with(options: DiscordOptions) -> Self {
+        let sim = DiscordSim::start(options).await.unwrap();
+        let behind: SocketAddr = sim.url().trim_start_matches("http://").parse().unwrap();
+        let identity = rcgen::generate_simple_self_signed(["discord.com".to_owned()]).unwrap();
+        let front = terminate_tls(&identity, behind).await;
+        let trusted = reqwest::Certificate::from_der(identity.cert.der()).unwrap();
+        let http = bot::http_client().resolve("discord.com", front).add_root_certificate(trusted).build().unwrap();
+        let discord = Discord::new(http, &config(&sim.token()).discord, &Pace::default(), Metrics::new()).unwrap();
+        Self { sim, discord }
+    }
+
+    async fn post(&self, channel: u64, message: u64, content: &str) -> Result<Option<MessageId>, DiscordError> {
+        let nonce = Nonce::part(MessageId::new(message), 0);
+        let post = Post { content, reply_to: None, nonce, file: None, silent: false, buttons: &[] };
+        within("a post", self.discord.post(ChannelId::new(channel), &post)).await
+    }
+
+    fn contents(&self, channel: u64) -> Vec<String> {
+        self.sim.messages(channel).into_iter().map(|message| message.content).collect()
+    }
+
+    fn finish(&self) {
+        assert_eq!((self.sim.violations(), self.sim.unused_faults()), (Vec::new(), 0));
+    }
+}
+
+/// As in production: nothing says where Discord is.
+fn config(token: &str) -> Config {
+    let vars = [("DISCORD_TOKEN", token), ("TESS_API_KEY", "key"), ("TESS_AGENT_ID", "8794")];
+    Config::from_vars(vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).unwrap()
+}
+
+/// Listens with a certificate, and hands what it reads to a server that has none.
+async fn terminate_tls(identity: &rcgen::CertifiedKey<rcgen::KeyPair>, behind: SocketAddr) -> SocketAddr {
+    let key = PrivateKeyDer::try_from(identity.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![identity.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut plain = TcpStream::connect(behind).await.unwrap();
+                if let Ok(mut secure) = acceptor.accept(socket).await {
+                    // However it ends, the client sees it.
+                    let _ = copy_bidirectional(&mut secure, &mut plain).await;
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn over_tls_a_post_whose_answer_is_lost_is_there_once() {
+    for lost in [LostAnswer::BadGateway, LostAnswer::Closed, LostAnswer::Undecodable] {
+        let secure = Secure::start().await;
+        let channel = secure.sim.general();
+        secure.sim.lose_answer_next(Route::CreateMessage, lost);
+        let posted = secure.post(channel, 1, "Once.").await.unwrap();
+        assert_eq!(posted.map(MessageId::get), secure.sim.messages(channel).last().map(|message| message.id));
+        assert_eq!(secure.contents(channel), ["Once."], "{lost:?}");
+        secure.finish();
+    }
+}
+
+#[tokio::test]
+async fn over_tls_a_global_limit_holds_every_channel_back() {
+    let secure = Secure::start().await;
+    let (general, other) = (secure.sim.general(), secure.sim.channel(secure.sim.guild("Another"), "other"));
+    secure.sim.rate_limit_next(Route::CreateMessage, Duration::from_millis(300), Scope::Global, 1);
+    // The second is sent once the first has met the limit; inside its time it would be a violation.
+    let first = secure.post(general, 1, "First.");
+    let second = async {
+        secure.sim.wait_until("the first", |sim| sim.requests_of(Route::CreateMessage) == 1).await;
+        secure.post(other, 2, "Second.").await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
+    assert_eq!((secure.contents(general), secure.contents(other)), (vec!["First.".into()], vec!["Second.".into()]));
+    secure.finish();
+}
+
+#[tokio::test]
+async fn over_tls_posts_to_one_channel_keep_to_its_limit() {
+    let message_limit = Limit { requests: 2, per: Duration::from_millis(150) };
+    let secure = Secure::start_with(DiscordOptions { message_limit, ..DiscordOptions::default() }).await;
+    let channel = secure.sim.general();
+    let posts = (1..=5).map(|number| secure.post(channel, number, "hi"));
+    assert!(join_all(posts).await.iter().all(Result::is_ok));
+    assert_eq!(secure.contents(channel).len(), 5);
+    assert_eq!(secure.sim.invalid_requests(), 0, "never once into the limit");
+    secure.finish();
+}
+
+#[tokio::test]
+async fn a_refused_token_is_believed_at_the_first_word() {
+    let secure = Secure::start().await;
+    let channel = secure.sim.general();
+    let body = serde_json::json!({"message": "401: Unauthorized", "code": 0});
+    secure.sim.fail_next("POST", "*/messages", 401, body, 1);
+    for number in 1..=2 {
+        assert!(matches!(secure.post(channel, number, "hi").await, Err(DiscordError::Unauthorized)));
+    }
+    assert_eq!(secure.sim.requests_of(Route::CreateMessage), 1);
+    secure.finish();
+}
