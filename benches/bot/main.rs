@@ -20,6 +20,7 @@ const FULL: Size = Size {
     singles: 1_000,
     rush: Duration::from_secs(4),
     idle: Duration::from_secs(5),
+    trouble: Duration::from_secs(20),
     memory: &[1_000, 10_000],
     too_many: Some(100_000),
 };
@@ -29,6 +30,7 @@ const QUICK: Size = Size {
     singles: 300,
     rush: Duration::from_secs(1),
     idle: Duration::from_secs(2),
+    trouble: Duration::from_secs(5),
     memory: &[1_000],
     too_many: None,
 };
@@ -38,6 +40,7 @@ const TEST: Size = Size {
     singles: 20,
     rush: Duration::from_millis(100),
     idle: Duration::from_millis(10),
+    trouble: Duration::from_millis(50),
     memory: &[20],
     too_many: Some(100),
 };
@@ -65,10 +68,22 @@ async fn run(size: &Size) -> anyhow::Result<()> {
     eprintln!("memory");
     let memory = Runs(vec![measure::memory(&bot, size).await?]);
     let nobody = Runs::default();
-    println!("{machine}\n\n{}\n{}", report::table(&of_bot, &of_baseline), report::table(&memory, &nobody));
-    let json = serde_json::json!({
-        "runs": report::json(&of_bot, &of_baseline, &machine), "memory": report::json(&memory, &nobody, &machine),
-    });
+    eprintln!("trouble");
+    let bot_in_trouble = Runs(vec![measure::troubles(&bot, size).await?]);
+    let baseline_in_trouble = Runs(vec![measure::troubles(&baseline, size).await?]);
+    let parts = [
+        ("runs", &of_bot, &of_baseline),
+        ("memory", &memory, &nobody),
+        ("trouble", &bot_in_trouble, &baseline_in_trouble),
+    ];
+    println!("{machine}\n");
+    for (_, bot, baseline) in parts {
+        println!("{}", report::table(bot, baseline));
+    }
+    let json: serde_json::Map<_, _> = parts
+        .map(|(name, bot, baseline)| (name.to_owned(), report::json(bot, baseline, &machine)))
+        .into_iter()
+        .collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench-bot.json");
     fs::write(&path, serde_json::to_vec_pretty(&json)?)?;
     eprintln!("everything is in {}", path.display());

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use tess_discord::sim::{
-    discord::{DiscordOptions, Limit},
+    discord::{DiscordOptions, DiscordSim, Limit},
     tess::TessOptions,
 };
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -54,6 +54,8 @@ pub(crate) struct Size {
     /// How long messages come at [`PACE`], and how long as fast as they are answered.
     pub(crate) rush: Duration,
     pub(crate) idle: Duration,
+    /// How long each kind of trouble with the gateway lasts.
+    pub(crate) trouble: Duration,
     /// Channels with full histories, growing.
     pub(crate) memory: &'static [usize],
     /// Channels with full histories that are more than `HISTORY_TOTAL_MB` allows.
@@ -122,6 +124,44 @@ pub(crate) async fn memory(program: &Program, size: &Size) -> anyhow::Result<Fig
     }
     Ok(figures)
 }
+
+/// What a gateway that is not itself makes a program do: nothing, for most of the time.
+pub(crate) async fn troubles(program: &Program, size: &Size) -> anyhow::Result<Figures> {
+    let mut figures = Figures::default();
+    for (name, begin) in TROUBLES {
+        let acted = Act::start(program, 2, &[], &mut Figures::default()).await?;
+        let discord = acted.stage.discord.clone();
+        let (identifies, before) = (discord.identifies(), acted.process.cpu()?);
+        begin(&discord);
+        sleep(size.trouble).await;
+        let used = acted.process.cpu()? - before;
+        figures.add(&format!("CPU, {name}"), "%", 100.0 * used.as_secs_f64() / size.trouble.as_secs_f64());
+        figures.add(&format!("IDENTIFYs, {name}"), "", (discord.identifies() - identifies) as f64);
+    }
+    Ok(figures)
+}
+
+type Trouble = (&'static str, fn(&DiscordSim));
+
+const TROUBLES: [Trouble; 5] = [
+    ("the gateway refuses connections", |discord| {
+        discord.refuse_connections(true);
+        discord.drop_connection();
+    }),
+    ("connecting never ends", |discord| {
+        discord.hang_connects(true);
+        discord.drop_connection();
+    }),
+    ("no HELLO comes", |discord| {
+        discord.hold_hello(true);
+        discord.drop_connection();
+    }),
+    ("heartbeats are not acknowledged", |discord| discord.silence_heartbeats(true)),
+    ("every session is invalid", |discord| {
+        discord.refuse_identify(usize::MAX);
+        discord.send_invalid_session(false);
+    }),
+];
 
 /// A program on its stage.
 struct Act {
