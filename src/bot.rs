@@ -1,6 +1,6 @@
 //! The bot: its parts built, run, and stopped in order.
 
-use std::{future::pending, sync::Arc, time::SystemTime};
+use std::{convert::Infallible, future::pending, sync::Arc, time::SystemTime};
 
 use anyhow::Context as _;
 use secrecy::ExposeSecret;
@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use crate::{
     check,
     commands::Commands,
-    config::Config,
+    config::{Config, Pace},
     conversation::{Conversations, catch_up::CatchUp},
     discord::Discord,
     gateway::{Fatal, Gateway, event::Event},
@@ -43,12 +43,6 @@ const MOST_INTERACTIONS: usize = 200;
 
 /// How long commands may go on after a stop was asked for.
 const COMMANDS_GRACE: Duration = Duration::from_secs(2);
-
-/// How long the gateway may have been silent without anyone having noticed: two of Discord's heartbeat intervals of 41.25 s, and some.
-const UNNOTICED: Duration = Duration::from_secs(120);
-
-/// How often it is noted that the bot listens.
-const LISTENING_NOTED: Duration = Duration::from_secs(15);
 
 /// A bot that is ready to run.
 pub struct Bot {
@@ -126,11 +120,13 @@ impl Bot {
         };
         let interactions = events.interactions.clone();
         let grace = self.config.shutdown_grace;
-        let listening = self.gateway.run(&hang_up, |event| events.on(event));
+        let (ready, pace) = (&self.ready, &self.config.pace);
+        let listening = Listening { state: &self.state, conversations: &self.conversations, ready, pace };
+        let attending = self.gateway.run(&hang_up, |event| events.on(event));
         let drain = async {
             stop.cancelled().await;
             info!("stopping");
-            note_listening(&self.state, &self.conversations, &self.ready);
+            listening.note();
             self.conversations.close(grace).await;
             interactions.close();
             if timeout(COMMANDS_GRACE, interactions.wait()).await.is_err() {
@@ -140,10 +136,10 @@ impl Bot {
             pending::<()>().await;
         };
         let result = tokio::select! {
-            result = listening => result,
+            result = attending => result,
             () = locked_out.locked_out() => Err(Fatal::BadToken),
             () = drain => Ok(()),
-            () = keep_noting(&self.state, &self.conversations, &self.ready) => Ok(()),
+            never = listening.keep_noting() => match never {},
         };
         if result.is_err() {
             self.conversations.close(Duration::ZERO).await;
@@ -179,7 +175,6 @@ pub fn clients(config: &Config, metrics: &Metrics) -> anyhow::Result<(Discord, T
 }
 
 /// What every request to either service is made with. It follows no redirects: they would carry the key to whoever they name.
-#[must_use]
 pub fn http_client() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -194,21 +189,29 @@ async fn check_defaults(config: Config, tess: Tess) {
     }
 }
 
-/// Notes that the bot listened until a moment ago, so that the next start knows since when it did not. While it still catches
-/// up, what came before is not all heard yet.
-fn note_listening(state: &State, conversations: &Conversations, ready: &watch::Receiver<Readiness>) {
-    if *ready.borrow() == Readiness::Up && conversations.has_caught_up() {
-        state.set_listened(SystemTime::now() - UNNOTICED);
-    }
+/// Notes that the bot listened until a moment ago, so that the next start knows since when it did not.
+struct Listening<'a> {
+    state: &'a State,
+    conversations: &'a Conversations,
+    ready: &'a watch::Receiver<Readiness>,
+    pace: &'a Pace,
 }
 
-/// Notes it now and then, for ever.
-async fn keep_noting(state: &State, conversations: &Conversations, ready: &watch::Receiver<Readiness>) {
-    let mut ticks = interval(LISTENING_NOTED);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        note_listening(state, conversations, ready);
+impl Listening<'_> {
+    /// While it still catches up, what came before is not all heard yet.
+    fn note(&self) {
+        if *self.ready.borrow() == Readiness::Up && self.conversations.has_caught_up() {
+            self.state.set_listened(SystemTime::now() - self.pace.unnoticed);
+        }
+    }
+
+    async fn keep_noting(&self) -> Infallible {
+        let mut ticks = interval(self.pace.listening_noted);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.note();
+        }
     }
 }
 
@@ -227,17 +230,17 @@ struct Events {
 impl Events {
     fn on(&mut self, event: Event) {
         match event {
-            Event::Ready { me, application } => {
+            Event::Ready { me, application, guilds } => {
                 info!(bot.id = %me, "connected to Discord");
                 self.me = Some(me);
                 self.conversations.introduce(me);
                 self.commands.introduce(application);
-                self.catch_up = CatchUp::begin(&self.conversations);
+                self.catch_up = CatchUp::begin(&self.conversations, guilds);
                 self.register_commands(application);
             }
             Event::Guild(guild, channels) => {
                 self.know(&channels);
-                if let Some(catch_up) = &self.catch_up {
+                if let Some(catch_up) = &mut self.catch_up {
                     catch_up.look_at(guild, &channels);
                 }
             }
@@ -246,7 +249,12 @@ impl Events {
             Event::Edit(message) => self.conversations.edit(&message),
             Event::Deletion(deletion) => self.conversations.delete(&deletion),
             Event::ChannelGone(channel) => self.conversations.forget(channel),
-            Event::GuildGone(guild) => self.conversations.forget_guild(guild),
+            Event::GuildGone(guild) => {
+                self.conversations.forget_guild(guild);
+                if let Some(catch_up) = &mut self.catch_up {
+                    catch_up.forget(guild);
+                }
+            }
             Event::Interaction(interaction) => self.interact(*interaction),
         }
     }

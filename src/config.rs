@@ -407,6 +407,10 @@ pub struct Pace {
     pub refused_channel: Duration,
     /// How long after READY the guilds have come in; the channels that none of them tells of are looked at then.
     pub guilds_settle: Duration,
+    /// How often it is noted that the bot listens.
+    pub listening_noted: Duration,
+    /// How long the gateway may have been silent without anyone having noticed.
+    pub unnoticed: Duration,
 }
 
 impl Default for Pace {
@@ -424,6 +428,9 @@ impl Default for Pace {
             state_flush: Duration::from_millis(500),
             refused_channel: Duration::from_secs(600),
             guilds_settle: Duration::from_secs(5),
+            listening_noted: Duration::from_secs(15),
+            // Two of Discord's heartbeat intervals of 41.25 s, and some.
+            unnoticed: Duration::from_secs(120),
         }
     }
 }

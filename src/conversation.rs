@@ -95,12 +95,21 @@ struct Inner {
     /// Channels that are still to be looked at for missed messages.
     to_look_at: AtomicUsize,
     /// Those of them whose turns wait for it, so that what was missed is not answered after what is said now.
-    held: DashMap<ChannelId, CancellationToken>,
+    held: DashMap<ChannelId, Held>,
     turns: TaskTracker,
     /// No new turn starts.
     stopping: CancellationToken,
     /// Running turns are given up.
     given_up: CancellationToken,
+}
+
+/// A channel that is to be looked at.
+#[derive(Clone)]
+struct Held {
+    /// What came after this message may have been missed. Until it was looked at, no mark moves past it: a kill would leave it unseen.
+    after: MessageId,
+    /// Cancelled when that is done.
+    over: CancellationToken,
 }
 
 impl Conversations {
@@ -210,10 +219,10 @@ impl Conversations {
         }
     }
 
-    /// Whether nothing is left to be looked at for missed messages.
+    /// Whether nothing is left to be looked at for missed messages. Nobody knows once looking was stopped.
     #[must_use]
     pub fn has_caught_up(&self) -> bool {
-        self.inner.to_look_at.load(Ordering::Relaxed) == 0
+        !self.inner.stopping.is_cancelled() && self.inner.to_look_at.load(Ordering::Relaxed) == 0
     }
 
     /// The agent that answers in a channel.
@@ -305,7 +314,7 @@ impl Inner {
         let id = message.channel_id;
         if message.author.id == self.me() {
             if let Some(handled) = self.change(id, |channel| channel.hear_own(message.id)).flatten() {
-                self.state.set_handled(id, handled);
+                self.set_handled(id, handled);
             }
             return;
         }
@@ -335,13 +344,21 @@ impl Inner {
             Some(Heard::Waits { idle, overflow }) => {
                 self.metrics.take(1);
                 self.metrics.settle(Outcome::Skipped("overload"), overflow as u64);
-                self.state.set_active(id, message.id, guild);
+                let missed = self.held.get(&id).map(|held| MessageId::new(held.after.get() + 1));
+                self.state.set_active(id, missed.unwrap_or(message.id), guild);
                 if idle {
                     self.turns.spawn(turn::run(Arc::clone(self), id));
                 }
             }
         }
         self.keep_within_bound();
+    }
+
+    /// Notes how far a channel is handled, once what was missed before is no longer to be looked for.
+    fn set_handled(&self, id: ChannelId, handled: MessageId) {
+        if !self.held.contains_key(&id) {
+            self.state.set_handled(id, handled);
+        }
     }
 
     /// Changes a channel that is known, and keeps the total of bytes true.

@@ -85,6 +85,9 @@ pub enum DiscordError {
         /// Discord's words, which never repeat what was sent.
         message: String,
     },
+    /// The message replied to is not there (any more).
+    #[error("the message replied to is gone")]
+    UnknownReference,
     /// No certain answer within the time given.
     #[error("Discord did not answer for certain: {detail}")]
     Unavailable {
@@ -422,13 +425,16 @@ impl Discord {
     }
 
     fn refused(&self, refusal: Refusal) -> DiscordError {
-        let Refusal { status, code, message } = refusal;
+        let Refusal { status, code, message, unknown_reference } = refusal;
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.limits(|limits| limits.count_invalid(Instant::now()));
         }
         if status == StatusCode::UNAUTHORIZED {
             self.inner.locked_out.cancel();
             return DiscordError::Unauthorized;
+        }
+        if unknown_reference {
+            return DiscordError::UnknownReference;
         }
         DiscordError::Refused { status: status.as_u16(), code, message }
     }

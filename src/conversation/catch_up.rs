@@ -6,7 +6,7 @@
 //! while Discord does not answer, it is asked again until the next READY begins anew.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
 use crate::{
-    conversation::{Conversations, Inner, rebuild},
+    conversation::{Conversations, Held, Inner, control, rebuild},
     discord::{DiscordError, Page, model::Message},
     gateway::event::KnownChannel,
     listen::{self, Decision, Place},
@@ -69,9 +69,9 @@ struct Hold {
 }
 
 impl Hold {
-    fn on(inner: &Arc<Inner>, channel: ChannelId) -> Self {
+    fn on(inner: &Arc<Inner>, channel: ChannelId, after: MessageId) -> Self {
         let over = CancellationToken::new();
-        inner.held.insert(channel, over.clone());
+        inner.held.insert(channel, Held { after, over: over.clone() });
         Self { inner: Arc::clone(inner), channel, over }
     }
 }
@@ -80,13 +80,15 @@ impl Drop for Hold {
     fn drop(&mut self) {
         self.over.cancel();
         // A later session may hold the channel by then.
-        self.inner.held.remove_if(&self.channel, |_, over| over.is_cancelled());
+        self.inner.held.remove_if(&self.channel, |_, held| held.over.is_cancelled());
     }
 }
 
 /// One session's catching up; it ends when this is dropped.
 pub struct CatchUp {
     session: Session,
+    /// Guilds that have not told of their channels yet.
+    awaited: HashMap<GuildId, Look>,
     _ends: DropGuard,
 }
 
@@ -121,9 +123,9 @@ impl Channels {
 }
 
 impl CatchUp {
-    /// Begins after a READY. The channels that no guild tells of (direct messages, archived threads) are asked after a while.
+    /// Begins after a READY, which named `guilds`. The channels that no guild tells of (direct messages, archived threads) are asked after a while.
     #[must_use]
-    pub fn begin(conversations: &Conversations) -> Option<Self> {
+    pub fn begin(conversations: &Conversations, guilds: Vec<GuildId>) -> Option<Self> {
         let inner = &conversations.inner;
         if inner.catch_up.is_zero() {
             return None;
@@ -147,13 +149,20 @@ impl CatchUp {
             rest.ask_the_rest(settle).await;
             drop(look);
         });
+        let awaited = guilds.into_iter().map(|guild| (guild, Look::ahead(inner))).collect();
         let ends = session.over.clone().drop_guard();
-        Some(Self { session, _ends: ends })
+        Some(Self { session, awaited, _ends: ends })
     }
 
     /// A guild became available.
-    pub fn look_at(&self, guild: GuildId, channels: &[KnownChannel]) {
+    pub fn look_at(&mut self, guild: GuildId, channels: &[KnownChannel]) {
         self.session.look_at(guild, channels);
+        self.awaited.remove(&guild);
+    }
+
+    /// A guild will not become available any more.
+    pub fn forget(&mut self, guild: GuildId) {
+        self.awaited.remove(&guild);
     }
 }
 
@@ -202,7 +211,7 @@ impl Session {
             return;
         }
         let inner = &self.conversations.inner;
-        let (this, look, hold) = (self.clone(), Look::ahead(inner), Hold::on(inner, channel));
+        let (this, look, hold) = (self.clone(), Look::ahead(inner), Hold::on(inner, channel, after));
         inner.turns.spawn(async move {
             this.over.run_until_cancelled(this.ask(channel, after, guild)).await;
             drop((look, hold));
@@ -275,13 +284,14 @@ impl Inner {
     }
 }
 
-/// The newest message that one of the bot's own answers, or error texts, is for: by its reference or, when that is gone with
-/// the message, by its place.
+/// The newest message that one of the bot's own answers, or error texts, is for: by its reference or, when every message it could
+/// have had for one was gone, by its button, and without either by its place.
 fn answered_up_to<'m>(messages: impl Iterator<Item = &'m Message>, me: UserId) -> Option<MessageId> {
     let mut answered = None;
     for message in messages.filter(|message| message.author.id == me && message.is_plain()) {
         if !message.continues() {
-            answered = answered.max(Some(message.replies_to().unwrap_or(message.id)));
+            let is_for = message.replies_to().or_else(|| message.button_about(&[control::RETRY]));
+            answered = answered.max(Some(is_for.unwrap_or(message.id)));
         }
     }
     answered

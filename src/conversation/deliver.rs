@@ -71,13 +71,31 @@ impl Inner {
         }
     }
 
-    /// The newest message of a batch that is still there: a reply to one that is gone would have no reference, by which it is known
-    /// after a restart.
-    pub(super) fn replied_to(&self, id: ChannelId, batch: &Batch) -> MessageId {
-        let channel = self.channels.get(&id);
-        let is_there =
-            |message: &&MessageId| channel.as_ref().is_some_and(|channel| channel.history.contains(**message));
-        batch.messages.iter().rfind(is_there).copied().unwrap_or(batch.newest)
+    /// Posts a reply to the newest of some messages, oldest first, that is still there: by its reference it is known after a restart
+    /// what it answers. `None`: it was deleted at once.
+    pub(super) async fn reply(
+        &self,
+        id: ChannelId,
+        messages: &[MessageId],
+        mut post: Post<'_>,
+    ) -> Result<Option<MessageId>, DiscordError> {
+        // One that was trimmed is no longer known, and still there.
+        let known = |id: ChannelId| messages.iter().rfind(|message| self.is_known(id, **message)).copied();
+        post.reply_to = known(id).or(messages.last().copied());
+        loop {
+            match (self.discord.post(id, &post).await, post.reply_to) {
+                // Its deletion was not heard of, or not yet.
+                (Err(DiscordError::UnknownReference), Some(gone)) => {
+                    self.change(id, |channel| channel.history.remove(gone));
+                    post.reply_to = known(id);
+                }
+                (posted, _) => return posted,
+            }
+        }
+    }
+
+    fn is_known(&self, id: ChannelId, message: MessageId) -> bool {
+        self.channels.get(&id).is_some_and(|channel| channel.history.contains(message))
     }
 
     async fn post(&self, id: ChannelId, batch: &Batch, output: &str) -> Posted {
@@ -92,7 +110,6 @@ impl Inner {
         let mut posted = Vec::with_capacity(contents.len());
         let mut refused = None;
         for (number, content) in contents.iter().enumerate() {
-            let reply_to = (number == 0).then(|| self.replied_to(id, batch));
             let buttons: &[Button] = match number {
                 _ if number + 1 == contents.len() => &offer,
                 0 => &unfinished,
@@ -101,8 +118,12 @@ impl Inner {
             let nonce =
                 if several { Nonce::live(batch.named, attempt, number) } else { Nonce::part(batch.named, number) };
             // One notification for one answer; and a silent message is how a later part is known again.
-            let post = Post { content, reply_to, nonce, file: file.as_deref(), silent: number > 0, buttons };
-            match self.discord.post(id, &post).await {
+            let post = Post { content, reply_to: None, nonce, file: file.as_deref(), silent: number > 0, buttons };
+            let part = match number {
+                0 => self.reply(id, &batch.messages, post).await,
+                _ => self.discord.post(id, &post).await,
+            };
+            match part {
                 Ok(part) => posted.extend(part),
                 Err(error) if number == 0 => return Posted::Nothing(error),
                 Err(error) => {
@@ -194,8 +215,8 @@ impl Inner {
     }
 
     pub(super) async fn speak(&self, id: ChannelId, reply_to: MessageId, text: &str, nonce: Nonce, buttons: &[Button]) {
-        let post = Post { content: text, reply_to: Some(reply_to), nonce, file: None, silent: false, buttons };
-        match self.discord.post(id, &post).await {
+        let post = Post { content: text, reply_to: None, nonce, file: None, silent: false, buttons };
+        match self.reply(id, &[reply_to], post).await {
             Ok(message) if !buttons.is_empty() => {
                 self.change(id, |channel| channel.offer = message);
             }

@@ -149,11 +149,11 @@ impl<'a> LiveReply<'a> {
         buttons: &[Button],
     ) -> Result<(), DiscordError> {
         let Some(shown) = self.shown.get_mut(number) else {
-            let mut message = self.inner.discord.post(self.channel, &self.part(number, content, file, buttons)).await?;
+            let mut message = self.post(number, content, file, buttons).await?;
             if message.is_none() {
                 // Deleted at once, or by chance the nonce of an attempt that was: then another one is what helps.
                 self.attempt = (self.attempt + 1) % ATTEMPTS;
-                message = self.inner.discord.post(self.channel, &self.part(number, content, file, buttons)).await?;
+                message = self.post(number, content, file, buttons).await?;
             }
             self.shown.push(Shown { message, content: content.to_owned(), buttons: buttons.to_vec() });
             return Ok(());
@@ -170,9 +170,19 @@ impl<'a> LiveReply<'a> {
         Ok(())
     }
 
-    fn part<'p>(&self, number: usize, content: &'p str, file: Option<&'p str>, buttons: &'p [Button]) -> Post<'p> {
-        let reply_to = (number == 0).then(|| self.inner.replied_to(self.channel, self.batch));
+    /// Only the first is a reply, and only that notifies.
+    async fn post(
+        &self,
+        number: usize,
+        content: &str,
+        file: Option<&str>,
+        buttons: &[Button],
+    ) -> Result<Option<MessageId>, DiscordError> {
         let nonce = Nonce::live(self.batch.named, self.attempt, number);
-        Post { content, reply_to, nonce, file, silent: number > 0, buttons }
+        let post = Post { content, reply_to: None, nonce, file, silent: number > 0, buttons };
+        match number {
+            0 => self.inner.reply(self.channel, &self.batch.messages, post).await,
+            _ => self.inner.discord.post(self.channel, &post).await,
+        }
     }
 }

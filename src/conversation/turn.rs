@@ -70,7 +70,7 @@ impl Inner {
 
     /// What was missed in the channel comes before what is said now, unless Discord does not tell it in time.
     async fn wait_for_missed(&self, id: ChannelId) {
-        let held = self.held.get(&id).map(|over| over.clone());
+        let held = self.held.get(&id).map(|held| held.over.clone());
         if let Some(over) = held
             && timeout(MISSED_WITHIN, over.cancelled()).await.is_err()
         {
@@ -133,7 +133,7 @@ impl Inner {
             self.metrics.settle(Outcome::Cancelled("stopped"), refused.len() as u64);
         } else if self.refuse(id, &taken, &refused).await {
             let handled = self.channels.get(&id).map_or(taken.newest, |channel| channel.handled_up_to(taken.newest));
-            self.state.set_handled(id, handled);
+            self.set_handled(id, handled);
         }
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: u64,
     pub(super) message: String,
+    /// Whether it is the message replied to that is not there.
+    pub(super) unknown_reference: bool,
 }
 
 impl Answer {
@@ -129,9 +131,17 @@ fn refusal(status: StatusCode, body: &[u8]) -> Refusal {
         code: u64,
         #[serde(default)]
         message: String,
+        /// By the field that is wrong.
+        #[serde(default)]
+        errors: serde_json::Map<String, serde_json::Value>,
     }
     let body: Body = serde_json::from_slice(body).unwrap_or_default();
-    Refusal { status, code: body.code, message: body.message.chars().take(MESSAGE_CHARS).collect() }
+    Refusal {
+        status,
+        code: body.code,
+        message: body.message.chars().take(MESSAGE_CHARS).collect(),
+        unknown_reference: body.errors.contains_key("message_reference"),
+    }
 }
 
 #[cfg(test)]

@@ -205,9 +205,19 @@ impl Message {
     /// Whether it has a button whose id begins like this.
     #[must_use]
     pub fn has_button(&self, start: &str) -> bool {
+        self.button_ids().any(|id| id.starts_with(start))
+    }
+
+    fn button_ids(&self) -> impl Iterator<Item = &str> {
         let parts = self.components.iter().filter_map(|row| row["components"].as_array()).flatten();
-        let mut ids = parts.filter_map(|part| part["custom_id"].as_str());
-        ids.any(|id| id.starts_with(start))
+        parts.filter_map(|part| part["custom_id"].as_str())
+    }
+
+    /// The message that a button is about, whose id ends with it behind one of `starts`.
+    #[must_use]
+    pub fn button_about(&self, starts: &[&str]) -> Option<MessageId> {
+        let about = |id: &str| starts.iter().find_map(|start| id.strip_prefix(start)?.parse().ok());
+        self.button_ids().find_map(about)
     }
 
     /// The texts of the messages forwarded in it.

@@ -16,7 +16,7 @@ const NONCE_CHARS: usize = 25;
 pub struct Post<'a> {
     /// At most 2000 code points.
     pub content: &'a str,
-    /// The message it replies to. When that one is gone by then, it is posted all the same.
+    /// The message it replies to. When that one is gone by then, nothing is posted: [`super::DiscordError::UnknownReference`].
     pub reply_to: Option<MessageId>,
     /// What makes sending it again harmless: Discord creates one message for each nonce of a bot, within minutes.
     pub nonce: Nonce,
@@ -59,7 +59,7 @@ impl Nonce {
     }
 }
 
-/// Nothing in it can ping, and a reply to a message that was deleted meanwhile is still posted.
+/// Nothing in it can ping.
 pub(super) fn body(post: &Post<'_>) -> Value {
     let mut body = json!({
         "content": post.content,
@@ -71,7 +71,7 @@ pub(super) fn body(post: &Post<'_>) -> Value {
         body["components"] = button::rows(post.buttons);
     }
     if let Some(message) = post.reply_to {
-        body["message_reference"] = json!({"message_id": message, "fail_if_not_exists": false});
+        body["message_reference"] = json!({"message_id": message, "fail_if_not_exists": true});
     }
     if post.silent {
         body["flags"] = json!(model::SILENT);
@@ -101,7 +101,7 @@ mod tests {
         let body = body(&post());
         assert_eq!(body["allowed_mentions"], json!({"parse": [], "replied_user": false}));
         assert_eq!(body["enforce_nonce"], true);
-        assert_eq!(body["message_reference"]["fail_if_not_exists"], false);
+        assert_eq!(body["message_reference"]["fail_if_not_exists"], true);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub enum Event {
         me: UserId,
         /// The bot's application.
         application: ApplicationId,
+        /// The guilds it is in; each is told of by an [`Event::Guild`] of its own once it is available.
+        guilds: Vec<GuildId>,
     },
     /// A guild became available, with the channels and threads the bot can see there.
     Guild(GuildId, Vec<KnownChannel>),
@@ -74,6 +76,8 @@ pub(super) struct Frame<'a> {
 struct Ready {
     user: Identified<UserId>,
     application: Identified<ApplicationId>,
+    #[serde(default)]
+    guilds: Vec<Identified<GuildId>>,
 }
 
 #[derive(Deserialize)]
@@ -150,8 +154,9 @@ impl Event {
             "MESSAGE_DELETE" | "MESSAGE_DELETE_BULK" => Self::Deletion(frame.data()?),
             "INTERACTION_CREATE" => Self::Interaction(frame.data()?),
             "READY" => {
-                let Ready { user, application } = frame.data()?;
-                Self::Ready { me: user.id, application: application.id }
+                let Ready { user, application, guilds } = frame.data()?;
+                let guilds = guilds.into_iter().map(|guild| guild.id).collect();
+                Self::Ready { me: user.id, application: application.id, guilds }
             }
             "GUILD_CREATE" => {
                 let Guild { id, channels, threads } = frame.data()?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tess_discord::sim::discord::{Limit, Route};
 
-use crate::support::{Chat, SOON};
+use crate::support::{Chat, SOON, Setup};
 
 #[tokio::test]
 async fn missed_messages_are_found_once_discord_answers_again() {
@@ -181,5 +181,125 @@ async fn a_note_that_can_not_be_posted_does_not_hold_up_the_stop() {
     chat.stop_bot().await.unwrap();
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     chat.discord.end_faults();
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_said_before_a_channel_was_looked_at_does_not_hide_what_was_missed_in_it() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["Found."]);
+    chat.stop_bot().await.unwrap();
+    // Nothing was ever said here, so nothing is known of the channel.
+    chat.channel = chat.discord.channel(chat.guild, "new");
+    chat.say("alice", "missed");
+    chat.discord.delay(Route::GetMessages, SOON);
+    chat.start_bot().await;
+    let now = chat.say("bob", "said now");
+    let metrics = chat.metrics.clone();
+    chat.until("it to be taken", move || metrics.taken() == 1).await;
+    chat.discord.delete(now);
+    let metrics = chat.metrics.clone();
+    chat.until("it to be forgotten", move || metrics.settled() == 1).await;
+    chat.kill_bot();
+    chat.discord.delay(Route::GetMessages, Duration::ZERO);
+    chat.start_bot().await;
+    chat.expect_reply("Found.").await;
+    chat.expect_asked(&["user: alice: missed"]).await;
+    chat.finish().await;
+}
+
+/// A bot that notes all the time that it listens, up to this moment.
+fn noting() -> Setup {
+    Chat::setup().change(|config| {
+        config.shutdown_grace = Duration::from_millis(300);
+        (config.pace.listening_noted, config.pace.unnoticed) = (Duration::from_millis(10), Duration::ZERO);
+    })
+}
+
+/// It is known to the second when the bot listened.
+async fn next_second(chat: &Chat) {
+    let now = Instant::now();
+    chat.until("the next second", || now.elapsed() > Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_stop_before_all_was_looked_at_leaves_it_for_the_next_start() {
+    let mut chat = noting().start().await;
+    chat.stop_bot().await.unwrap();
+    let new = chat.discord.channel(chat.guild, "new");
+    chat.discord.say(new, "alice", "missed");
+    chat.discord.delay(Route::GetMessages, SOON);
+    chat.tess.hold();
+    chat.start_bot().await;
+    // Something is being answered, so that the stop takes its time.
+    chat.say("bob", "think");
+    next_second(&chat).await;
+    chat.stop_bot().await.unwrap();
+    chat.discord.delay(Route::GetMessages, Duration::ZERO);
+    chat.tess.release();
+    chat.tess.answers(["One.", "Another."]);
+    chat.start_bot().await;
+    chat.discord.next_message(new).await;
+    chat.next().await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_guild_that_was_not_available_before_a_restart_is_looked_at_after_it() {
+    let mut chat = noting().start().await;
+    chat.tess.answers(["Found."]);
+    chat.stop_bot().await.unwrap();
+    chat.channel = chat.discord.channel(chat.guild, "new");
+    chat.say("alice", "missed");
+    chat.discord.withhold_guilds(true);
+    chat.start_bot().await;
+    next_second(&chat).await;
+    chat.stop_bot().await.unwrap();
+    chat.start_bot().await;
+    chat.discord.withhold_guilds(false);
+    chat.expect_reply("Found.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_not_heard_of_does_not_cost_a_reply_its_reference() {
+    for mode in ["final", "live"] {
+        let chat = Chat::setup().set("REPLY_MODE", mode).start().await;
+        chat.tess.answers(["One.", "Both."]);
+        chat.tess.hold();
+        chat.say("alice", "first");
+        chat.execution().await;
+        let second = chat.say("bob", "second");
+        let third = chat.say("carol", "third");
+        let metrics = chat.metrics.clone();
+        chat.until("all three to be taken", move || metrics.taken() == 3).await;
+        chat.tess.release_one();
+        chat.next().await;
+        chat.execution().await;
+        chat.discord.delete_unheard(third);
+        chat.tess.release();
+        assert_eq!(chat.next().await.reply_to, Some(second), "{mode}");
+        chat.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_reply_without_a_reference_is_known_by_its_button_after_a_kill() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["To nobody.", "To bob."]);
+    chat.tess.hold();
+    let gone = chat.say("alice", "first");
+    chat.execution().await;
+    chat.discord.delete_unheard(gone);
+    let after = chat.say("bob", "second");
+    let metrics = chat.metrics.clone();
+    chat.until("both to be taken", move || metrics.taken() == 2).await;
+    chat.tess.release_one();
+    let reply = chat.next().await;
+    assert_eq!((reply.reply_to, reply.id > after), (None, true));
+    chat.kill_bot();
+    chat.tess.release();
+    chat.start_bot().await;
+    assert_eq!(chat.next().await.reply_to, Some(after));
     chat.finish().await;
 }

@@ -1,6 +1,6 @@
 //! What can go wrong, by name.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, mem, time::Duration};
 
 use serde_json::Value;
 
@@ -151,6 +151,17 @@ impl DiscordSim {
     /// While on, new connections to the gateway get a 503.
     pub fn refuse_connections(&self, on: bool) {
         self.shared.with(|state| state.gateway.refuses_connections = on);
+    }
+
+    /// While on, new sessions are not told of their guilds, as in an outage of Discord's; they are when it ends.
+    pub fn withhold_guilds(&self, on: bool) {
+        self.shared.with(|state| {
+            let ends = mem::replace(&mut state.gateway.withholds_guilds, on) && !on;
+            let guilds = state.world.guilds.keys().filter(|_| ends).map(|guild| state.world.guild_object(*guild));
+            for guild in guilds.collect::<Vec<_>>() {
+                state.gateway.dispatch("GUILD_CREATE", guild);
+            }
+        });
     }
 
     /// Takes the message content intent from the application, or gives it back.

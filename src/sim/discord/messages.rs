@@ -168,7 +168,12 @@ impl State {
                 Ok(Some(value))
             }
             None if reference["fail_if_not_exists"] == false => Ok(None),
-            None => Err(Answer::invalid("message_reference", "Unknown message")),
+            None => {
+                let unknown = json!({"code": "REPLIES_UNKNOWN_MESSAGE", "message": "Unknown message"});
+                let errors = json!({"message_reference": {"_errors": [unknown]}});
+                let body = json!({"message": "Invalid Form Body", "code": 50035, "errors": errors});
+                Err(Answer::new(400, body))
+            }
         }
     }
 

@@ -210,6 +210,11 @@ impl DiscordSim {
         self.shared.with(|state| state.remove(&[message]));
     }
 
+    /// A message is deleted, and the bot is told nothing of it, as if the event had been lost.
+    pub fn delete_unheard(&self, message: u64) {
+        self.shared.with(|state| state.world.remove_message(message));
+    }
+
     /// Messages of one channel are deleted at once.
     pub fn delete_bulk(&self, messages: &[u64]) {
         self.shared.with(|state| state.remove(messages));

@@ -162,7 +162,7 @@ impl State {
         let log = VecDeque::new();
         let mut session = Session { id, intents, seq: 0, sent: 0, log, connection: Some(connection) };
         session.append("READY", &ready);
-        if intents & GUILDS != 0 {
+        if intents & GUILDS != 0 && !self.gateway.withholds_guilds {
             for guild in world.guilds.keys() {
                 session.append("GUILD_CREATE", &world.guild_object(*guild));
             }
