@@ -210,6 +210,7 @@ impl Listening<'_> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            self.conversations.settle_marks();
             self.note();
         }
     }

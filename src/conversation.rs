@@ -29,6 +29,7 @@ use crate::{
         budget::Budgets,
         channel::{Channel, Heard, Waiting},
         credits::Alert,
+        marks::{Held, OwnMarks},
     },
     discord::{
         Discord,
@@ -49,6 +50,7 @@ mod credits;
 mod deliver;
 mod files;
 mod live;
+mod marks;
 mod rebuild;
 mod request;
 mod turn;
@@ -92,6 +94,7 @@ struct Inner {
     pace: Pace,
     /// Places for files on their way from Discord to Tess.
     file_places: Arc<Semaphore>,
+    own_marks: Mutex<OwnMarks>,
     /// Channels that are still to be looked at for missed messages.
     to_look_at: AtomicUsize,
     /// Those of them whose turns wait for it, so that what was missed is not answered after what is said now.
@@ -101,15 +104,6 @@ struct Inner {
     stopping: CancellationToken,
     /// Running turns are given up.
     given_up: CancellationToken,
-}
-
-/// A channel that is to be looked at.
-#[derive(Clone)]
-struct Held {
-    /// What came after this message may have been missed. Until it was looked at, no mark moves past it: a kill would leave it unseen.
-    after: MessageId,
-    /// Cancelled when that is done.
-    over: CancellationToken,
 }
 
 impl Conversations {
@@ -142,6 +136,7 @@ impl Conversations {
             file_places: Arc::new(Semaphore::new(files::AT_ONCE)),
             to_look_at: AtomicUsize::new(0),
             held: DashMap::new(),
+            own_marks: Mutex::default(),
             turns: TaskTracker::new(),
             stopping: CancellationToken::new(),
             given_up: CancellationToken::new(),
@@ -192,6 +187,7 @@ impl Conversations {
     pub fn forget(&self, channel: ChannelId) {
         let inner = &self.inner;
         inner.parents.remove(&channel);
+        inner.release(channel);
         inner.state.forget_channel(channel);
         let unanswered = inner.change(channel, |channel| channel.clear(MessageId::new(u64::MAX)));
         inner.cancel(channel, unanswered.unwrap_or(0), "channel_gone");
@@ -313,10 +309,7 @@ impl Inner {
         }
         let id = message.channel_id;
         if message.author.id == self.me() {
-            if let Some(handled) = self.change(id, |channel| channel.hear_own(message.id)).flatten() {
-                self.set_handled(id, handled);
-            }
-            return;
+            return self.own_marks().hear(id, message.id);
         }
         let decision = listen::decide(message, self.me(), &self.listen, self.place(id, guild));
         if decision == Decision::Ignore || self.state.reset_mark(id).is_some_and(|mark| message.id <= mark) {
@@ -352,13 +345,6 @@ impl Inner {
             }
         }
         self.keep_within_bound();
-    }
-
-    /// Notes how far a channel is handled, once what was missed before is no longer to be looked for.
-    fn set_handled(&self, id: ChannelId, handled: MessageId) {
-        if !self.held.contains_key(&id) {
-            self.state.set_handled(id, handled);
-        }
     }
 
     /// Changes a channel that is known, and keeps the total of bytes true.

@@ -7,7 +7,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -17,15 +17,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
 use crate::{
-    conversation::{Conversations, Held, Inner, control, rebuild},
+    conversation::{Conversations, Inner, control, rebuild},
     discord::{DiscordError, Page, model::Message},
     gateway::event::KnownChannel,
     listen::{self, Decision, Place},
     state::{Active, DISCORD_EPOCH},
 };
 
-/// Channels that are asked after one READY, the most recently active first.
-const MOST_CHANNELS: usize = 500;
+/// Channels that are asked after one READY. At [`AT_ONCE`] requests it takes minutes to get through so many.
+const MOST_CHANNELS: usize = 5_000;
 
 /// Requests under way at once: the others are for people who wait now.
 const AT_ONCE: usize = 2;
@@ -61,29 +61,6 @@ impl Drop for Look {
     }
 }
 
-/// Keeps a channel's turns waiting for as long as it lives.
-struct Hold {
-    inner: Arc<Inner>,
-    channel: ChannelId,
-    over: CancellationToken,
-}
-
-impl Hold {
-    fn on(inner: &Arc<Inner>, channel: ChannelId, after: MessageId) -> Self {
-        let over = CancellationToken::new();
-        inner.held.insert(channel, Held { after, over: over.clone() });
-        Self { inner: Arc::clone(inner), channel, over }
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.over.cancel();
-        // A later session may hold the channel by then.
-        self.inner.held.remove_if(&self.channel, |_, held| held.over.is_cancelled());
-    }
-}
-
 /// One session's catching up; it ends when this is dropped.
 pub struct CatchUp {
     session: Session,
@@ -105,6 +82,14 @@ struct Session {
     listened: Option<MessageId>,
 }
 
+/// What is done about a channel that is told of.
+enum Added {
+    Asks,
+    HasNoNews,
+    /// It was told of before.
+    Known,
+}
+
 /// The channels of one session.
 #[derive(Default)]
 struct Channels {
@@ -114,11 +99,18 @@ struct Channels {
 }
 
 impl Channels {
-    /// Whether a channel, told of for the first time, is to be asked.
-    fn add(&mut self, channel: ChannelId, has_news: bool) -> bool {
-        let asks = self.known.insert(channel) && has_news && self.asked < MOST_CHANNELS;
-        self.asked += usize::from(asks);
-        asks
+    fn add(&mut self, channel: ChannelId, has_news: bool) -> Added {
+        if !self.known.insert(channel) {
+            return Added::Known;
+        }
+        if !has_news {
+            return Added::HasNoNews;
+        }
+        self.asked += 1;
+        if self.asked == MOST_CHANNELS + 1 {
+            warn!(most = MOST_CHANNELS, "too many channels have news: in the others, what was missed is not answered");
+        }
+        if self.asked <= MOST_CHANNELS { Added::Asks } else { Added::HasNoNews }
     }
 }
 
@@ -198,6 +190,14 @@ impl Session {
         for active in self.active() {
             self.ask_later(active.channel, active.handled.max(self.oldest), MessageId::new(u64::MAX), active.guild);
         }
+        // Nobody tells any more of what is left over from an earlier session.
+        let inner = &self.conversations.inner;
+        let held: Vec<ChannelId> = inner.held.iter().map(|held| *held.key()).collect();
+        for channel in held {
+            if !self.channels().known.contains(&channel) {
+                inner.release(channel);
+            }
+        }
     }
 
     /// A channel that was silent for a day before is not worth a request at each start.
@@ -207,20 +207,33 @@ impl Session {
     }
 
     fn ask_later(&self, channel: ChannelId, after: MessageId, newest: MessageId, guild: Option<GuildId>) {
-        if !self.channels.lock().unwrap_or_else(PoisonError::into_inner).add(channel, newest > after) {
-            return;
-        }
         let inner = &self.conversations.inner;
-        let (this, look, hold) = (self.clone(), Look::ahead(inner), Hold::on(inner, channel, after));
+        match self.channels().add(channel, newest > after) {
+            Added::Asks => {}
+            Added::HasNoNews => return inner.release(channel),
+            Added::Known => return,
+        }
+        let (this, look, after) = (self.clone(), Look::ahead(inner), inner.hold(channel, after));
         inner.turns.spawn(async move {
-            this.over.run_until_cancelled(this.ask(channel, after, guild)).await;
-            drop((look, hold));
+            // The next session looks again, and until then the channel stays held.
+            if let Some(newest) = this.over.run_until_cancelled(this.ask(channel, after, guild)).await {
+                this.conversations.inner.release(channel);
+                if let Some(newest) = newest {
+                    this.conversations.inner.set_looked_at(channel, newest);
+                }
+            }
+            drop(look);
         });
     }
 
-    async fn ask(&self, channel: ChannelId, after: MessageId, guild: Option<GuildId>) {
+    fn channels(&self) -> MutexGuard<'_, Channels> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest message that is known of by then.
+    async fn ask(&self, channel: ChannelId, after: MessageId, guild: Option<GuildId>) -> Option<MessageId> {
         // Never closed.
-        let Ok(_place) = self.places.acquire().await else { return };
+        let _place = self.places.acquire().await.ok()?;
         let inner = &self.conversations.inner;
         let mut pause = inner.pace.backoff_min;
         let messages = loop {
@@ -229,14 +242,16 @@ impl Session {
                 Err(error) => {
                     warn!(channel.id = %channel, %error, "could not look for missed messages");
                     if !matches!(error, DiscordError::Unavailable { .. }) {
-                        return;
+                        return None;
                     }
                 }
             }
             sleep(pause).await;
             pause = (pause * 2).min(inner.pace.backoff_max);
         };
+        let newest = messages.last().map(|message| message.id);
         inner.take_up(channel, messages, guild).await;
+        newest
     }
 
     /// What was posted in a channel after a message, oldest first, up to [`MOST_PAGES`] of it.
@@ -256,6 +271,15 @@ impl Session {
 }
 
 impl Inner {
+    /// All up to `newest` was looked at. Unless some of it waits, that needs not be asked for again.
+    fn set_looked_at(&self, channel: ChannelId, newest: MessageId) {
+        let is_idle = self.channels.get(&channel).is_none_or(|channel| channel.is_idle());
+        // Where the bot was never active, that it listens is mark enough.
+        if is_idle && self.state.handled(channel).is_some() {
+            self.set_handled(channel, newest);
+        }
+    }
+
     /// Takes the missed messages of a channel, which are one turn.
     async fn take_up(self: &Arc<Self>, channel: ChannelId, messages: Vec<Message>, guild: Option<GuildId>) {
         let me = self.me();

@@ -45,8 +45,6 @@ pub(super) struct Channel {
     last: Option<Last>,
     /// The message with the button that repeats the last turn.
     pub(super) offer: Option<MessageId>,
-    /// The newest of the bot's own messages the gateway told of: whatever was posted before it was told of, too.
-    own: Option<MessageId>,
     used: Instant,
 }
 
@@ -178,7 +176,6 @@ impl Channel {
             repeat: None,
             last: None,
             offer: None,
-            own: None,
             used: Instant::now(),
         }
     }
@@ -307,18 +304,12 @@ impl Channel {
         Repeating::Begun
     }
 
-    /// The gateway told of one of the bot's own messages; how far the channel is handled by that, if nothing is under way.
-    pub(super) fn hear_own(&mut self, id: MessageId) -> Option<MessageId> {
-        self.own = self.own.max(Some(id));
-        if self.is_idle() { self.own } else { None }
-    }
-
     /// How far the channel is handled once all up to `newest` is: not past a message that came late and still waits.
     pub(super) fn handled_up_to(&self, newest: MessageId) -> MessageId {
         let before = |id: MessageId| MessageId::new(id.get().saturating_sub(1).max(1));
         match self.waiting.iter().min() {
             Some(waiting) => before(waiting.message).min(newest),
-            None => self.own.map_or(newest, |own| own.max(newest)),
+            None => newest,
         }
     }
 
@@ -468,20 +459,6 @@ mod tests {
         assert_eq!(channel.handled_up_to(batch.newest), id(5));
         hear(&mut channel, 4);
         assert_eq!(channel.handled_up_to(batch.newest), id(3));
-    }
-
-    #[test]
-    fn the_bots_own_message_moves_the_mark_only_when_nothing_waits() {
-        let mut channel = channel();
-        hear(&mut channel, 5);
-        let batch = channel.next_batch().unwrap();
-        hear(&mut channel, 6);
-        assert_eq!(channel.hear_own(id(7)), None);
-        assert_eq!(channel.handled_up_to(batch.newest), id(5));
-        let batch = channel.next_batch().unwrap();
-        assert_eq!(channel.handled_up_to(batch.newest), id(7));
-        assert!(channel.next_batch().is_none());
-        assert_eq!(channel.hear_own(id(8)), Some(id(8)));
     }
 
     #[test]

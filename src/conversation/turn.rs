@@ -26,8 +26,8 @@ use crate::{
     tess::{Answer, TessError},
 };
 
-/// How long what is said now waits for what was missed before.
-const MISSED_WITHIN: Duration = Duration::from_secs(60);
+/// How long what is said now waits for what was missed before: while Discord does not tell it, nothing could be posted either.
+const MISSED_WITHIN: Duration = Duration::from_secs(600);
 
 /// How asking ended.
 enum Asked {
@@ -71,9 +71,9 @@ impl Inner {
     /// What was missed in the channel comes before what is said now, unless Discord does not tell it in time.
     async fn wait_for_missed(&self, id: ChannelId) {
         let held = self.held.get(&id).map(|held| held.over.clone());
-        if let Some(over) = held
-            && timeout(MISSED_WITHIN, over.cancelled()).await.is_err()
-        {
+        let Some(over) = held else { return };
+        let looked_at = self.stopping.run_until_cancelled(over.cancelled());
+        if timeout(MISSED_WITHIN, looked_at).await.is_err() {
             warn!(channel.id = %id, "what was missed is still not known; what is said now is answered first");
         }
     }

@@ -303,3 +303,81 @@ async fn a_reply_without_a_reference_is_known_by_its_button_after_a_kill() {
     assert_eq!(chat.next().await.reply_to, Some(after));
     chat.finish().await;
 }
+
+#[tokio::test]
+async fn a_channel_that_was_looked_at_in_vain_is_not_asked_again_by_every_start() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["Hi."]);
+    chat.tess.hold();
+    chat.say("alice", "hi");
+    chat.execution().await;
+    // The bot does not hear of its own answer, so it can not know that nothing came before it.
+    chat.discord.silence_heartbeats(true);
+    chat.tess.release();
+    chat.expect_reply("Hi.").await;
+    chat.settled().await;
+    chat.kill_bot();
+    chat.discord.silence_heartbeats(false);
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        chat.start_bot().await;
+        let metrics = chat.metrics.clone();
+        chat.until("the bot to have caught up", move || metrics.catching_up() == 0).await;
+        asked.push(chat.discord.requests_of(Route::GetMessages));
+        chat.stop_bot().await.unwrap();
+    }
+    assert_eq!(asked, [asked[0]; 3]);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_said_now_waits_for_what_was_missed_even_if_the_session_ends_meanwhile() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["Both."]);
+    chat.stop_bot().await.unwrap();
+    chat.channel = chat.discord.channel(chat.guild, "new");
+    chat.say("alice", "missed");
+    chat.discord.delay(Route::GetMessages, SOON);
+    chat.start_bot().await;
+    chat.say("bob", "said now");
+    let metrics = chat.metrics.clone();
+    chat.until("it to be taken", move || metrics.taken() == 1).await;
+    chat.discord.withhold_guilds(true);
+    let before = chat.discord.identifies();
+    chat.discord.send_invalid_session(false);
+    chat.discord.wait_until("a new session", |it| it.identifies() > before).await;
+    chat.discord.wait_connected().await;
+    chat.discord.delay(Route::GetMessages, Duration::ZERO);
+    // The channels of direct messages are asked at once, so when this is known the old session is over.
+    let metrics = chat.metrics.clone();
+    chat.until("nothing but the guild to be looked at", move || metrics.catching_up() == 1).await;
+    chat.discord.withhold_guilds(false);
+    chat.expect_reply("Both.").await;
+    chat.settled().await;
+    chat.expect_asked(&["user: alice: missed\nbob: said now"]).await;
+    assert_eq!(chat.tess.charged(), 1);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn the_bots_own_message_does_not_hide_an_earlier_one_that_is_still_on_its_way() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["To alice.", "A sign.", "To bob."]);
+    chat.tess.hold();
+    chat.say("alice", "first");
+    chat.execution().await;
+    // Discord has it, and tells of it later than of what comes after it.
+    let late = chat.discord.say_at(chat.channel, "bob", "second", 0);
+    chat.tess.release();
+    chat.expect_reply("To alice.").await;
+    chat.settled().await;
+    // When this one is answered, the bot has heard of its own message above.
+    let other = chat.discord.channel(chat.guild, "other");
+    chat.discord.say(other, "carol", "anybody?");
+    chat.discord.next_message(other).await;
+    chat.settled().await;
+    chat.kill_bot();
+    chat.start_bot().await;
+    assert_eq!(chat.expect_reply("To bob.").await.reply_to, Some(late));
+    chat.finish().await;
+}

@@ -61,8 +61,8 @@ const STRIKES: u64 = ticks(2);
 const LIFE: std::ops::Range<u64> = 4..26;
 const DEATH: std::ops::Range<u64> = 0..7;
 
-/// How long requests of the bot may be on their way on a busy machine when a 429 begins.
-const ON_THE_WAY: Duration = Duration::from_millis(750);
+/// How long requests of the bot may be on their way on a busy machine when a 429 begins: its answer may be a slow one.
+const ON_THE_WAY: Duration = Duration::from_millis(1_500);
 
 /// Problems of one kind that are printed.
 const PRINTED: usize = 10;
