@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     config::{AgentId, AllowedAgents, Config, Credits, HistoryConfig, ListenConfig, Pace, ReplyMode},
@@ -54,6 +54,9 @@ mod marks;
 mod rebuild;
 mod request;
 mod turn;
+
+/// How long turns that are given up may take to end.
+const GIVEN_UP_WITHIN: Duration = Duration::from_secs(2);
 
 /// What is freed when all histories together are over their bound, in per cent of it: enough that it is not done for each message.
 const EVICTED_PERCENT: usize = 10;
@@ -261,7 +264,12 @@ impl Conversations {
         if timeout(grace, inner.turns.wait()).await.is_err() {
             warn!(turns = inner.turns.len(), "stopping with turns unfinished; the next start takes them up");
             inner.given_up.cancel();
-            inner.turns.wait().await;
+            if timeout(GIVEN_UP_WITHIN, inner.turns.wait()).await.is_err() {
+                error!(
+                    turns = inner.turns.len(),
+                    "turns did not end when they were given up; this is a bug in the bot"
+                );
+            }
         }
         let mut left = 0;
         for mut channel in inner.channels.iter_mut() {

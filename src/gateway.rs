@@ -280,15 +280,8 @@ impl Gateway {
     async fn say_goodbye(&self, shard: &mut Shard<Granted>) -> End {
         self.readiness.send_replace(Readiness::Stopping);
         shard.close(CloseFrame::NORMAL);
-        let closed = async {
-            while let Some(item) = shard.next().await {
-                if matches!(item, Ok(Message::Close(_)) | Err(_)) {
-                    break;
-                }
-            }
-        };
         // Discord forgets the session by itself when the goodbye does not reach it.
-        let _ = timeout(GOODBYE, closed).await;
+        let _ = timeout(GOODBYE, until_closed(shard)).await;
         self.metrics.set_gateway_up(false);
         End::Stopped
     }
@@ -333,6 +326,28 @@ async fn next_item(shard: &mut Shard<Granted>, opened: &mut bool) -> Option<Resu
         polled
     })
     .await
+}
+
+/// Reads until the goodbye that a shard was told to say is answered. When the other side only hangs up, the shard would go on to open
+/// another connection, and is dropped before it says a word there.
+async fn until_closed(shard: &mut Shard<Granted>) {
+    let mut said = false;
+    poll_fn(|context| {
+        loop {
+            let polled = shard.poll_next_unpin(context);
+            let is_open = !matches!(shard.state(), ShardState::Disconnected { .. });
+            if said && is_open {
+                return Poll::Ready(());
+            }
+            said |= !is_open;
+            match polled {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None | Some(Err(_) | Ok(Message::Close(_)))) => return Poll::Ready(()),
+                Poll::Ready(Some(Ok(Message::Text(_)))) => {}
+            }
+        }
+    })
+    .await;
 }
 
 #[cfg(test)]

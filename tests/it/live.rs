@@ -323,8 +323,7 @@ async fn a_reply_that_is_complete_is_not_written_again_after_a_kill() {
     let before = shown(&chat);
     chat.kill_bot();
     chat.start_bot().await;
-    let metrics = chat.metrics.clone();
-    chat.until("catching up", || metrics.catching_up() == 0).await;
+    chat.caught_up().await;
     assert_eq!((shown(&chat), chat.tess.charged()), (before, 1));
     read_all(&chat);
     chat.finish().await;

@@ -28,8 +28,7 @@ async fn channels_with_nothing_new_do_not_count_against_those_that_are_looked_at
     chat.tess.answers(["Here.", "Found."]);
     chat.say("alice", "are you there?");
     chat.expect_reply("Here.").await;
-    let metrics = chat.metrics.clone();
-    chat.until("the bot to have caught up", move || metrics.catching_up() == 0).await;
+    chat.caught_up().await;
     chat.stop_bot().await.unwrap();
     for n in 0..520 {
         let silent = chat.discord.channel(chat.guild, &format!("silent-{n}"));
@@ -321,8 +320,7 @@ async fn a_channel_that_was_looked_at_in_vain_is_not_asked_again_by_every_start(
     let mut asked = Vec::new();
     for _ in 0..3 {
         chat.start_bot().await;
-        let metrics = chat.metrics.clone();
-        chat.until("the bot to have caught up", move || metrics.catching_up() == 0).await;
+        chat.caught_up().await;
         asked.push(chat.discord.requests_of(Route::GetMessages));
         chat.stop_bot().await.unwrap();
     }
@@ -334,6 +332,7 @@ async fn a_channel_that_was_looked_at_in_vain_is_not_asked_again_by_every_start(
 async fn what_is_said_now_waits_for_what_was_missed_even_if_the_session_ends_meanwhile() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Both."]);
+    chat.tess.hold();
     chat.stop_bot().await.unwrap();
     chat.channel = chat.discord.channel(chat.guild, "new");
     chat.say("alice", "missed");
@@ -352,6 +351,8 @@ async fn what_is_said_now_waits_for_what_was_missed_even_if_the_session_ends_mea
     let metrics = chat.metrics.clone();
     chat.until("nothing but the guild to be looked at", move || metrics.catching_up() == 1).await;
     chat.discord.withhold_guilds(false);
+    chat.caught_up().await;
+    chat.tess.release();
     chat.expect_reply("Both.").await;
     chat.settled().await;
     chat.expect_asked(&["user: alice: missed\nbob: said now"]).await;

@@ -70,8 +70,7 @@ async fn a_message_that_was_stopped_is_not_answered_after_a_restart() {
     chat.kill_bot();
     chat.tess.release();
     chat.start_bot().await;
-    let metrics = chat.metrics.clone();
-    chat.until("catching up", || metrics.catching_up() == 0).await;
+    chat.caught_up().await;
     assert_eq!(chat.tess.charged(), 1);
     chat.finish().await;
 }

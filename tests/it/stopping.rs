@@ -97,8 +97,7 @@ async fn a_channel_that_was_never_spoken_in_is_caught_up_with_too() {
     chat.say("alice", "hi");
     chat.next().await;
     chat.settled().await;
-    let metrics = chat.metrics.clone();
-    chat.until("the first start's own catching up", || metrics.catching_up() == 0).await;
+    chat.caught_up().await;
     chat.stop_bot().await.unwrap();
     let new = chat.discord.channel(chat.guild, "new");
     chat.tess.answers(["Found you."]);
@@ -116,8 +115,7 @@ async fn channels_that_are_not_listed_are_not_looked_at() {
     chat.start_bot().await;
     chat.say("alice", "hi");
     chat.next().await;
-    let metrics = chat.metrics.clone();
-    chat.until("the first start's own catching up", || metrics.catching_up() == 0).await;
+    chat.caught_up().await;
     chat.stop_bot().await.unwrap();
     let unlisted = chat.discord.channel(chat.guild, "unlisted");
     chat.discord.say(unlisted, "bob", "not for the bot");
@@ -288,5 +286,14 @@ async fn a_guild_that_the_bot_leaves_is_forgotten() {
     chat.discord.dispatch_raw("GUILD_DELETE", serde_json::json!({"id": chat.guild.to_string()}));
     let metrics = chat.metrics.clone();
     chat.until("the history to be gone", || metrics.histories_bytes() < before).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_goodbye_that_is_not_answered_starts_no_other_session() {
+    let mut chat = Chat::start().await;
+    chat.discord.hang_up_on_goodbye(true);
+    chat.stop_bot().await.unwrap();
+    assert_eq!(chat.discord.identifies(), 1);
     chat.finish().await;
 }

@@ -251,6 +251,12 @@ impl Chat {
         assert_eq!(asked, lines);
     }
 
+    /// Until the bot is connected and nothing is left to be looked at for missed messages.
+    pub(crate) async fn caught_up(&self) {
+        let is_up = || self.metrics.encode().contains("\ntess_discord_gateway_up 1\n");
+        self.until("the bot to have caught up", || is_up() && self.metrics.catching_up() == 0).await;
+    }
+
     /// Waits until every message that was taken has its outcome.
     pub(crate) async fn settled(&self) {
         let metrics = self.metrics.clone();

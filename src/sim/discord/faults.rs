@@ -148,6 +148,11 @@ impl DiscordSim {
         self.shared.with(|state| state.gateway.hangs_connects = on);
     }
 
+    /// While on, a client's close frame is answered with nothing but the end of the connection.
+    pub fn hang_up_on_goodbye(&self, on: bool) {
+        self.shared.with(|state| state.gateway.hangs_up = on);
+    }
+
     /// While on, new connections to the gateway get a 503.
     pub fn refuse_connections(&self, on: bool) {
         self.shared.with(|state| state.gateway.refuses_connections = on);

@@ -69,6 +69,9 @@ async fn carry(shared: &Shared, id: u64, mut socket: WebSocket) {
                 }
                 Some(Ok(Message::Close(frame))) => {
                     shared.with(|state| state.gateway.closed_by_client(id, frame.map(|frame| frame.code)));
+                    if shared.look(|state| state.gateway.hangs_up) {
+                        return;
+                    }
                     return linger(socket).await;
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}

@@ -68,6 +68,7 @@ pub(super) struct Gateway {
     pub(super) limit_reset_after: Duration,
     pub(super) refuses_connections: bool,
     pub(super) hangs_connects: bool,
+    pub(super) hangs_up: bool,
     pub(super) holds_hello: bool,
     pub(super) withholds_guilds: bool,
     pub(super) silent: bool,
@@ -92,6 +93,7 @@ impl Gateway {
             limit_reset_after: Duration::from_secs(86_400),
             refuses_connections: false,
             hangs_connects: false,
+            hangs_up: false,
             holds_hello: false,
             withholds_guilds: false,
             silent: false,
@@ -143,7 +145,7 @@ impl Gateway {
     /// Nothing goes wrong any more.
     pub(super) fn calm(&mut self) {
         self.shuffle(0);
-        (self.silent, self.holds_hello) = (false, false);
+        (self.silent, self.holds_hello, self.hangs_up) = (false, false, false);
         (self.refuses_connections, self.hangs_connects) = (false, false);
         (self.resumes_to_refuse, self.identifies_to_refuse) = (0, 0);
     }
