@@ -471,6 +471,14 @@ mod tests {
     }
 
     #[test]
+    fn a_slip_in_a_long_name_is_told_and_other_programs_variables_are_none_of_our_business() {
+        let misspelt = read_with(&[("HISTORY_MESAGES", "20")]).unwrap_err();
+        assert!(misspelt.contains("did you mean HISTORY_MESSAGES?"), "{misspelt}");
+        let others = [("HISTORY_FILE", "x"), ("LOG_LEVEL", "x"), ("HEALTH", "x"), ("RUST_LOGS", "x"), ("PATH", "x")];
+        assert!(read_with(&others).is_ok());
+    }
+
+    #[test]
     fn budgets_are_off_until_they_are_set() {
         let off = read(&REQUIRED).unwrap().budget;
         assert_eq!((off.user_day, off.guild_day, off.day, off.user_minute), (None, None, None, None));

@@ -17,9 +17,9 @@ const PLACEHOLDER: &str = "your-";
 /// Prefixes under which every variable is the bot's, so that a misspelt one is noticed.
 const OUR_PREFIXES: [&str; 3] = ["DISCORD_", "TESS_", "CREDITS_"];
 
-/// Whether a variable is read by the bot, or looks as if it was meant to be.
+/// Whether a variable is read by the bot, or looks as if it was meant to be: by its beginning, or because it is spelt like one that is.
 pub(super) fn concerns_us(name: &str) -> bool {
-    Setting::named(name).is_some() || OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || Setting::is_spelt_like_one(name)
 }
 
 /// The variables, and what was found wrong with them so far.

@@ -61,6 +61,14 @@ impl Setting {
         SETTINGS.iter().find(|setting| setting.name == name)
     }
 
+    /// Whether this is a known name, or a long one with a slip or two.
+    pub(super) fn is_spelt_like_one(name: &str) -> bool {
+        const LONG: usize = 10;
+        const SLIPS: usize = 2;
+        let is_like = |known: &str| known.len() >= LONG && strsim::damerau_levenshtein(known, name) <= SLIPS;
+        SETTINGS.iter().any(|setting| setting.name == name || is_like(setting.name))
+    }
+
     /// The known name that is spelt most like `name`.
     pub(super) fn nearest_name(name: &str) -> Option<&'static str> {
         let likeness = |setting: &Self| strsim::normalized_damerau_levenshtein(setting.name, name);
