@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
 use crate::{
-    conversation::{Conversations, Inner, control, rebuild},
+    conversation::{Conversations, Inner, rebuild},
     discord::{DiscordError, Page, model::Message},
     gateway::event::KnownChannel,
     listen::{self, Decision, Place},
@@ -308,15 +308,18 @@ impl Inner {
     }
 }
 
-/// The newest message that one of the bot's own answers, or error texts, is for: by its reference or, when every message it could
-/// have had for one was gone, by its button, and without either by its place.
+/// The newest message that one of the bot's own answers, or error texts, is for; one of which nothing tells that is for all that was
+/// posted before it.
 fn answered_up_to<'m>(messages: impl Iterator<Item = &'m Message>, me: UserId) -> Option<MessageId> {
-    let mut answered = None;
+    // What each is for, and where it stands.
+    let mut replies: Vec<(Option<MessageId>, MessageId)> = Vec::new();
     for message in messages.filter(|message| message.author.id == me && message.is_plain()) {
-        if !message.continues() {
-            let is_for = message.replies_to().or_else(|| message.button_about(&[control::RETRY]));
-            answered = answered.max(Some(is_for.unwrap_or(message.id)));
+        let is_for = rebuild::is_for(message);
+        match replies.last_mut().filter(|_| message.continues()) {
+            Some(reply) => reply.0 = reply.0.or(is_for),
+            None if message.continues() => {}
+            None => replies.push((is_for, message.id)),
         }
     }
-    answered
+    replies.into_iter().map(|(is_for, id)| is_for.unwrap_or(id)).max()
 }

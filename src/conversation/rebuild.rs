@@ -122,26 +122,38 @@ fn entries(messages: &[&Message], me: UserId, is_heard: impl Fn(&Message) -> boo
 /// Of several answers to one message the last one counts: somebody wanted another. One that was broken off is none.
 fn add(entries: &mut Vec<Entry>, reply: Option<OwnReply>) {
     let Some(reply) = reply.filter(|reply| !reply.is_broken_off()) else { return };
-    entries.retain(|entry| !matches!(entry, Entry::Answer { answers, .. } if *answers == reply.answers));
+    let answered = reply.answered();
+    entries.retain(|entry| !matches!(entry, Entry::Answer { answers, .. } if *answers == answered));
     entries.push(reply.entry());
+}
+
+/// What one of the bot's own messages answers: by its reference or, when every message it could have had for one was gone, by its
+/// button.
+pub(super) fn is_for(message: &Message) -> Option<MessageId> {
+    message.replies_to().or_else(|| message.button_about(control::RETRY))
 }
 
 struct OwnReply {
     ids: Vec<MessageId>,
-    answers: MessageId,
+    answers: Option<MessageId>,
     parts: Vec<String>,
 }
 
 impl OwnReply {
-    /// A reply whose reference is gone stands where it was posted.
     fn new(message: &Message) -> Self {
-        let parts = vec![message.content.clone()];
-        Self { ids: vec![message.id], answers: message.replies_to().unwrap_or(message.id), parts }
+        Self { ids: vec![message.id], answers: is_for(message), parts: vec![message.content.clone()] }
     }
 
+    /// The button is under the last part.
     fn add(&mut self, message: &Message) {
         self.ids.push(message.id);
+        self.answers = self.answers.or_else(|| is_for(message));
         self.parts.push(message.content.clone());
+    }
+
+    /// A reply of which nothing tells what it is for stands where it was posted.
+    fn answered(&self) -> MessageId {
+        self.answers.unwrap_or(self.ids[0])
     }
 
     fn is_broken_off(&self) -> bool {
@@ -149,7 +161,7 @@ impl OwnReply {
     }
 
     fn entry(self) -> Entry {
-        Entry::answer(&self.ids, self.answers, &reply::join(self.parts.iter().map(String::as_str)))
+        Entry::answer(&self.ids, self.answered(), &reply::join(self.parts.iter().map(String::as_str)))
     }
 }
 
@@ -237,6 +249,19 @@ mod tests {
             reply(9, "⚠️ Tess is down", 6),
         ];
         assert_eq!(leftovers(&messages, ME), ids(&[5, 7, 8]).into_iter().collect());
+    }
+
+    #[test]
+    fn a_reply_without_a_reference_stands_behind_the_message_that_its_button_is_about() {
+        let nothing = json!({});
+        let button = json!([{"type": 1, "components": [{"custom_id": "retry:1"}]}]);
+        let messages = [
+            message(2, 2, "said meanwhile", &nothing),
+            message(3, 9, "first part", &nothing),
+            message(4, 9, "second part", &json!({"flags": SILENT, "components": button})),
+        ];
+        let entries = rebuilt(&messages);
+        assert!(matches!(entries.last(), Some(Entry::Answer { answers, .. }) if answers.get() == 1), "{entries:?}");
     }
 
     #[test]

@@ -213,11 +213,10 @@ impl Message {
         parts.filter_map(|part| part["custom_id"].as_str())
     }
 
-    /// The message that a button is about, whose id ends with it behind one of `starts`.
+    /// The message that a button of it is about, whose id follows `start`.
     #[must_use]
-    pub fn button_about(&self, starts: &[&str]) -> Option<MessageId> {
-        let about = |id: &str| starts.iter().find_map(|start| id.strip_prefix(start)?.parse().ok());
-        self.button_ids().find_map(about)
+    pub fn button_about(&self, start: &str) -> Option<MessageId> {
+        self.button_ids().find_map(|id| id.strip_prefix(start)?.parse().ok())
     }
 
     /// The texts of the messages forwarded in it.
