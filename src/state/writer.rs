@@ -34,9 +34,17 @@ impl Shared {
         read(&self.lock().facts)
     }
 
+    /// The writer is woken only by what it waits for: waking it costs more than the change itself.
     pub(super) fn change(&self, change: impl FnOnce(&mut Facts)) {
-        change(&mut self.lock().facts);
-        self.changed.notify_all();
+        let pressing = |facts: &Facts| (facts.is_changed(), facts.is_urgent());
+        let mut inner = self.lock();
+        let before = pressing(&inner.facts);
+        change(&mut inner.facts);
+        let is_news = pressing(&inner.facts) != before;
+        drop(inner);
+        if is_news {
+            self.changed.notify_all();
+        }
     }
 
     /// Asks the writer to write what is open and to end.
