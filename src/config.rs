@@ -18,7 +18,7 @@ use std::{
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serenity::model::id::ChannelId;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use self::reader::{NOT_VALID, Reader};
 pub use self::{
@@ -123,8 +123,8 @@ pub struct Config {
     pub health_addr: Option<SocketAddr>,
     /// `LOG_FORMAT`.
     pub log_format: LogFormat,
-    /// `RUST_LOG`: directives of [`EnvFilter`], checked.
-    pub log_filter: String,
+    /// `RUST_LOG`.
+    pub log_filter: Targets,
     /// Durations and bounds that are not settings; a test shortens them.
     pub pace: Pace,
 }
@@ -273,8 +273,8 @@ impl LogFormat {
     }
 }
 
-fn log_filter(text: &str) -> Result<String, &'static str> {
-    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| NOT_VALID)
+fn log_filter(text: &str) -> Result<Targets, &'static str> {
+    text.parse().map_err(|_| NOT_VALID)
 }
 
 /// How to reach Discord.
@@ -438,6 +438,7 @@ impl Default for Pace {
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
+    use tracing::Level;
 
     use super::*;
 
@@ -467,7 +468,7 @@ mod tests {
         assert_eq!(config.history.total_bytes, 256_000_000);
         assert_eq!(config.state_path, PathBuf::from("data/tess-discord.db"));
         assert_eq!(config.catch_up, Duration::from_secs(1_800));
-        assert_eq!((config.health_addr, config.log_filter.as_str()), (None, "info"));
+        assert_eq!((config.health_addr, config.log_filter), (None, Targets::new().with_default(Level::INFO)));
     }
 
     #[test]
@@ -512,7 +513,7 @@ mod tests {
           TESS_API_URL would send secrets unencrypted: write the https URL of the API, without /agents, for example TESS_API_URL=https://tess.pareto.io/api
           DISCORD_CHANNEL_IDS has something in it that is not a channel's id: write channel ids (numbers) with commas or spaces between them, for example DISCORD_CHANNEL_IDS=112233445566778899,998877665544332211
           STATE_URL names a store that this version does not have: write sqlite: and the path of a file, for example STATE_URL=sqlite:data/tess-discord.db
-          RUST_LOG is not valid: write a level (error, warn, info, debug or trace) or directives of tracing's EnvFilter, for example RUST_LOG=info
+          RUST_LOG is not valid: write a level (error, warn, info, debug or trace) or a list such as info,tess_discord::tess=debug, for example RUST_LOG=info
           TESS_TIMEUOT is not a setting: remove it, or did you mean TESS_TIMEOUT?
         ");
     }

@@ -7,7 +7,6 @@ use std::io::{self, IsTerminal};
 
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter,
     filter::Targets,
     fmt::{self, MakeWriter},
     layer::{Layer, SubscriberExt},
@@ -22,15 +21,14 @@ const OURS: [&str; 2] = ["tess_discord", "demo"];
 
 /// Sends log lines to standard error from now on. For `main`: a second call changes nothing.
 ///
-/// `filter` is `RUST_LOG`; directives that cannot be parsed are left out. Whatever it says, libraries are heard from
-/// warnings on, and serenity from errors on.
-pub fn init(format: LogFormat, filter: &str) {
+/// Whatever `filter` says, libraries are heard from warnings on, and serenity from errors on.
+pub fn init(format: LogFormat, filter: Targets) {
     let subscriber = subscriber(format, filter, io::stderr, io::stderr().is_terminal());
     // An error means that lines go somewhere already, which is as good.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-fn subscriber<W>(format: LogFormat, filter: &str, writer: W, colours: bool) -> impl Subscriber + Send + Sync + use<W>
+fn subscriber<W>(format: LogFormat, filter: Targets, writer: W, colours: bool) -> impl Subscriber + Send + Sync + use<W>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -39,7 +37,7 @@ where
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    tracing_subscriber::registry().with(lines).with(EnvFilter::new(filter)).with(capped())
+    tracing_subscriber::registry().with(lines).with(filter).with(capped())
 }
 
 /// Libraries print what they send and receive on DEBUG and TRACE, and serenity even in warnings: message texts and
@@ -73,14 +71,17 @@ mod tests {
     fn printed(format: LogFormat, filter: &str) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        tracing::subscriber::with_default(subscriber(format, filter, move || writer.clone(), false), || {
-            tracing::debug!(agent = 7, "ours");
-            tracing::error!(target: "serenity::http", "serenity error");
-            tracing::warn!(target: "serenity::gateway", "serenity warning");
-            tracing::warn!(target: "twilight_gateway::shard", "twilight warning");
-            tracing::info!(target: "twilight_gateway::shard", "twilight info");
-            tracing::debug!(target: "hyper_util::client", "hyper debug");
-        });
+        tracing::subscriber::with_default(
+            subscriber(format, filter.parse().unwrap(), move || writer.clone(), false),
+            || {
+                tracing::debug!(agent = 7, "ours");
+                tracing::error!(target: "serenity::http", "serenity error");
+                tracing::warn!(target: "serenity::gateway", "serenity warning");
+                tracing::warn!(target: "twilight_gateway::shard", "twilight warning");
+                tracing::info!(target: "twilight_gateway::shard", "twilight info");
+                tracing::debug!(target: "hyper_util::client", "hyper debug");
+            },
+        );
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
     }
 

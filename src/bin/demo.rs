@@ -27,6 +27,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
 
 const USAGE: &str = "\
 The real bot between simulators of Discord and Tess, in your terminal. No account is needed.
@@ -72,8 +74,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let filter = env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned());
-    telemetry::init(LogFormat::Text, &filter);
+    let filter = env::var("RUST_LOG").ok().and_then(|filter| filter.parse().ok());
+    telemetry::init(LogFormat::Text, filter.unwrap_or_else(|| Targets::new().with_default(Level::WARN)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = runtime.context("the runtime can not start").and_then(|runtime| {
         let result = runtime.block_on(Demo::run(real_tess));

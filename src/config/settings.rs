@@ -320,7 +320,9 @@ pub static SETTINGS: [Setting; 33] = [
         name: "RUST_LOG",
         default: Fallback::Value("info"),
         example: "info",
-        limits: Limits::Words("a level (error, warn, info, debug or trace) or directives of tracing's EnvFilter"),
+        limits: Limits::Words(
+            "a level (error, warn, info, debug or trace) or a list such as info,tess_discord::tess=debug",
+        ),
         meaning: "What is logged. Libraries never say more than warnings, so that no message text is logged.",
     },
 ];

@@ -28,6 +28,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How long anything that must happen may take on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
@@ -101,7 +102,9 @@ impl Setup {
     pub(crate) async fn prepare(self) -> Chat {
         // `TEST_LOG=debug cargo test one_test -- --nocapture` shows what the bot logs.
         if let Ok(filter) = std::env::var("TEST_LOG") {
-            let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+            let lines = tracing_subscriber::fmt::layer().with_test_writer();
+            let filter: Targets = filter.parse().unwrap();
+            let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
         }
         let discord = DiscordSim::start(self.discord).await.unwrap();
         let tess = TessSim::start(self.tess).await.unwrap();
