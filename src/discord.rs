@@ -115,10 +115,12 @@ pub enum Page {
     After(MessageId),
 }
 
-/// How many new sessions Discord still allows.
+/// Where a new session is opened, and how many Discord still allows.
 /// <https://discord.com/developers/docs/events/gateway#session-start-limit-object>
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SessionStarts {
+    /// The gateway.
+    pub url: String,
     /// IDENTIFYs left.
     pub remaining: u32,
     /// When `remaining` is full again.
@@ -309,13 +311,14 @@ impl Discord {
         Ok(gateway.url)
     }
 
-    /// How many new sessions may be started.
+    /// Where a new session is opened, and how many may be started.
     ///
     /// # Errors
     /// [`DiscordError`].
     pub async fn session_starts(&self) -> Result<SessionStarts, DiscordError> {
         #[derive(Deserialize)]
         struct Gateway {
+            url: String,
             session_start_limit: Limit,
         }
         #[derive(Deserialize)]
@@ -326,8 +329,8 @@ impl Discord {
         }
         let key = RouteKey { name: "gateway_bot", major: 0 };
         let gateway: Gateway = self.read(key, Patience::Tries(1), || self.start(Method::GET, "/gateway/bot")).await?;
-        let Limit { remaining, reset_after } = gateway.session_start_limit;
-        Ok(SessionStarts { remaining, reset_after: Duration::from_millis(reset_after) })
+        let Gateway { url, session_start_limit: Limit { remaining, reset_after } } = gateway;
+        Ok(SessionStarts { url, remaining, reset_after: Duration::from_millis(reset_after) })
     }
 
     /// Replaces the application's slash commands.

@@ -189,11 +189,11 @@ impl Gateway {
 
     /// A shard that is about to connect: with a session to resume, or with leave to start a new one.
     async fn open(&self, kept: &Continuation) -> Result<Shard<Granted>, DiscordError> {
-        let allowance = async {
+        let url = match &kept.session {
             // Only a new session is counted.
-            if kept.session.is_none() { allowance::wait(&self.discord, &self.pace).await } else { Ok(()) }
+            None => allowance::wait(&self.discord, &self.pace).await?,
+            Some(_) => self.discord.gateway_url().await?,
         };
-        let (url, ()) = tokio::try_join!(self.discord.gateway_url(), allowance)?;
         let builder = ConfigBuilder::new(self.token.clone(), INTENTS).proxy_url(url.trim_end_matches('/').to_owned());
         let mut builder = builder.queue(Granted);
         if let Some(session) = &kept.session {

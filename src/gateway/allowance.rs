@@ -17,19 +17,20 @@ const RESERVE: u32 = 20;
 /// Longest wait before Discord is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(15 * 60);
 
-/// Waits until Discord allows a new session without the last ones being spent.
-pub(super) async fn wait(discord: &Discord, pace: &Pace) -> Result<(), DiscordError> {
-    while let Some(pause) = pause(discord.session_starts().await?, pace.backoff_min) {
+/// The address at which to open a new session, once Discord allows one without the last ones being spent.
+pub(super) async fn wait(discord: &Discord, pace: &Pace) -> Result<String, DiscordError> {
+    loop {
+        let starts = discord.session_starts().await?;
+        let Some(pause) = pause(&starts, pace.backoff_min) else { return Ok(starts.url) };
         warn!(
             pause_s = pause.as_secs(),
             "Discord allows only a few more new sessions today; waiting rather than spending them"
         );
         sleep(pause).await;
     }
-    Ok(())
 }
 
-fn pause(starts: SessionStarts, shortest: Duration) -> Option<Duration> {
+fn pause(starts: &SessionStarts, shortest: Duration) -> Option<Duration> {
     (starts.remaining <= RESERVE).then(|| starts.reset_after.clamp(shortest, ASK_AGAIN.max(shortest)))
 }
 
@@ -40,10 +41,13 @@ mod tests {
     #[test]
     fn the_last_identifies_are_not_spent() {
         let secs = Duration::from_secs;
-        let starts = |remaining, reset_after| SessionStarts { remaining, reset_after };
-        assert_eq!(pause(starts(1000, secs(60)), secs(1)), None);
-        assert_eq!(pause(starts(RESERVE, secs(60)), secs(1)), Some(secs(60)));
-        assert_eq!(pause(starts(0, secs(86_400)), secs(1)), Some(ASK_AGAIN));
-        assert_eq!(pause(starts(0, Duration::ZERO), secs(1)), Some(secs(1)));
+        let pause = |remaining, reset_after| {
+            let starts = SessionStarts { url: String::new(), remaining, reset_after };
+            super::pause(&starts, secs(1))
+        };
+        assert_eq!(pause(1000, secs(60)), None);
+        assert_eq!(pause(RESERVE, secs(60)), Some(secs(60)));
+        assert_eq!(pause(0, secs(86_400)), Some(ASK_AGAIN));
+        assert_eq!(pause(0, Duration::ZERO), Some(secs(1)));
     }
 }
