@@ -41,6 +41,23 @@ fn the_readme_lists_every_setting_with_its_default() {
 }
 
 #[test]
+fn the_portuguese_readme_runs_nothing_that_the_english_one_does_not() {
+    fn lines(text: &str) -> impl Iterator<Item = &str> {
+        text.split("```sh")
+            .skip(1)
+            .flat_map(|block| block.split("```").next().unwrap_or_default().lines().map(str::trim))
+    }
+    let english = document("README.md");
+    let portuguese = document("README.pt-BR.md");
+    let known: Vec<&str> = lines(&english).collect();
+    assert!(lines(&portuguese).count() > 3);
+    assert!(lines(&portuguese).all(|line| known.contains(&line)), "{known:#?}");
+    let link =
+        |text: &str| text.split('`').find(|part| part.starts_with("https://discord.com/oauth2")).map(str::to_owned);
+    assert_eq!(link(&portuguese), link(&english));
+}
+
+#[test]
 fn the_readme_lists_every_metric() {
     let readme = document("README.md");
     let missing: Vec<_> = names::ALL.iter().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
@@ -52,10 +69,12 @@ async fn the_readme_lists_every_command() {
     let chat = Chat::start().await;
     let discord = chat.discord.clone();
     chat.until("the commands to be registered", || discord.command_puts() == 1).await;
-    let readme = document("README.md");
+    let readmes = ["README.md", "README.pt-BR.md"].map(|name| (name, document(name)));
     for command in chat.discord.commands().as_array().unwrap() {
         let name = command["name"].as_str().unwrap();
-        assert!(readme.contains(&format!("| `/{name}")), "/{name} is not in the README's table");
+        for (document, text) in &readmes {
+            assert!(text.contains(&format!("| `/{name}")), "/{name} is not in the table of {document}");
+        }
     }
     chat.finish().await;
 }
