@@ -150,10 +150,14 @@ impl Commands {
 }
 
 /// Show which agent answers in this channel, or switch to another
-#[poise::command(slash_command)]
+#[poise::command(
+    slash_command,
+    description_localized("pt-BR", "Mostra qual agente responde neste canal, ou troca por outro")
+)]
 async fn agent(
     ctx: Context<'_>,
     #[description = "The agent that answers here from now on"]
+    #[description_localized("pt-BR", "O agente que responde aqui a partir de agora")]
     #[autocomplete = "complete_agent"]
     id: Option<String>,
 ) -> Result<(), Error> {
@@ -228,7 +232,7 @@ async fn may_manage(ctx: Context<'_>) -> bool {
 }
 
 /// Forget what was said in this channel and start afresh
-#[poise::command(slash_command)]
+#[poise::command(slash_command, description_localized("pt-BR", "Esquece o que foi dito neste canal e começa de novo"))]
 async fn reset(ctx: Context<'_>) -> Result<(), Error> {
     // The interaction's own id is a snowflake: everything older than this command goes.
     let poise::Context::Application(application) = ctx else { return Ok(()) };
@@ -239,7 +243,7 @@ async fn reset(ctx: Context<'_>) -> Result<(), Error> {
 }
 
 /// Show what this bot does and its commands
-#[poise::command(slash_command)]
+#[poise::command(slash_command, description_localized("pt-BR", "Mostra o que este bot faz e os comandos dele"))]
 async fn help(ctx: Context<'_>) -> Result<(), Error> {
     let text = texts::help(ctx.data().respond_to);
     whisper(ctx, text).await

@@ -24,7 +24,7 @@ const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
 const PRESS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// List the agents that can answer in this channel
-#[poise::command(slash_command)]
+#[poise::command(slash_command, description_localized("pt-BR", "Lista os agentes que podem responder neste canal"))]
 pub(super) async fn agents(ctx: Context<'_>) -> Result<(), Error> {
     let agents = acknowledged(ctx, true, ctx.data().agents.list(COMMAND_PATIENCE)).await?;
     let (text, rows) = shown(agents.as_deref(), 0, ctx.data().conversations.agent(ctx.channel_id()));

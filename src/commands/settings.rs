@@ -51,7 +51,10 @@ const DEFAULT: &str = "default";
 const CHOSEN: char = '=';
 
 /// Show how the agent of this channel is set, or change it
-#[poise::command(slash_command)]
+#[poise::command(
+    slash_command,
+    description_localized("pt-BR", "Mostra como o agente deste canal está configurado, ou muda isso")
+)]
 pub(super) async fn settings(ctx: Context<'_>) -> Result<(), Error> {
     let (data, channel) = (ctx.data(), ctx.channel_id());
     let id = data.conversations.agent(channel);

@@ -17,14 +17,14 @@ use crate::{
 };
 
 /// End the answer that is being worked on
-#[poise::command(slash_command)]
+#[poise::command(slash_command, description_localized("pt-BR", "Interrompe a resposta em andamento"))]
 pub(super) async fn stop(ctx: Context<'_>) -> Result<(), Error> {
     let stopping = ctx.data().conversations.stop(ctx.channel_id(), None, person(ctx).await);
     whisper(ctx, told_of_stopping(stopping).unwrap_or(texts::stopping())).await
 }
 
 /// Ask the last question again
-#[poise::command(slash_command)]
+#[poise::command(slash_command, description_localized("pt-BR", "Pergunta de novo a última pergunta"))]
 pub(super) async fn retry(ctx: Context<'_>) -> Result<(), Error> {
     let poise::Context::Application(application) = ctx else { return Ok(()) };
     let request = MessageId::new(application.interaction.id.get());

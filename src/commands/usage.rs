@@ -17,10 +17,15 @@ enum Scope {
 }
 
 /// Show what your messages have cost, or this server's
-#[poise::command(slash_command)]
+#[poise::command(
+    slash_command,
+    description_localized("pt-BR", "Mostra quanto suas mensagens custaram, ou as deste servidor")
+)]
 pub(super) async fn usage(
     ctx: Context<'_>,
-    #[description = "Your own use, or the server's for those who manage it"] scope: Option<Scope>,
+    #[description = "Your own use, or the server's for those who manage it"]
+    #[description_localized("pt-BR", "O seu uso, ou o do servidor para quem o gerencia")]
+    scope: Option<Scope>,
 ) -> Result<(), Error> {
     let conversations = &ctx.data().conversations;
     let text = match (scope.unwrap_or(Scope::Me), ctx.guild_id()) {

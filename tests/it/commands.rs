@@ -185,3 +185,19 @@ async fn commands_work_in_direct_messages_without_any_permission() {
     assert!(switched.content.contains("Second Agent"), "{}", switched.content);
     chat.finish().await;
 }
+
+#[tokio::test]
+async fn the_commands_are_described_in_portuguese_too() {
+    let chat = Chat::start().await;
+    let discord = chat.discord.clone();
+    chat.until("the commands to be registered", || discord.command_puts() == 1).await;
+    for command in chat.discord.commands().as_array().unwrap() {
+        let options = command["options"].as_array().into_iter().flatten();
+        for described in options.chain([command]) {
+            let portuguese = described["description_localizations"]["pt-BR"].as_str();
+            // Discord takes 1 to 100 characters.
+            assert!(portuguese.is_some_and(|text| (1..=100).contains(&text.chars().count())), "{described}");
+        }
+    }
+    chat.finish().await;
+}
