@@ -164,9 +164,12 @@ impl Conversations {
         self.inner.hear(message, message.guild_id);
     }
 
-    /// A message was edited: the history says what the channel says.
+    /// A message was edited: the history says what the channel says. The bot's own are edited by nobody else, and known.
     pub fn edit(&self, message: &Message) {
         let inner = &self.inner;
+        if message.author.id == inner.me() {
+            return;
+        }
         inner.change(message.channel_id, |channel| {
             let words = listen::words(message, inner.me(), channel.quote(message));
             channel.history.edit(message.id, &words);

@@ -308,18 +308,9 @@ impl Inner {
     }
 }
 
-/// The newest message that one of the bot's own answers, or error texts, is for; one of which nothing tells that is for all that was
-/// posted before it.
+/// The newest message that one of the bot's own answers, or error texts, is a reply to. One that is a reply to nothing was for messages
+/// that were all gone by then.
 fn answered_up_to<'m>(messages: impl Iterator<Item = &'m Message>, me: UserId) -> Option<MessageId> {
-    // What each is for, and where it stands.
-    let mut replies: Vec<(Option<MessageId>, MessageId)> = Vec::new();
-    for message in messages.filter(|message| message.author.id == me && message.is_plain()) {
-        let is_for = rebuild::is_for(message);
-        match replies.last_mut().filter(|_| message.continues()) {
-            Some(reply) => reply.0 = reply.0.or(is_for),
-            None if message.continues() => {}
-            None => replies.push((is_for, message.id)),
-        }
-    }
-    replies.into_iter().map(|(is_for, id)| is_for.unwrap_or(id)).max()
+    let own = messages.filter(|message| message.author.id == me && message.is_plain());
+    own.filter_map(Message::replies_to).max()
 }

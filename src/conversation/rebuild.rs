@@ -105,6 +105,8 @@ fn entries(messages: &[&Message], me: UserId, is_heard: impl Fn(&Message) -> boo
             }
             match &mut reply {
                 Some(reply) if message.continues() => reply.add(message),
+                // What it goes on with is not there.
+                None if message.continues() => {}
                 _ => {
                     add(&mut entries, reply.take());
                     reply = Some(OwnReply::new(message));
@@ -129,7 +131,7 @@ fn add(entries: &mut Vec<Entry>, reply: Option<OwnReply>) {
 
 /// What one of the bot's own messages answers: by its reference or, when every message it could have had for one was gone, by its
 /// button.
-pub(super) fn is_for(message: &Message) -> Option<MessageId> {
+fn is_for(message: &Message) -> Option<MessageId> {
     message.replies_to().or_else(|| message.button_about(control::RETRY))
 }
 
@@ -208,6 +210,13 @@ mod tests {
         assert_eq!(answers[0].ids(), ids(&[3, 5]));
         assert!(matches!(answers[0], Entry::Answer { answers, text, .. }
             if answers.get() == 1 && text.contains("first part") && text.contains("second part")));
+    }
+
+    #[test]
+    fn a_later_part_of_a_reply_whose_beginning_is_gone_is_no_answer() {
+        let silent = json!({"flags": SILENT});
+        let messages = [message(1, 2, "hi", &json!({})), message(2, 9, "second part", &silent), reply(3, "whole", 1)];
+        assert_eq!(rebuilt(&messages).iter().flat_map(Entry::ids).copied().collect::<Vec<_>>(), ids(&[1, 3]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A turn: what waits in a channel is asked, and answered or told why not.
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{convert::Infallible, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use serenity::model::id::{ChannelId, MessageId};
@@ -177,7 +177,8 @@ impl Inner {
             seen.cancel();
             ended
         };
-        let whole = async { tokio::join!(work, self.note_the_wait(id, batch, &seen)).0 };
+        // Pinned here, for it is large: 20 kB that would be copied.
+        let whole = pin!(async { tokio::join!(work, self.note_the_wait(id, batch, &seen)).0 });
         // A note that is left behind then is taken away by the next start.
         self.given_up.run_until_cancelled(whole).await
     }

@@ -283,24 +283,26 @@ async fn a_deletion_that_was_not_heard_of_does_not_cost_a_reply_its_reference() 
 }
 
 #[tokio::test]
-async fn a_reply_without_a_reference_is_known_by_its_button_after_a_kill() {
-    let mut chat = Chat::start().await;
-    chat.tess.answers(["To nobody.", "To bob."]);
-    chat.tess.hold();
-    let gone = chat.say("alice", "first");
-    chat.execution().await;
-    chat.discord.delete_unheard(gone);
-    let after = chat.say("bob", "second");
-    let metrics = chat.metrics.clone();
-    chat.until("both to be taken", move || metrics.taken() == 2).await;
-    chat.tess.release_one();
-    let reply = chat.next().await;
-    assert_eq!((reply.reply_to, reply.id > after), (None, true));
-    chat.kill_bot();
-    chat.tess.release();
-    chat.start_bot().await;
-    assert_eq!(chat.next().await.reply_to, Some(after));
-    chat.finish().await;
+async fn a_reply_to_a_message_that_is_gone_is_not_taken_for_one_to_a_later_message_after_a_kill() {
+    for button in ["on", "off"] {
+        let mut chat = Chat::setup().set("RETRY_BUTTON", button).start().await;
+        chat.tess.answers(["To nobody.", "To bob."]);
+        chat.tess.hold();
+        let gone = chat.say("alice", "first");
+        chat.execution().await;
+        chat.discord.delete_unheard(gone);
+        let after = chat.say("bob", "second");
+        let metrics = chat.metrics.clone();
+        chat.until("both to be taken", move || metrics.taken() == 2).await;
+        chat.tess.release_one();
+        let reply = chat.next().await;
+        assert_eq!((reply.reply_to, reply.id > after), (None, true));
+        chat.kill_bot();
+        chat.tess.release();
+        chat.start_bot().await;
+        assert_eq!(chat.next().await.reply_to, Some(after));
+        chat.finish().await;
+    }
 }
 
 #[tokio::test]
