@@ -250,7 +250,9 @@ impl Gateway {
 impl Session {
     pub(super) fn append(&mut self, name: &str, data: &Value) {
         self.seq += 1;
-        self.log.push_back((self.seq, json!({"op": 0, "s": self.seq, "t": name, "d": data}).to_string()));
+        // In Discord's order: clients may stop looking for the type once they have it.
+        let text = format!(r#"{{"t":{},"s":{},"op":0,"d":{data}}}"#, json!(name), self.seq);
+        self.log.push_back((self.seq, text));
         if self.log.len() > EVENTS_KEPT {
             self.log.pop_front();
         }
