@@ -55,6 +55,9 @@ mod rebuild;
 mod request;
 mod turn;
 
+/// Everything runs on one thread, so nobody waits for a lock: the least a map can have, for its size is asked for at each change.
+const SHARDS: usize = 2;
+
 /// How long turns that are given up may take to end.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(2);
 
@@ -114,8 +117,8 @@ impl Conversations {
     #[must_use]
     pub fn new(config: &Config, discord: Discord, tess: Tess, state: State, metrics: Metrics) -> Self {
         let inner = Inner {
-            channels: DashMap::new(),
-            parents: DashMap::new(),
+            channels: DashMap::with_shard_amount(SHARDS),
+            parents: DashMap::with_shard_amount(SHARDS),
             me: AtomicU64::new(0),
             bytes: AtomicUsize::new(0),
             discord,
@@ -138,7 +141,7 @@ impl Conversations {
             pace: config.pace.clone(),
             file_places: Arc::new(Semaphore::new(files::AT_ONCE)),
             to_look_at: AtomicUsize::new(0),
-            held: DashMap::new(),
+            held: DashMap::with_shard_amount(SHARDS),
             own_marks: Mutex::default(),
             turns: TaskTracker::new(),
             stopping: CancellationToken::new(),
