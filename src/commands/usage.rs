@@ -1,11 +1,16 @@
 //! `/usage`: what was spent.
 
+use std::time::Duration;
+
 use poise::serenity_prelude::Permissions;
 
 use crate::{
     commands::{Context, Error, whisper},
     reply::{texts, usage},
 };
+
+/// How long the agents' titles may take to come: without them their numbers do.
+const TITLES_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whose use is shown.
 #[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
@@ -32,7 +37,11 @@ pub(super) async fn usage(
         (Scope::Me, _) => usage::own(&conversations.usage_of(ctx.author().id)),
         (Scope::Server, None) => texts::usage_needs_server().to_owned(),
         (Scope::Server, Some(_)) if !manages(ctx).await => texts::usage_needs_permission().to_owned(),
-        (Scope::Server, Some(guild)) => usage::server(&conversations.usage_in(guild)),
+        (Scope::Server, Some(guild)) => {
+            let agents = ctx.data().agents.list(TITLES_PATIENCE).await;
+            let title_of = |id| agents.iter().flat_map(|agents| &**agents).find(|agent| agent.id == id);
+            usage::server(&conversations.usage_in(guild), |id| title_of(id).map(|agent| agent.title.clone()))
+        }
     };
     whisper(ctx, text).await
 }

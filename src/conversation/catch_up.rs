@@ -115,7 +115,8 @@ impl Channels {
 }
 
 impl CatchUp {
-    /// Begins after a READY, which named `guilds`. The channels that no guild tells of (direct messages, archived threads) are asked after a while.
+    /// Begins after a READY, which named `guilds`. The channels that no guild tells of (direct messages, archived threads) are asked after
+    /// a while.
     #[must_use]
     pub fn begin(conversations: &Conversations, guilds: Vec<GuildId>) -> Option<Self> {
         let inner = &conversations.inner;

@@ -256,7 +256,7 @@ fn escaped(title: &str) -> String {
 }
 
 /// The first `most` characters on one line, with nothing in them that Discord would format, link or mention.
-fn escaped_to(text: &str, most: usize) -> String {
+pub(super) fn escaped_to(text: &str, most: usize) -> String {
     let mut shown = String::new();
     for c in text.chars().take(most) {
         match c {

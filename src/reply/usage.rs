@@ -10,11 +10,14 @@ use serenity::model::{
     id::{ChannelId, UserId},
 };
 
-use super::texts::INFO_MARK;
+use super::texts::{INFO_MARK, escaped_to};
 use crate::config::{AgentId, Credits};
 
 /// Days of the chart.
 pub const CHART_DAYS: usize = 14;
+
+/// Characters of an agent's title.
+const TITLE_CHARS: usize = 40;
 
 /// Most users, channels and agents that are named.
 pub const TOP: usize = 5;
@@ -71,9 +74,9 @@ pub fn own(usage: &OwnUsage) -> String {
     )
 }
 
-/// A guild's use. Names are mentions, which ping nobody in an answer that only the caller sees.
+/// A guild's use. Names are mentions, which ping nobody in an answer that only the caller sees; `title_of` knows agents' titles.
 #[must_use]
-pub fn server(usage: &ServerUsage) -> String {
+pub fn server(usage: &ServerUsage, title_of: impl Fn(AgentId) -> Option<String>) -> String {
     let ServerUsage { today, week, month, .. } = usage;
     if *month == Credits::ZERO {
         return format!("{INFO_MARK} Nothing was spent on this server in the last 30 days.");
@@ -86,7 +89,10 @@ pub fn server(usage: &ServerUsage) -> String {
     text += "Most in 30 days\n";
     list(&mut text, "who", &usage.users, |user| format!("<@{user}>"));
     list(&mut text, "where", &usage.channels, |channel| format!("<#{channel}>"));
-    list(&mut text, "agents", &usage.agents, ToString::to_string);
+    list(&mut text, "agents", &usage.agents, |agent| match title_of(*agent) {
+        Some(title) => format!("{} ({agent})", escaped_to(&title, TITLE_CHARS)),
+        None => agent.to_string(),
+    });
     text.truncate(text.trim_end().len());
     text
 }
@@ -175,7 +181,8 @@ mod tests {
 
     #[test]
     fn a_servers_use_is_a_chart_and_who_spent_most() {
-        assert_snapshot!(server(&usage()), @"
+        let title_of = |id| (id == AgentId(8794)).then(|| "Helper*".to_owned());
+        assert_snapshot!(server(&usage(), title_of), @r"
         ℹ️ This server has spent, in Tess credits: today **2.00**, in 7 days **27.50**, in 30 days **60.12**.
         ```text
         02-18                  0
@@ -196,14 +203,14 @@ mod tests {
         Most in 30 days
         - who: <@11> 50.00 · <@12> 10.12
         - where: <#21> 60.12
-        - agents: 8794 60.00 · 77 0.1250
+        - agents: Helper\* (8794) 60.00 · 77 0.1250
         ");
     }
 
     #[test]
     fn a_server_that_spent_nothing_is_told_so() {
         let usage = ServerUsage { month: Credits::ZERO, ..usage() };
-        assert_snapshot!(server(&usage), @"ℹ️ Nothing was spent on this server in the last 30 days.");
+        assert_snapshot!(server(&usage, |_| None), @"ℹ️ Nothing was spent on this server in the last 30 days.");
     }
 
     #[test]
@@ -224,6 +231,8 @@ mod tests {
             days: [most; CHART_DAYS],
             last_day: last_day(),
         };
-        assert!(server(&largest).chars().count() <= super::super::MESSAGE_CHARS);
+        // Escaping can double it.
+        let title = |_| Some("*".repeat(2 * TITLE_CHARS));
+        assert!(server(&largest, title).chars().count() <= super::super::MESSAGE_CHARS);
     }
 }

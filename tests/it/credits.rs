@@ -82,7 +82,7 @@ async fn a_servers_use_is_shown_to_those_who_manage_it() {
     chat.discord.next_message(direct).await;
     let shown = usage(&chat, chat.channel, "boss", &of_the_server()).await;
     let (alice, bob, agent) = (chat.discord.user("alice"), chat.discord.user("bob"), chat.tess.default_agent());
-    let amounts = [format!("<@{alice}>"), format!("<#{}>", chat.channel), format!("agents: {agent}")];
+    let amounts = [format!("<@{alice}>"), format!("<#{}>", chat.channel), format!("agents: Tess Helper ({agent})")];
     for amount in amounts.map(|of| format!("{of} {on_the_server}")) {
         assert!(shown.contains(&amount), "{amount}: {shown}");
     }
