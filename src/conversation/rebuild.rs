@@ -105,11 +105,10 @@ fn entries(messages: &[&Message], me: UserId, is_heard: impl Fn(&Message) -> boo
             }
             match &mut reply {
                 Some(reply) if message.continues() => reply.add(message),
-                // What it goes on with is not there.
-                None if message.continues() => {}
                 _ => {
                     add(&mut entries, reply.take());
-                    reply = Some(OwnReply::new(message));
+                    // A reply to nothing was one to messages that were all gone by then; or it is the later part of one that is gone.
+                    reply = message.replies_to().map(|answers| OwnReply::new(message, answers));
                 }
             }
         } else if is_heard(message) {
@@ -124,38 +123,24 @@ fn entries(messages: &[&Message], me: UserId, is_heard: impl Fn(&Message) -> boo
 /// Of several answers to one message the last one counts: somebody wanted another. One that was broken off is none.
 fn add(entries: &mut Vec<Entry>, reply: Option<OwnReply>) {
     let Some(reply) = reply.filter(|reply| !reply.is_broken_off()) else { return };
-    let answered = reply.answered();
-    entries.retain(|entry| !matches!(entry, Entry::Answer { answers, .. } if *answers == answered));
+    entries.retain(|entry| !matches!(entry, Entry::Answer { answers, .. } if *answers == reply.answers));
     entries.push(reply.entry());
-}
-
-/// What one of the bot's own messages answers: by its reference or, when every message it could have had for one was gone, by its
-/// button.
-fn is_for(message: &Message) -> Option<MessageId> {
-    message.replies_to().or_else(|| message.button_about(control::RETRY))
 }
 
 struct OwnReply {
     ids: Vec<MessageId>,
-    answers: Option<MessageId>,
+    answers: MessageId,
     parts: Vec<String>,
 }
 
 impl OwnReply {
-    fn new(message: &Message) -> Self {
-        Self { ids: vec![message.id], answers: is_for(message), parts: vec![message.content.clone()] }
+    fn new(message: &Message, answers: MessageId) -> Self {
+        Self { ids: vec![message.id], answers, parts: vec![message.content.clone()] }
     }
 
-    /// The button is under the last part.
     fn add(&mut self, message: &Message) {
         self.ids.push(message.id);
-        self.answers = self.answers.or_else(|| is_for(message));
         self.parts.push(message.content.clone());
-    }
-
-    /// A reply of which nothing tells what it is for stands where it was posted.
-    fn answered(&self) -> MessageId {
-        self.answers.unwrap_or(self.ids[0])
     }
 
     fn is_broken_off(&self) -> bool {
@@ -163,7 +148,7 @@ impl OwnReply {
     }
 
     fn entry(self) -> Entry {
-        Entry::answer(&self.ids, self.answered(), &reply::join(self.parts.iter().map(String::as_str)))
+        Entry::answer(&self.ids, self.answers, &reply::join(self.parts.iter().map(String::as_str)))
     }
 }
 
@@ -220,13 +205,16 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_whose_reference_is_gone_is_no_part_of_the_one_before() {
+    fn an_answer_to_messages_that_are_all_gone_is_gone_with_them() {
         let nothing = json!({});
-        let messages =
-            [reply(2, "first", 1), message(3, 2, "hi", &nothing), message(4, 9, "to a deleted message", &nothing)];
+        let messages = [
+            reply(2, "first", 1),
+            message(3, 2, "hi", &nothing),
+            message(4, 9, "to a deleted message", &nothing),
+            message(5, 9, "its second part", &json!({"flags": SILENT})),
+        ];
         let entries = rebuilt(&messages);
-        assert!(matches!(entries.last(), Some(Entry::Answer { answers, .. }) if answers.get() == 4), "{entries:?}");
-        assert_eq!(entries.len(), 3);
+        assert_eq!(entries.iter().flat_map(Entry::ids).copied().collect::<Vec<_>>(), ids(&[3, 2]));
     }
 
     #[test]
@@ -258,19 +246,6 @@ mod tests {
             reply(9, "⚠️ Tess is down", 6),
         ];
         assert_eq!(leftovers(&messages, ME), ids(&[5, 7, 8]).into_iter().collect());
-    }
-
-    #[test]
-    fn a_reply_without_a_reference_stands_behind_the_message_that_its_button_is_about() {
-        let nothing = json!({});
-        let button = json!([{"type": 1, "components": [{"custom_id": "retry:1"}]}]);
-        let messages = [
-            message(2, 2, "said meanwhile", &nothing),
-            message(3, 9, "first part", &nothing),
-            message(4, 9, "second part", &json!({"flags": SILENT, "components": button})),
-        ];
-        let entries = rebuilt(&messages);
-        assert!(matches!(entries.last(), Some(Entry::Answer { answers, .. }) if answers.get() == 1), "{entries:?}");
     }
 
     #[test]

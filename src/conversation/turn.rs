@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use serenity::model::id::{ChannelId, MessageId};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -61,6 +61,8 @@ impl Inner {
         let ready = self.given_up.run_until_cancelled(async {
             self.wait_for_missed(id).await;
             self.first_contact(id).await;
+            // A session that began meanwhile left a gap, too.
+            self.wait_for_missed(id).await;
         });
         if AssertUnwindSafe(ready).catch_unwind().await.is_err() {
             self.metrics.panicked();
@@ -70,11 +72,18 @@ impl Inner {
 
     /// What was missed in the channel comes before what is said now, unless Discord does not tell it in time.
     async fn wait_for_missed(&self, id: ChannelId) {
-        let held = self.held.get(&id).map(|held| held.over.clone());
-        let Some(over) = held else { return };
-        let looked_at = self.stopping.run_until_cancelled(over.cancelled());
-        if timeout(MISSED_WITHIN, looked_at).await.is_err() {
-            warn!(channel.id = %id, "what was missed is still not known; what is said now is answered first");
+        let deadline = Instant::now() + MISSED_WITHIN;
+        // Again and again, for a new session may begin meanwhile.
+        while let Some(over) = self.held.get(&id).map(|held| held.over.clone()) {
+            let looked_at = self.stopping.run_until_cancelled(over.cancelled());
+            match timeout_at(deadline, looked_at).await {
+                Ok(Some(())) => {}
+                Ok(None) => return,
+                Err(_) => {
+                    warn!(channel.id = %id, "what was missed is still not known; what is said now is answered first");
+                    return;
+                }
+            }
         }
     }
 

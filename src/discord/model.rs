@@ -205,18 +205,9 @@ impl Message {
     /// Whether it has a button whose id begins like this.
     #[must_use]
     pub fn has_button(&self, start: &str) -> bool {
-        self.button_ids().any(|id| id.starts_with(start))
-    }
-
-    fn button_ids(&self) -> impl Iterator<Item = &str> {
         let parts = self.components.iter().filter_map(|row| row["components"].as_array()).flatten();
-        parts.filter_map(|part| part["custom_id"].as_str())
-    }
-
-    /// The message that a button of it is about, whose id follows `start`.
-    #[must_use]
-    pub fn button_about(&self, start: &str) -> Option<MessageId> {
-        self.button_ids().find_map(|id| id.strip_prefix(start)?.parse().ok())
+        let mut ids = parts.filter_map(|part| part["custom_id"].as_str());
+        ids.any(|id| id.starts_with(start))
     }
 
     /// The texts of the messages forwarded in it.

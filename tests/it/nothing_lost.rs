@@ -384,3 +384,28 @@ async fn the_bots_own_message_does_not_hide_an_earlier_one_that_is_still_on_its_
     assert_eq!(chat.expect_reply("To bob.").await.reply_to, Some(late));
     chat.finish().await;
 }
+
+#[tokio::test]
+async fn a_gap_between_two_sessions_is_looked_at_before_a_turn_that_was_about_to_begin() {
+    let mut chat = Chat::start().await;
+    chat.stop_bot().await.unwrap();
+    chat.channel = chat.discord.channel(chat.guild, "new");
+    chat.say("alice", "missed");
+    chat.discord.delay(Route::Typing, Duration::from_millis(600));
+    chat.start_bot().await;
+    // What was missed is found, and its turn is about to begin.
+    chat.discord.wait_until("typing", |it| it.requests_of(Route::Typing) > 0).await;
+    chat.discord.refuse_connections(true);
+    chat.discord.send_invalid_session(false);
+    chat.discord.wait_disconnected().await;
+    chat.say("bob", "in the gap");
+    chat.discord.fail_next("GET", "/channels/*/messages", 503, json!("<html></html>"), 3);
+    chat.discord.refuse_connections(false);
+    chat.discord.wait_connected().await;
+    chat.say("carol", "said now");
+    chat.next().await;
+    chat.expect_asked(&["user: alice: missed\nbob: in the gap\ncarol: said now"]).await;
+    chat.settled().await;
+    assert_eq!(chat.tess.charged(), 1);
+    chat.finish().await;
+}
