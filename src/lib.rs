@@ -52,6 +52,10 @@
 //! * **serenity for its models and commands, not for its connection**: see [`gateway`] and [`discord`] for the faults that decide it.
 //! * **Marks instead of a queue on disk.** Each channel has a *handled* mark, behind everything that is settled. What a crash leaves
 //!   unsettled lies after the mark, in Discord, and is found by catching up ([`conversation::catch_up`]).
+//! * **A mark never passes what nobody has taken.** It may lag, which costs a request at the next start. Until a channel was looked at after
+//!   a gap, its turns wait and its mark stays.
+//! * **A reply refers to a message that is there.** Discord refuses it otherwise, and it goes to the next older message it answers: what
+//!   was answered is known by that reference alone.
 //! * **A nonce on every message.** A post whose outcome is unknown is repeated with the same nonce, which Discord enforces.
 //! * **A growing reply has its Stop button until it is complete.** That is how the next start knows one that was left in the middle:
 //!   it is deleted and its message answered afresh ([`conversation::control::STOP`]).
