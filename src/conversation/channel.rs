@@ -54,11 +54,13 @@ struct Running {
     askers: Vec<UserId>,
     cancelled: CancellationToken,
     stopped: CancellationToken,
+    /// The turn is over, and whoever ran it is about to look for the next.
+    ended: bool,
 }
 
 impl Running {
     fn new(newest: MessageId, askers: Vec<UserId>) -> Self {
-        Self { newest, askers, cancelled: CancellationToken::new(), stopped: CancellationToken::new() }
+        Self { newest, askers, cancelled: CancellationToken::new(), stopped: CancellationToken::new(), ended: false }
     }
 }
 
@@ -258,8 +260,16 @@ impl Channel {
         self.repeat = None;
     }
 
+    /// Whether somebody takes the channel's turns, one after the other.
+    pub(super) fn is_run(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// A turn has ended, and can be repeated from now on.
     pub(super) fn remember_turn(&mut self, batch: &Batch) {
+        if let Some(running) = &mut self.running {
+            running.ended = true;
+        }
         let mut askers = batch.askers.clone();
         askers.shrink_to_fit();
         self.last = Some(Last { newest: batch.newest, askers, files: batch.files.clone() });
@@ -279,14 +289,15 @@ impl Channel {
         }
     }
 
-    /// Lets the last turn come again, if it is the one that answered `message`; a turn has to be started then. `request` names it.
+    /// Lets the last turn come again, if it is the one that answered `message`. `request` names it. Unless somebody
+    /// [runs](Self::is_run) the channel's turns still, that has to be started.
     pub(super) fn retry(&mut self, message: Option<MessageId>, by: Person, request: MessageId) -> Repeating {
         let is_meant = |last: &&Last| message.is_none_or(|message| message == last.newest);
         let Some(last) = self.last.as_ref().filter(is_meant) else { return Repeating::Nothing };
         if !by.may_decide(&last.askers) {
             return Repeating::NotAllowed;
         }
-        if self.running.is_some() {
+        if self.running.as_ref().is_some_and(|running| !running.ended) {
             return Repeating::Busy;
         }
         let newest = last.newest;
@@ -496,7 +507,6 @@ mod tests {
         hear(&mut channel, 1);
         let first = channel.next_batch().unwrap();
         channel.remember_turn(&first);
-        assert_eq!(channel.retry(None, ALICE, id(7)), Repeating::Busy);
         assert!(channel.next_batch().is_none());
         assert_eq!(channel.retry(Some(id(5)), ALICE, id(7)), Repeating::Nothing);
         assert_eq!(channel.retry(Some(id(1)), ALICE, id(7)), Repeating::Begun);
@@ -505,6 +515,21 @@ mod tests {
         let again = channel.next_batch().unwrap();
         assert_eq!((again.newest, again.named, again.is_repeat()), (id(1), id(7), true));
         assert_eq!(channel.next_batch().unwrap().newest, id(9));
+    }
+
+    #[test]
+    fn a_turn_can_be_repeated_as_soon_as_it_is_over_and_not_while_the_next_one_runs() {
+        let mut channel = channel();
+        hear(&mut channel, 1);
+        let first = channel.next_batch().unwrap();
+        channel.remember_turn(&first);
+        assert!(channel.is_run());
+        assert_eq!(channel.retry(None, ALICE, id(7)), Repeating::Begun);
+        hear(&mut channel, 9);
+        assert!(channel.next_batch().unwrap().is_repeat());
+        assert_eq!(channel.retry(None, ALICE, id(8)), Repeating::Busy);
+        assert_eq!(channel.next_batch().unwrap().newest, id(9));
+        assert_eq!(channel.retry(None, ALICE, id(8)), Repeating::Busy);
     }
 
     #[test]

@@ -77,11 +77,13 @@ impl Conversations {
         if inner.stopping.is_cancelled() {
             return Repeating::Nothing;
         }
-        let repeating = inner.change(channel, |channel| channel.retry(message, by, request));
-        let repeating = repeating.unwrap_or(Repeating::Nothing);
+        let retried = inner.change(channel, |channel| (channel.is_run(), channel.retry(message, by, request)));
+        let (is_run, repeating) = retried.unwrap_or((false, Repeating::Nothing));
         if repeating == Repeating::Begun {
             info!(channel.id = %channel, user.id = %by.user, "repeating a turn");
-            inner.turns.spawn(turn::run(Arc::clone(inner), channel));
+            if !is_run {
+                inner.turns.spawn(turn::run(Arc::clone(inner), channel));
+            }
         }
         repeating
     }

@@ -365,6 +365,7 @@ async fn what_is_said_now_waits_for_what_was_missed_even_if_the_session_ends_mea
 #[tokio::test]
 async fn the_bots_own_message_does_not_hide_an_earlier_one_that_is_still_on_its_way() {
     let mut chat = Chat::start().await;
+    chat.caught_up().await;
     chat.tess.answers(["To alice.", "A sign.", "To bob."]);
     chat.tess.hold();
     chat.say("alice", "first");
