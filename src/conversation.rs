@@ -330,7 +330,8 @@ impl Inner {
             return;
         }
         self.channels.entry(id).or_insert_with(|| {
-            let channel = Channel::new(guild, self.state.handled(id));
+            let handled = self.state.handled(id).map(|handled| self.not_past_late(id, handled));
+            let channel = Channel::new(guild, handled);
             self.bytes.fetch_add(channel.bytes(), Ordering::Relaxed);
             channel
         });
@@ -343,6 +344,9 @@ impl Inner {
                 channel.bring(files::attached(message, self.me()));
             }
             channel.history.trim(&self.limits);
+            if matches!(heard, Heard::Waits { .. }) && channel.is_late(message.id) {
+                self.state.set_late(id, message.id);
+            }
             heard
         });
         match heard {

@@ -122,6 +122,26 @@ impl State {
         self.shared().change(|facts| facts.set_active(channel, message, guild));
     }
 
+    /// A message was heard after a turn that answers a later one had begun. Until it is settled, it is remembered by itself: the reply to
+    /// the later one looks as if it answered both.
+    pub fn set_late(&self, channel: ChannelId, message: MessageId) {
+        self.shared().change(|facts| facts.set_late(channel, message));
+    }
+
+    /// Messages are settled, whether they were late or not.
+    pub fn settle_late(&self, channel: ChannelId, messages: &[MessageId]) {
+        self.shared().change(|facts| facts.settle_late(channel, messages));
+    }
+
+    /// A channel's messages that came late and are not settled, oldest first.
+    #[must_use]
+    pub fn late(&self, channel: ChannelId) -> Vec<MessageId> {
+        self.shared().read(|facts| {
+            let late = facts.own().late.iter().filter(|(of, _)| *of == channel);
+            late.map(|(_, message)| *message).collect()
+        })
+    }
+
     /// When the bot was last known to listen, to the second.
     #[must_use]
     pub fn listened(&self) -> Option<SystemTime> {

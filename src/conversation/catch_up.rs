@@ -209,6 +209,7 @@ impl Session {
 
     fn ask_later(&self, channel: ChannelId, after: MessageId, newest: MessageId, guild: Option<GuildId>) {
         let inner = &self.conversations.inner;
+        let after = inner.not_past_late(channel, after);
         match self.channels().add(channel, newest > after) {
             Added::Asks => {}
             Added::HasNoNews => return inner.release(channel),
@@ -293,9 +294,11 @@ impl Inner {
             }
         }
         let answered = answered_up_to(messages.iter().filter(|message| !leftovers.contains(&message.id)), me);
+        // The reply to a later message is none to one that came after its turn had begun.
+        let late = self.state.late(channel);
         let missed: Vec<&Message> = messages
             .iter()
-            .filter(|message| answered.is_none_or(|answered| message.id > answered))
+            .filter(|message| answered.is_none_or(|answered| message.id > answered) || late.contains(&message.id))
             .filter(|message| listen::decide(message, me, &self.listen, place) == Decision::Answer)
             .collect();
         if missed.is_empty() {

@@ -40,6 +40,8 @@ pub(super) struct Channel {
     /// The files that come with what waits.
     files: Vec<Attached>,
     running: Option<Running>,
+    /// The newest message of any turn so far.
+    begun: Option<MessageId>,
     /// A turn that somebody wants again. It comes before what waits.
     repeat: Option<Batch>,
     last: Option<Last>,
@@ -175,6 +177,7 @@ impl Channel {
             waiting: Vec::new(),
             files: Vec::new(),
             running: None,
+            begun: None,
             repeat: None,
             last: None,
             offer: None,
@@ -247,6 +250,7 @@ impl Channel {
         named: MessageId,
     ) -> Batch {
         let Waiting { message: newest, user: asker } = newest;
+        self.begun = self.begun.max(Some(newest));
         let running = Running::new(newest, askers.clone());
         let (cancelled, stopped) = (running.cancelled.clone(), running.stopped.clone());
         self.running = Some(running);
@@ -346,6 +350,11 @@ impl Channel {
     /// The message whose button would repeat a turn that can not be repeated any more.
     pub(super) fn take_void_offer(&mut self) -> Option<MessageId> {
         self.offer.take_if(|_| self.last.is_none())
+    }
+
+    /// Whether a turn that answers a later message has begun already.
+    pub(super) fn is_late(&self, message: MessageId) -> bool {
+        self.begun.is_some_and(|begun| message < begun)
     }
 
     /// The oldest message that waits.

@@ -143,6 +143,7 @@ impl Inner {
         } else if self.refuse(id, &taken, &refused).await {
             let handled = self.channels.get(&id).map_or(taken.newest, |channel| channel.handled_up_to(taken.newest));
             self.set_handled(id, handled);
+            self.state.settle_late(id, &taken.messages);
         }
     }
 

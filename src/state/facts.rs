@@ -1,7 +1,7 @@
 //! The facts in memory, and which of them the file does not have yet. Pure.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -17,6 +17,9 @@ pub(super) const CHANNELS_KEPT: usize = 50_000;
 
 /// How long a channel that nobody made a choice for is remembered after its last message.
 const UNUSED_FOR: Duration = Duration::from_secs(90 * 24 * 3_600);
+
+/// Most messages that are remembered as late; it takes a gateway that mixes up the order for one to be.
+const LATE_KEPT: usize = 100;
 
 /// When Discord's ids start to count. <https://discord.com/developers/docs/reference#snowflakes>
 pub const DISCORD_EPOCH: Duration = Duration::from_millis(1_420_070_400_000);
@@ -50,6 +53,8 @@ pub(super) struct Own {
     pub(super) commands_hash: Option<String>,
     /// When it was last known to listen, in seconds since the Unix epoch.
     pub(super) listened: Option<u64>,
+    /// Messages that were heard after a turn that answers a later one had begun, and are not settled yet.
+    pub(super) late: BTreeSet<(ChannelId, MessageId)>,
 }
 
 impl Row {
@@ -174,7 +179,23 @@ impl Facts {
         self.own.listened = self.own.listened.max(Some(unix_seconds));
     }
 
+    pub(super) fn set_late(&mut self, channel: ChannelId, message: MessageId) {
+        let late = &mut self.own.late;
+        if late.len() < LATE_KEPT && late.insert((channel, message)) {
+            (self.own_changed, self.urgent) = (true, true);
+        }
+    }
+
+    pub(super) fn settle_late(&mut self, channel: ChannelId, messages: &[MessageId]) {
+        for message in messages {
+            self.own_changed |= self.own.late.remove(&(channel, *message));
+        }
+    }
+
     pub(super) fn forget(&mut self, channel: ChannelId) {
+        let before = self.own.late.len();
+        self.own.late.retain(|(of, _)| *of != channel);
+        self.own_changed |= self.own.late.len() < before;
         self.change(channel, |row| *row = Row::default());
     }
 

@@ -1,7 +1,7 @@
 //! The SQLite file.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
     time::Duration,
@@ -20,7 +20,7 @@ use crate::config::{AgentId, Credits};
 const BUSY_WITHIN: Duration = Duration::from_secs(2);
 
 /// One step a version: step `n` brings a file of version `n` to `n + 1`. Steps that were released never change.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE channel (
         id INTEGER PRIMARY KEY,
@@ -48,6 +48,13 @@ const MIGRATIONS: [&str; 3] = [
     ) STRICT, WITHOUT ROWID;
 ",
     "ALTER TABLE channel ADD COLUMN options TEXT CHECK (octet_length(options) <= 8192);",
+    "
+    CREATE TABLE late (
+        channel INTEGER NOT NULL,
+        message INTEGER NOT NULL,
+        PRIMARY KEY (channel, message)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Why the state file cannot be used, and what to do.
@@ -179,11 +186,23 @@ impl StateFile {
         let mut statement = self.connection.prepare("SELECT commands_hash, listened FROM bot")?;
         let own = statement.query_map([], |row| {
             let listened: Option<i64> = row.get(1)?;
-            Ok(Own { commands_hash: row.get(0)?, listened: listened.and_then(|seconds| seconds.try_into().ok()) })
+            let listened = listened.and_then(|seconds| seconds.try_into().ok());
+            Ok(Own { commands_hash: row.get(0)?, listened, late: BTreeSet::new() })
         });
         loaded.own = own?.next().transpose()?.unwrap_or_default();
+        loaded.own.late = self.load_late()?;
         loaded.spent = self.load_spent()?;
         Ok(loaded)
+    }
+
+    fn load_late(&self) -> rusqlite::Result<BTreeSet<(ChannelId, MessageId)>> {
+        let sql = "SELECT channel, message FROM late WHERE channel <> 0 AND message <> 0";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            let id = |column: usize| row.get(column).map(i64::cast_unsigned);
+            Ok((ChannelId::new(id(0)?), MessageId::new(id(1)?)))
+        })?;
+        rows.collect()
     }
 
     fn load_spent(&self) -> rusqlite::Result<BTreeMap<SpentBy, Credits>> {
@@ -236,9 +255,15 @@ impl StateFile {
                 };
             }
         }
-        if let Some(Own { commands_hash, listened }) = &batch.own {
+        if let Some(Own { commands_hash, listened, late }) = &batch.own {
             let listened = listened.and_then(|seconds| i64::try_from(seconds).ok());
             transaction.execute("INSERT OR REPLACE INTO bot VALUES (1, ?1, ?2)", params![commands_hash, listened])?;
+            // Few, and most often none.
+            transaction.execute("DELETE FROM late", [])?;
+            let mut put = transaction.prepare_cached("INSERT INTO late VALUES (?1, ?2)")?;
+            for (channel, message) in late {
+                put.execute([channel.get().cast_signed(), message.get().cast_signed()])?;
+            }
         }
         write_spent(&transaction, &batch.ledger)?;
         transaction.commit()
@@ -337,7 +362,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db was written by a later version of tess-discord (format 99, this one knows 3): use that version, or move the file away to start without it");
+        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db was written by a later version of tess-discord (format 99, this one knows 4): use that version, or move the file away to start without it");
     }
 
     #[test]

@@ -410,3 +410,30 @@ async fn a_gap_between_two_sessions_is_looked_at_before_a_turn_that_was_about_to
     assert_eq!(chat.tess.charged(), 1);
     chat.finish().await;
 }
+
+#[tokio::test]
+async fn a_message_that_was_told_of_after_the_next_one_is_answered_after_a_kill() {
+    let mut chat = Chat::start().await;
+    chat.caught_up().await;
+    chat.tess.answers(["To bob.", "Lost.", "To alice."]);
+    chat.tess.hold();
+    let first = chat.discord.say_at(chat.channel, "alice", "first", 0);
+    chat.say("bob", "second");
+    chat.expect_asked(&["user: alice: first\nbob: second"]).await;
+    chat.discord.redeliver(first);
+    let metrics = chat.metrics.clone();
+    chat.until("both to be taken", move || metrics.taken() == 2).await;
+    chat.tess.release_one();
+    chat.expect_reply("To bob.").await;
+    chat.execution().await;
+    chat.kill_bot();
+    chat.tess.release();
+    chat.start_bot().await;
+    assert_eq!(chat.expect_reply("To alice.").await.reply_to, Some(first));
+    chat.settled().await;
+    chat.stop_bot().await.unwrap();
+    chat.start_bot().await;
+    chat.caught_up().await;
+    assert_eq!(chat.tess.charged(), 3, "settled is settled");
+    chat.finish().await;
+}

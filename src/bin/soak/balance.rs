@@ -74,6 +74,9 @@ struct Settles {
     newest: u64,
     /// The tokens it answers; none for an error text.
     answers: Option<HashSet<u64>>,
+    /// Every message it could reply to was gone. The bot no longer counts it to the conversation after a restart, and what else it
+    /// touched on may be answered with the next message.
+    is_to_nothing: bool,
 }
 
 /// The simulated agent's answer: it names what it was asked since it answered last. Every line of it is unique.
@@ -110,7 +113,7 @@ pub(crate) fn of(place: &Place, messages: &[SimMessage]) -> Balance {
     let mut numbers = HashSet::new();
     let mut parts = HashSet::new();
     for message in messages.iter().filter(|message| message.author == "bot") {
-        let newest = message.reply_to.unwrap_or(message.id);
+        let (newest, is_to_nothing) = (message.reply_to.unwrap_or(message.id), message.reply_to.is_none());
         if let Some((number, answers)) = read_answer(&message.content) {
             balance.answers += 1;
             if !numbers.insert(number) {
@@ -120,11 +123,11 @@ pub(crate) fn of(place: &Place, messages: &[SimMessage]) -> Balance {
             let ended =
                 |it: &SimMessage| !it.files.is_empty() && it.id == message.id || it.content.ends_with(&end_of(number));
             balance.cut_short += usize::from(is_long && !messages.iter().any(ended));
-            settled.push(Settles { newest, answers: Some(answers) });
+            settled.push(Settles { newest, answers: Some(answers), is_to_nothing });
         } else if message.content.starts_with(NOTE) {
             balance.notes += 1;
         } else if is_failure(message) {
-            settled.push(Settles { newest, answers: None });
+            settled.push(Settles { newest, answers: None, is_to_nothing });
         } else if message.nonce.is_some() && !message.content.starts_with(ERROR) && !parts.insert(&message.content) {
             balance.twice.push(format!("message {} is a part that was posted twice", message.id));
         }
@@ -151,7 +154,8 @@ fn told_twice(settled: &[Settles]) -> Vec<String> {
     let same = settled.windows(2).filter(|pair| pair[0].newest == pair[1].newest);
     let mut twice: Vec<String> = same.map(|pair| format!("message {} was told twice", pair[0].newest)).collect();
     let mut times: HashMap<u64, usize> = HashMap::new();
-    for token in settled.iter().flat_map(|settles| settles.answers.iter().flatten()) {
+    let lasting = settled.iter().filter(|settles| !settles.is_to_nothing);
+    for token in lasting.flat_map(|settles| settles.answers.iter().flatten()) {
         *times.entry(*token).or_default() += 1;
     }
     twice.extend(
