@@ -291,14 +291,26 @@ impl History {
     /// anything: there is nothing to ask.
     #[must_use]
     pub fn chat(&self, names: bool, instructions: Option<&str>) -> Vec<ChatMessage> {
-        self.chat_until(MessageId::new(u64::MAX), names, instructions)
+        self.chat_until(MessageId::new(u64::MAX), &[], names, instructions)
     }
 
-    /// [`History::chat`] as if nothing had been said after the message `newest`.
+    /// [`History::chat`] as if nothing had been said after the message `newest`. What is `asked` stands behind the last answer, even if it
+    /// was posted before it: it was told of late, and that answer did not see it.
     #[must_use]
-    pub fn chat_until(&self, newest: MessageId, names: bool, instructions: Option<&str>) -> Vec<ChatMessage> {
+    pub fn chat_until(
+        &self,
+        newest: MessageId,
+        asked: &[MessageId],
+        names: bool,
+        instructions: Option<&str>,
+    ) -> Vec<ChatMessage> {
         let until = self.entries.iter().take_while(|entry| entry.key().0 <= newest);
-        let said = until.filter(|entry| !entry.text().trim().is_empty());
+        let said: Vec<&Entry> = until.filter(|entry| !entry.text().trim().is_empty()).collect();
+        let answered = said.iter().rposition(|entry| entry.role() == Role::Assistant).map_or(0, |last| last + 1);
+        let (before, behind) = said.split_at(answered);
+        let is_late = |entry: &&Entry| entry.role() == Role::User && asked.contains(&entry.key().0);
+        let (late, seen): (Vec<&Entry>, Vec<&Entry>) = before.iter().copied().partition(is_late);
+        let said = seen.into_iter().chain(late).chain(behind.iter().copied());
         let mut chat: Vec<ChatMessage> = Vec::new();
         for entry in said.skip_while(|entry| entry.role() == Role::Assistant) {
             match chat.last_mut() {
@@ -489,6 +501,19 @@ mod tests {
         history.trim(&LIMITS);
         let text: usize = history.iter().map(|entry| entry.text().len()).sum();
         assert!(history.bytes() <= text + 100 * history.len(), "{} bytes for {text}", history.bytes());
+    }
+
+    #[test]
+    fn what_is_asked_stands_behind_an_answer_that_did_not_see_it() {
+        let mut history = History::default();
+        for id in [1, 2, 3, 4] {
+            history.insert(Entry::person(MessageId::new(id), "alice", &id.to_string()));
+        }
+        history.insert(Entry::answer(&[MessageId::new(9)], MessageId::new(3), "to 3"));
+        let asked = [1, 2, 4].map(MessageId::new);
+        let chat = history.chat_until(MessageId::new(4), &asked, false, None);
+        let chat: Vec<_> = chat.iter().map(|message| message.content.as_str()).collect();
+        assert_eq!(chat, ["3", "to 3", "1\n2\n4"]);
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Inner {
         let wanted = batch.messages.iter().any(|message| channel.history.contains(*message));
         // What is said from here on waits for the next turn: shown now, it would be answered twice.
         let (names, instructions) = (channel.guild.is_some(), self.instructions.as_deref());
-        let chat = |history: &History| history.chat_until(batch.newest, names, instructions);
+        let chat = |history: &History| history.chat_until(batch.newest, &batch.messages, names, instructions);
         wanted.then(|| match batch.is_repeat() {
             false => chat(&channel.history),
             // The answer that is to be replaced is not shown, and stays until another is there.
