@@ -330,8 +330,7 @@ impl Inner {
             return;
         }
         self.channels.entry(id).or_insert_with(|| {
-            let handled = self.state.handled(id).map(|handled| self.not_past_late(id, handled));
-            let channel = Channel::new(guild, handled);
+            let channel = Channel::new(guild, self.state.handled(id));
             self.bytes.fetch_add(channel.bytes(), Ordering::Relaxed);
             channel
         });

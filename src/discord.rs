@@ -43,11 +43,10 @@ pub mod model;
 mod post;
 mod rate_limit;
 
-pub use self::post::{Nonce, Post};
-
 pub use self::{
     account::{ChannelInfo, GuildInfo, Me, RoleInfo},
     cdn::FetchError,
+    post::{Nonce, Post},
 };
 
 /// Who the bot says it is; Discord demands this form.
@@ -405,10 +404,10 @@ impl Discord {
         self.inner.metrics.discord_request(key.name, answer.status());
         let now = Instant::now();
         match answer {
-            Answer::Success { quota: Some(quota), .. } => self.limits(|limits| limits.learn(key, *quota, now)),
+            Answer::Success { quota: Some(quota), .. } => self.inner.limits(|limits| limits.learn(key, *quota, now)),
             Answer::Limited { scope, retry_after, counts } => {
                 self.inner.metrics.discord_rate_limited(scope.name());
-                self.limits(|limits| {
+                self.inner.limits(|limits| {
                     limits.limit(key, *scope, *retry_after, now);
                     if *counts {
                         limits.count_invalid(now);
@@ -430,7 +429,7 @@ impl Discord {
     fn refused(&self, refusal: Refusal) -> DiscordError {
         let Refusal { status, code, message, unknown_reference } = refusal;
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            self.limits(|limits| limits.count_invalid(Instant::now()));
+            self.inner.limits(|limits| limits.count_invalid(Instant::now()));
         }
         if status == StatusCode::UNAUTHORIZED {
             self.inner.locked_out.cancel();
@@ -455,7 +454,7 @@ impl Discord {
             // Listens before it looks, so that no answer is missed in between.
             let mut arrived = pin!(self.inner.arrived.notified());
             arrived.as_mut().enable();
-            match self.limits(|limits| limits.take(key, Instant::now())) {
+            match self.inner.limits(|limits| limits.take(key, Instant::now())) {
                 Ok(()) => return Ok(Place { inner: &self.inner, key }),
                 Err(Wait::Until(free_at)) if free_at < end => sleep_until(free_at).await,
                 Err(Wait::ForAnswer) if !matches!(patience, Patience::Once) => {
@@ -464,10 +463,6 @@ impl Discord {
                 Err(_) => return Err(limited()),
             }
         }
-    }
-
-    fn limits<T>(&self, change: impl FnOnce(&mut RateLimits) -> T) -> T {
-        self.inner.limits(change)
     }
 }
 

@@ -313,12 +313,16 @@ impl Gateway {
     }
 }
 
+fn is_open(shard: &Shard<Granted>) -> bool {
+    !matches!(shard.state(), ShardState::Disconnected { .. })
+}
+
 /// The next item of a shard's one connection. `None` once that has ended, even if the shard would go on to open another by
 /// itself, which is not its to decide: it may have begun to look up the address by then, and is dropped before it says a word.
 async fn next_item(shard: &mut Shard<Granted>, opened: &mut bool) -> Option<Result<Message, ReceiveMessageError>> {
     poll_fn(|context| {
         let polled = shard.poll_next_unpin(context);
-        let is_open = !matches!(shard.state(), ShardState::Disconnected { .. });
+        let is_open = is_open(shard);
         if polled.is_pending() && *opened && !is_open {
             return Poll::Ready(None);
         }
@@ -335,7 +339,7 @@ async fn until_closed(shard: &mut Shard<Granted>) {
     poll_fn(|context| {
         loop {
             let polled = shard.poll_next_unpin(context);
-            let is_open = !matches!(shard.state(), ShardState::Disconnected { .. });
+            let is_open = is_open(shard);
             if said && is_open {
                 return Poll::Ready(());
             }

@@ -32,7 +32,7 @@ use crate::{
 };
 
 pub use self::{
-    facts::{Active, DISCORD_EPOCH},
+    facts::{Active, DISCORD_EPOCH, before},
     file::StateError,
     ledger::{Day, SpentBy},
 };
@@ -105,10 +105,10 @@ impl State {
         self.shared().change(|facts| facts.set_reset_mark(channel, mark));
     }
 
-    /// The last message of the channel that was handled.
+    /// The last message of the channel that was handled, with all before it: what came [late](Self::late) is not.
     #[must_use]
     pub fn handled(&self, channel: ChannelId) -> Option<MessageId> {
-        self.shared().read(|facts| facts.row(channel).handled)
+        self.shared().read(|facts| facts.handled(channel))
     }
 
     /// Moves the last message handled forward; an older message changes nothing.
@@ -136,10 +136,7 @@ impl State {
     /// A channel's messages that came late and are not settled, oldest first.
     #[must_use]
     pub fn late(&self, channel: ChannelId) -> Vec<MessageId> {
-        self.shared().read(|facts| {
-            let late = facts.own().late.iter().filter(|(of, _)| *of == channel);
-            late.map(|(_, message)| *message).collect()
-        })
+        self.shared().read(|facts| facts.late(channel).collect())
     }
 
     /// When the bot was last known to listen, to the second.

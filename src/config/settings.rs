@@ -65,7 +65,13 @@ impl Setting {
     pub(super) fn is_spelt_like_one(name: &str) -> bool {
         const LONG: usize = 10;
         const SLIPS: usize = 2;
-        let is_like = |known: &str| known.len() >= LONG && strsim::damerau_levenshtein(known, name) <= SLIPS;
+        let chars = name.chars().count();
+        // Most variables of an environment are out by their length, which costs nothing to see.
+        let is_like = |known: &str| {
+            known.len() >= LONG
+                && known.len().abs_diff(chars) <= SLIPS
+                && strsim::damerau_levenshtein(known, name) <= SLIPS
+        };
         SETTINGS.iter().any(|setting| setting.name == name || is_like(setting.name))
     }
 

@@ -209,7 +209,6 @@ impl Session {
 
     fn ask_later(&self, channel: ChannelId, after: MessageId, newest: MessageId, guild: Option<GuildId>) {
         let inner = &self.conversations.inner;
-        let after = inner.not_past_late(channel, after);
         match self.channels().add(channel, newest > after) {
             Added::Asks => {}
             Added::HasNoNews => return inner.release(channel),

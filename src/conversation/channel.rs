@@ -10,6 +10,7 @@ use crate::{
     conversation::control::{Person, Repeating, Stopping},
     discord::model::{Attachment, Message},
     history::{Entry, History},
+    state::before,
 };
 
 /// Messages of one channel that may wait for its next turn. Beyond it the oldest are no longer counted on: the turn that
@@ -321,11 +322,7 @@ impl Channel {
 
     /// How far the channel is handled once all up to `newest` is: not past a message that came late and still waits.
     pub(super) fn handled_up_to(&self, newest: MessageId) -> MessageId {
-        let before = |id: MessageId| MessageId::new(id.get().saturating_sub(1).max(1));
-        match self.waiting.iter().min() {
-            Some(waiting) => before(waiting.message).min(newest),
-            None => newest,
-        }
+        self.first_waiting().map_or(newest, |waiting| before(waiting).min(newest))
     }
 
     /// Stops waiting for some messages; how many.

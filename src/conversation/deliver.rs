@@ -73,21 +73,21 @@ impl Inner {
 
     /// Posts a reply to the newest of some messages, oldest first, that is still there: by its reference it is known after a restart
     /// what it answers. `None`: it was deleted at once.
-    pub(super) async fn reply(
+    async fn reply(
         &self,
         id: ChannelId,
         messages: &[MessageId],
         mut post: Post<'_>,
     ) -> Result<Option<MessageId>, DiscordError> {
         // One that was trimmed is no longer known, and still there.
-        let known = |id: ChannelId| messages.iter().rfind(|message| self.is_known(id, **message)).copied();
-        post.reply_to = known(id).or(messages.last().copied());
+        let known = || messages.iter().rfind(|message| self.is_known(id, **message)).copied();
+        post.reply_to = known().or(messages.last().copied());
         loop {
             match (self.discord.post(id, &post).await, post.reply_to) {
                 // Its deletion was not heard of, or not yet.
                 (Err(DiscordError::UnknownReference), Some(gone)) => {
                     self.change(id, |channel| channel.history.remove(gone));
-                    post.reply_to = known(id);
+                    post.reply_to = known();
                 }
                 (posted, _) => return posted,
             }
@@ -96,6 +96,22 @@ impl Inner {
 
     fn is_known(&self, id: ChannelId, message: MessageId) -> bool {
         self.channels.get(&id).is_some_and(|channel| channel.history.contains(message))
+    }
+
+    /// Posts a part of a reply. Only the first is a reply, and only that notifies: one notification for one answer, and a silent
+    /// message is how a later part is known again.
+    pub(super) async fn post_part(
+        &self,
+        id: ChannelId,
+        batch: &Batch,
+        number: usize,
+        mut post: Post<'_>,
+    ) -> Result<Option<MessageId>, DiscordError> {
+        post.silent = number > 0;
+        match number {
+            0 => self.reply(id, &batch.messages, post).await,
+            _ => self.discord.post(id, &post).await,
+        }
     }
 
     async fn post(&self, id: ChannelId, batch: &Batch, output: &str) -> Posted {
@@ -117,13 +133,8 @@ impl Inner {
             };
             let nonce =
                 if several { Nonce::live(batch.named, attempt, number) } else { Nonce::part(batch.named, number) };
-            // One notification for one answer; and a silent message is how a later part is known again.
-            let post = Post { content, reply_to: None, nonce, file: file.as_deref(), silent: number > 0, buttons };
-            let part = match number {
-                0 => self.reply(id, &batch.messages, post).await,
-                _ => self.discord.post(id, &post).await,
-            };
-            match part {
+            let post = Post { content, reply_to: None, nonce, file: file.as_deref(), silent: false, buttons };
+            match self.post_part(id, batch, number, post).await {
                 Ok(part) => posted.extend(part),
                 Err(error) if number == 0 => return Posted::Nothing(error),
                 Err(error) => {
@@ -140,9 +151,14 @@ impl Inner {
         if let Some(error) = refused {
             return Posted::Part(error);
         }
-        let offered = posted.last().copied().filter(|_| self.retry_button);
-        self.change(id, |channel| channel.offer = offered);
+        self.set_offer(id, posted.last().copied());
         Posted::All(posted)
+    }
+
+    /// The reply is complete, and this is its last message.
+    pub(super) fn set_offer(&self, id: ChannelId, last: Option<MessageId>) {
+        let offered = last.filter(|_| self.retry_button);
+        self.change(id, |channel| channel.offer = offered);
     }
 
     /// What is under the last message of a reply.

@@ -111,8 +111,7 @@ impl<'a> LiveReply<'a> {
         if let Some(first) = contents.first().filter(|_| last > 0) {
             self.put(0, first, None, &[]).await?;
         }
-        let offered = self.shown.last().and_then(|shown| shown.message).filter(|_| self.inner.retry_button);
-        self.inner.change(self.channel, |channel| channel.offer = offered);
+        self.inner.set_offer(self.channel, self.shown.last().and_then(|shown| shown.message));
         Ok(())
     }
 
@@ -170,7 +169,6 @@ impl<'a> LiveReply<'a> {
         Ok(())
     }
 
-    /// Only the first is a reply, and only that notifies.
     async fn post(
         &self,
         number: usize,
@@ -179,10 +177,7 @@ impl<'a> LiveReply<'a> {
         buttons: &[Button],
     ) -> Result<Option<MessageId>, DiscordError> {
         let nonce = Nonce::live(self.batch.named, self.attempt, number);
-        let post = Post { content, reply_to: None, nonce, file, silent: number > 0, buttons };
-        match number {
-            0 => self.inner.reply(self.channel, &self.batch.messages, post).await,
-            _ => self.inner.discord.post(self.channel, &post).await,
-        }
+        let post = Post { content, reply_to: None, nonce, file, silent: false, buttons };
+        self.inner.post_part(self.channel, self.batch, number, post).await
     }
 }

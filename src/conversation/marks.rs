@@ -67,12 +67,6 @@ impl Inner {
         }
     }
 
-    /// How far a channel is handled, by `mark`: not past a message that came late and is not settled.
-    pub(super) fn not_past_late(&self, channel: ChannelId, mark: MessageId) -> MessageId {
-        let before = |id: &MessageId| MessageId::new(id.get().saturating_sub(1).max(1));
-        self.state.late(channel).first().map_or(mark, |late| mark.min(before(late)))
-    }
-
     /// Lets a channel's turns wait until it was looked at, from the oldest message on that any session wanted to look from.
     pub(super) fn hold(&self, channel: ChannelId, after: MessageId) -> MessageId {
         let mut held = self.held.entry(channel).or_insert_with(|| Held { after, over: CancellationToken::new() });

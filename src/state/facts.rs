@@ -122,6 +122,18 @@ impl Facts {
         self.channels.get(&channel).cloned().unwrap_or_default()
     }
 
+    /// The channel's mark: not past a message that came late and is not settled.
+    pub(super) fn handled(&self, channel: ChannelId) -> Option<MessageId> {
+        let handled = self.channels.get(&channel)?.handled?;
+        Some(self.late(channel).next().map_or(handled, |late| handled.min(before(late))))
+    }
+
+    /// The channel's late messages, oldest first.
+    pub(super) fn late(&self, channel: ChannelId) -> impl Iterator<Item = MessageId> {
+        let of_channel = (channel, MessageId::new(1))..=(channel, MessageId::new(u64::MAX));
+        self.own.late.range(of_channel).map(|(_, message)| *message)
+    }
+
     pub(super) fn own(&self) -> &Own {
         &self.own
     }
@@ -135,18 +147,16 @@ impl Facts {
     }
 
     pub(super) fn active_since(&self, mark: MessageId) -> Vec<Active> {
-        let active = self
-            .channels
-            .iter()
-            .filter_map(|(channel, row)| Some(Active { channel: *channel, handled: row.handled?, guild: row.guild }));
+        let active = self.channels.iter().filter_map(|(channel, row)| {
+            Some(Active { channel: *channel, handled: self.handled(*channel)?, guild: row.guild })
+        });
         active.filter(|active| active.handled >= mark).collect()
     }
 
     /// Something is about to be handled in a channel: it has to be known by then, and as what. A mark that is there stays.
     pub(super) fn set_active(&mut self, channel: ChannelId, message: MessageId, guild: Option<GuildId>) {
-        let before = MessageId::new(message.get().saturating_sub(1).max(1));
         self.urgent |= self.change(channel, |row| {
-            row.handled = row.handled.or(Some(before));
+            row.handled = row.handled.or(Some(before(message)));
             row.guild = guild;
         });
     }
@@ -287,6 +297,12 @@ impl Facts {
             self.note(channel);
         }
     }
+}
+
+/// The mark that is just before a message.
+#[must_use]
+pub fn before(message: MessageId) -> MessageId {
+    MessageId::new(message.get().saturating_sub(1).max(1))
 }
 
 /// The smallest message id that is not too old.

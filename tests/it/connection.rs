@@ -224,8 +224,7 @@ async fn events_out_of_order_are_read_in_order() {
     for text in ["one", "two", "three"] {
         chat.say("alice", text);
     }
-    let metrics = chat.metrics.clone();
-    chat.until("all to be taken", || metrics.taken() == 4).await;
+    chat.taken(4).await;
     chat.tess.release();
     chat.expect_reply("Wait.").await;
     chat.expect_reply("All three.").await;

@@ -196,8 +196,7 @@ async fn of_a_burst_those_within_their_budget_are_answered_and_the_rest_is_refus
     chat.expect_asked(&["user: alice: first"]).await;
     let bobs = chat.say("bob", "second");
     let over = chat.say("alice", "third");
-    let metrics = chat.metrics.clone();
-    chat.until("all three to be taken", || metrics.taken() == 3).await;
+    chat.taken(3).await;
     chat.tess.release();
     chat.expect_reply("One.").await;
     assert_eq!(chat.expect_reply("For bob.").await.reply_to, Some(bobs));
@@ -223,8 +222,7 @@ async fn a_kill_during_a_turn_loses_neither_its_answer_nor_its_refusal() {
     chat.execution().await;
     let bobs = chat.say("bob", "third");
     let over = chat.say("alice", "fourth");
-    let metrics = chat.metrics.clone();
-    chat.until("all four to be taken", || metrics.taken() == 4).await;
+    chat.taken(4).await;
     chat.tess.release_one();
     chat.expect_reply("For carol.").await;
     chat.execution().await;

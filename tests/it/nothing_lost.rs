@@ -69,8 +69,7 @@ async fn after_a_kill_the_agent_sees_an_answer_that_came_after_the_next_question
     chat.say("alice", "first");
     chat.expect_asked(&["user: alice: first"]).await;
     chat.say("bob", "second");
-    let metrics = chat.metrics.clone();
-    chat.until("both to be taken", move || metrics.taken() == 2).await;
+    chat.taken(2).await;
     chat.tess.release_one();
     chat.expect_reply("One.").await;
     let asked = ["user: alice: first", "assistant: One.", "user: bob: second"];
@@ -151,8 +150,7 @@ async fn the_newest_message_that_is_still_there_is_replied_to() {
     chat.expect_asked(&["user: alice: first"]).await;
     let second = chat.say("bob", "second");
     let third = chat.say("carol", "third");
-    let metrics = chat.metrics.clone();
-    chat.until("all three to be taken", move || metrics.taken() == 3).await;
+    chat.taken(3).await;
     chat.tess.release_one();
     chat.expect_reply("One.").await;
     let _ = chat.execution().await;
@@ -160,8 +158,7 @@ async fn the_newest_message_that_is_still_there_is_replied_to() {
     // Heard in order: when the mark of another channel's message has come, so has the deletion.
     let other = chat.discord.channel(chat.guild, "other");
     chat.discord.say(other, "dave", "a sign");
-    let metrics = chat.metrics.clone();
-    chat.until("the sign to be taken", move || metrics.taken() == 4).await;
+    chat.taken(4).await;
     chat.tess.release();
     assert_eq!(chat.expect_reply("Both.").await.reply_to, Some(second));
     let _ = chat.discord.next_message(other).await;
@@ -194,8 +191,7 @@ async fn a_message_that_is_said_before_a_channel_was_looked_at_does_not_hide_wha
     chat.discord.delay(Route::GetMessages, SOON);
     chat.start_bot().await;
     let now = chat.say("bob", "said now");
-    let metrics = chat.metrics.clone();
-    chat.until("it to be taken", move || metrics.taken() == 1).await;
+    chat.taken(1).await;
     chat.discord.delete(now);
     let metrics = chat.metrics.clone();
     chat.until("it to be forgotten", move || metrics.settled() == 1).await;
@@ -270,8 +266,7 @@ async fn a_deletion_that_was_not_heard_of_does_not_cost_a_reply_its_reference() 
         chat.execution().await;
         let second = chat.say("bob", "second");
         let third = chat.say("carol", "third");
-        let metrics = chat.metrics.clone();
-        chat.until("all three to be taken", move || metrics.taken() == 3).await;
+        chat.taken(3).await;
         chat.tess.release_one();
         chat.next().await;
         chat.execution().await;
@@ -292,8 +287,7 @@ async fn a_reply_to_a_message_that_is_gone_is_not_taken_for_one_to_a_later_messa
         chat.execution().await;
         chat.discord.delete_unheard(gone);
         let after = chat.say("bob", "second");
-        let metrics = chat.metrics.clone();
-        chat.until("both to be taken", move || metrics.taken() == 2).await;
+        chat.taken(2).await;
         chat.tess.release_one();
         let reply = chat.next().await;
         assert_eq!((reply.reply_to, reply.id > after), (None, true));
@@ -341,8 +335,7 @@ async fn what_is_said_now_waits_for_what_was_missed_even_if_the_session_ends_mea
     chat.discord.delay(Route::GetMessages, SOON);
     chat.start_bot().await;
     chat.say("bob", "said now");
-    let metrics = chat.metrics.clone();
-    chat.until("it to be taken", move || metrics.taken() == 1).await;
+    chat.taken(1).await;
     chat.discord.withhold_guilds(true);
     let before = chat.discord.identifies();
     chat.discord.send_invalid_session(false);
@@ -421,8 +414,7 @@ async fn a_message_that_was_told_of_after_the_next_one_is_answered_after_a_kill(
     chat.say("bob", "second");
     chat.expect_asked(&["user: alice: first\nbob: second"]).await;
     chat.discord.redeliver(first);
-    let metrics = chat.metrics.clone();
-    chat.until("both to be taken", move || metrics.taken() == 2).await;
+    chat.taken(2).await;
     chat.tess.release_one();
     chat.expect_reply("To bob.").await;
     chat.execution().await;

@@ -254,6 +254,11 @@ impl Chat {
         assert_eq!(asked, lines);
     }
 
+    /// Until so many messages were taken to be answered.
+    pub(crate) async fn taken(&self, messages: u64) {
+        self.until("messages to be taken", || self.metrics.taken() == messages).await;
+    }
+
     /// Until the bot is connected and nothing is left to be looked at for missed messages.
     pub(crate) async fn caught_up(&self) {
         let is_up = || self.metrics.encode().contains("\ntess_discord_gateway_up 1\n");

@@ -37,8 +37,7 @@ async fn messages_during_a_turn_are_answered_together_by_the_next() {
     chat.expect_asked(&["user: alice: first"]).await;
     chat.say("bob", "second");
     let last = chat.say("carol", "third");
-    let metrics = chat.metrics.clone();
-    chat.until("all three to be taken", || metrics.taken() == 3).await;
+    chat.taken(3).await;
     chat.tess.release();
     chat.expect_reply("One.").await;
     let reply = chat.expect_reply("Both.").await;
@@ -320,10 +319,9 @@ async fn a_message_that_is_deleted_while_it_waits_is_not_answered() {
     chat.say("alice", "first");
     chat.expect_asked(&["user: alice: first"]).await;
     let second = chat.say("bob", "second");
-    let metrics = chat.metrics.clone();
-    chat.until("both to be taken", || metrics.taken() == 2).await;
+    chat.taken(2).await;
     chat.discord.delete(second);
-    chat.until("the deletion to be seen", || metrics.settled() == 1).await;
+    chat.until("the deletion to be seen", || chat.metrics.settled() == 1).await;
     chat.tess.release();
     chat.expect_reply("One.").await;
     chat.settled().await;

@@ -168,12 +168,7 @@ impl State {
                 Ok(Some(value))
             }
             None if reference["fail_if_not_exists"] == false => Ok(None),
-            None => {
-                let unknown = json!({"code": "REPLIES_UNKNOWN_MESSAGE", "message": "Unknown message"});
-                let errors = json!({"message_reference": {"_errors": [unknown]}});
-                let body = json!({"message": "Invalid Form Body", "code": 50035, "errors": errors});
-                Err(Answer::new(400, body))
-            }
+            None => Err(Answer::invalid_by_now("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message")),
         }
     }
 

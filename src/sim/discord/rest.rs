@@ -59,11 +59,15 @@ impl Answer {
         Self { mistake: true, ..Self::refusal(status, code, message) }
     }
 
-    /// 50035, with the field that is wrong.
+    /// 50035, with the field that can not be as it is.
+    pub(super) fn invalid_by_now(field: &str, code: &str, message: &str) -> Self {
+        let errors = json!({field: {"_errors": [{"code": code, "message": message}]}});
+        Self::new(400, json!({"message": "Invalid Form Body", "code": 50035, "errors": errors}))
+    }
+
+    /// 50035, with the field that should never have been as it is.
     pub(super) fn invalid(field: &str, message: &str) -> Self {
-        let errors = json!({field: {"_errors": [{"code": "BASE_TYPE_BAD_VALUE", "message": message}]}});
-        let body = json!({"message": "Invalid Form Body", "code": 50035, "errors": errors});
-        Self { mistake: true, ..Self::new(400, body) }
+        Self { mistake: true, ..Self::invalid_by_now(field, "BASE_TYPE_BAD_VALUE", message) }
     }
 
     pub(super) fn with_headers(mut self, headers: impl IntoIterator<Item = (&'static str, String)>) -> Self {
