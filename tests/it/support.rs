@@ -91,10 +91,11 @@ impl Setup {
         self
     }
 
-    /// Starts everything and waits until the bot is connected.
+    /// Starts everything and waits until the bot is connected, and hears of what is said from the gateway alone.
     pub(crate) async fn start(self) -> Chat {
         let mut chat = self.prepare().await;
         chat.start_bot().await;
+        chat.caught_up().await;
         chat
     }
 
