@@ -281,7 +281,7 @@ impl Inner {
         }
     }
 
-    /// Takes the missed messages of a channel, which are one turn.
+    /// Takes the missed messages of a channel, which are one turn, and what was said to others between them.
     async fn take_up(self: &Arc<Self>, channel: ChannelId, messages: Vec<Message>, guild: Option<GuildId>) {
         let me = self.me();
         let place = self.place(channel, guild);
@@ -293,12 +293,19 @@ impl Inner {
             }
         }
         let answered = answered_up_to(messages.iter().filter(|message| !leftovers.contains(&message.id)), me);
+        let decide = |message: &Message| listen::decide(message, me, &self.listen, place);
+        // Where nothing is remembered, rebuilding finds what is not to be answered.
+        if self.channels.contains_key(&channel) {
+            for message in messages.iter().filter(|message| decide(message) == Decision::Note) {
+                self.hear(message, guild);
+            }
+        }
         // The reply to a later message is none to one that came after its turn had begun.
         let late = self.state.late(channel);
         let missed: Vec<&Message> = messages
             .iter()
             .filter(|message| answered.is_none_or(|answered| message.id > answered) || late.contains(&message.id))
-            .filter(|message| listen::decide(message, me, &self.listen, place) == Decision::Answer)
+            .filter(|message| decide(message) == Decision::Answer)
             .collect();
         if missed.is_empty() {
             return;

@@ -429,3 +429,24 @@ async fn a_message_that_was_told_of_after_the_next_one_is_answered_after_a_kill(
     assert_eq!(chat.tess.charged(), 3, "settled is settled");
     chat.finish().await;
 }
+
+#[tokio::test]
+async fn what_was_said_to_others_in_a_gap_is_context_after_it() {
+    let chat = Chat::setup().set("RESPOND_TO", "mentions").start().await;
+    chat.tess.answers(["Hello.", "Blue."]);
+    chat.say("bob", &format!("{} hi", chat.discord.mention()));
+    chat.expect_reply("Hello.").await;
+    chat.settled().await;
+    chat.execution().await;
+    chat.discord.refuse_connections(true);
+    chat.discord.send_invalid_session(false);
+    chat.discord.wait_disconnected().await;
+    chat.say("alice", "the fish is blue");
+    chat.say("bob", &format!("{} which colour has it?", chat.discord.mention()));
+    chat.discord.refuse_connections(false);
+    chat.expect_reply("Blue.").await;
+    let asked = ["user: bob: hi", "assistant: Hello.", "user: alice: the fish is blue\nbob: which colour has it?"];
+    chat.expect_asked(&asked).await;
+    chat.settled().await;
+    chat.finish().await;
+}
