@@ -107,6 +107,7 @@ impl Bot {
             tokio::spawn(ops::serve(listener, self.metrics.clone(), self.ready.clone(), healthy.clone()))
         });
         let _defaults = AbortOnDropHandle::new(tokio::spawn(check_defaults(self.config.clone(), self.tess)));
+        self.conversations.clear_storage();
         let (hang_up, locked_out) = (CancellationToken::new(), self.discord.clone());
         let mut events = Events {
             conversations: self.conversations.clone(),

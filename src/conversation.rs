@@ -150,6 +150,11 @@ impl Conversations {
         Self { inner: Arc::new(inner) }
     }
 
+    /// Deletes at Tess, in the background, the files that an earlier process left there.
+    pub fn clear_storage(&self) {
+        self.inner.delete_lent();
+    }
+
     /// The bot learns who it is.
     pub fn introduce(&self, me: UserId) {
         self.inner.me.store(me.get(), Ordering::Relaxed);

@@ -29,6 +29,7 @@ use self::{
 use crate::{
     config::{AgentId, Credits},
     telemetry::Metrics,
+    tess::FileId,
 };
 
 pub use self::{
@@ -137,6 +138,22 @@ impl State {
     #[must_use]
     pub fn late(&self, channel: ChannelId) -> Vec<MessageId> {
         self.shared().read(|facts| facts.late(channel).collect())
+    }
+
+    /// A file was put into Tess's storage, for as long as a turn takes.
+    pub fn set_lent(&self, file: FileId) {
+        self.shared().change(|facts| facts.set_lent(file));
+    }
+
+    /// The file is gone from there.
+    pub fn settle_lent(&self, file: FileId) {
+        self.shared().change(|facts| facts.settle_lent(file));
+    }
+
+    /// The files that are still to be deleted at Tess.
+    #[must_use]
+    pub fn lent(&self) -> Vec<FileId> {
+        self.shared().read(|facts| facts.own().lent.iter().copied().collect())
     }
 
     /// When the bot was last known to listen, to the second.
@@ -283,6 +300,9 @@ mod tests {
         state.set_reset_mark(CHANNEL, MessageId::new(1));
         state.set_handled(CHANNEL, MessageId::new(2));
         state.set_commands_hash("abc");
+        state.set_lent(FileId(8));
+        state.set_lent(FileId(9));
+        state.settle_lent(FileId(8));
         let (today, user) = (Day::of(SystemTime::now()), UserId::new(3));
         let by = SpentBy { day: today, guild: None, channel: CHANNEL, user, agent: AgentId(7) };
         state.spend(by, Credits::from_micro(5));
@@ -294,6 +314,7 @@ mod tests {
         assert_eq!(state.reset_mark(CHANNEL), Some(MessageId::new(1)));
         assert_eq!(state.handled(CHANNEL), Some(MessageId::new(2)));
         assert_eq!(state.commands_hash().as_deref(), Some("abc"));
+        assert_eq!(state.lent(), [FileId(9)]);
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@ use crate::{
         files::{TEXT_BYTES, Way},
     },
     reply::texts::files::{Unread, Why},
+    state::State,
     tess::{FILES_PER_EXECUTION, FileId, FileKind, Tess, TessError},
 };
 
@@ -78,7 +79,14 @@ impl Brought {
 pub(super) struct Stored {
     id: FileId,
     name: String,
+    storage: Storage,
+}
+
+/// Tess's, as far as this bot uses it.
+#[derive(Clone)]
+struct Storage {
     tess: Tess,
+    state: State,
     turns: TaskTracker,
     given_up: CancellationToken,
 }
@@ -93,26 +101,50 @@ impl Drop for Stored {
     fn drop(&mut self) {
         // Without a runtime the process is being taken down.
         let Ok(runtime) = Handle::try_current() else { return };
-        let (id, tess, given_up) = (self.id, self.tess.clone(), self.given_up.clone());
-        let at_last = async move {
-            given_up.cancelled().await;
+        let (id, storage) = (self.id, self.storage.clone());
+        self.storage.turns.spawn_on(async move { storage.delete(id).await }, &runtime);
+    }
+}
+
+impl Storage {
+    /// What can not be deleted now is left for the next start.
+    async fn delete(&self, id: FileId) {
+        let at_last = async {
+            self.given_up.cancelled().await;
             sleep(DELETED_AT_LAST_WITHIN).await;
         };
-        let deletion = async move {
-            tokio::select! {
-                deleted = timeout(DELETED_WITHIN, tess.delete_file(id)) => match deleted {
-                    Ok(Ok(())) => debug!(file.id = %id, "file deleted"),
-                    Ok(Err(error)) => warn!(file.id = %id, %error, "a file could not be deleted at Tess"),
-                    Err(_) => warn!(file.id = %id, "a file could not be deleted at Tess in time"),
-                },
-                () = at_last => warn!(file.id = %id, "stopping with a file left at Tess"),
-            }
-        };
-        self.turns.spawn_on(deletion, &runtime);
+        tokio::select! {
+            deleted = timeout(DELETED_WITHIN, self.tess.delete_file(id)) => match deleted {
+                Ok(Ok(())) => {
+                    debug!(file.id = %id, "file deleted");
+                    self.state.settle_lent(id);
+                }
+                Ok(Err(error)) => warn!(file.id = %id, %error, "a file could not be deleted at Tess"),
+                Err(_) => warn!(file.id = %id, "a file could not be deleted at Tess in time"),
+            },
+            () = at_last => warn!(file.id = %id, "stopping with a file left at Tess"),
+        }
     }
 }
 
 impl Inner {
+    fn storage(&self) -> Storage {
+        Storage {
+            tess: self.tess.clone(),
+            state: self.state.clone(),
+            turns: self.turns.clone(),
+            given_up: self.given_up.clone(),
+        }
+    }
+
+    /// Deletes what an earlier process left at Tess.
+    pub(super) fn delete_lent(&self) {
+        for file in self.state.lent() {
+            let storage = self.storage();
+            self.turns.spawn(async move { storage.delete(file).await });
+        }
+    }
+
     /// Brings the files of a turn to where the agent reads them, in order; `unread` gets those that are not.
     pub(super) async fn bring_files(&self, id: ChannelId, batch: &Batch, unread: &mut Vec<Unread>) -> Brought {
         let mut brought = Brought::default();
@@ -219,13 +251,14 @@ impl Inner {
         // Never closed.
         let place = Arc::clone(&self.file_places).acquire_owned().await.map_err(|_| Why::NotFetched)?;
         let bytes = if bytes.is_empty() { self.fetch(file, kind.max_bytes()).await? } else { bytes };
-        let (tess, turns, given_up) = (self.tess.clone(), self.turns.clone(), self.given_up.clone());
+        let storage = self.storage();
         let (name, mime) = (file.filename.clone(), file.content_type.clone());
         // On a task of its own: were it cut off with the turn, a file would stay at Tess under an id that nobody knows.
         let upload = self.turns.spawn(async move {
-            let id = tess.upload(&name, mime.as_deref().unwrap_or(UNKNOWN_TYPE), bytes, true).await?;
+            let id = storage.tess.upload(&name, mime.as_deref().unwrap_or(UNKNOWN_TYPE), bytes, true).await?;
+            storage.state.set_lent(id);
             drop(place);
-            Ok(Stored { id, name, tess, turns, given_up })
+            Ok(Stored { id, name, storage })
         });
         let uploaded = upload
             .await

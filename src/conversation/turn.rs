@@ -9,7 +9,11 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{
+    Instrument, Span, error,
+    field::{Empty, display},
+    info, info_span, warn,
+};
 
 use crate::{
     config::ReplyMode,
@@ -46,7 +50,15 @@ pub(super) async fn run(inner: Arc<Inner>, id: ChannelId) {
     loop {
         inner.get_ready(id).await;
         let Some(batch) = inner.next_batch(id) else { return };
-        let span = info_span!("turn", channel.id = %id, message.id = %batch.newest, user.id = %batch.asker);
+        let span = info_span!(
+            "turn",
+            channel.id = %id,
+            message.id = %batch.newest,
+            user.id = %batch.asker,
+            agent.id = Empty,
+            execution.id = Empty,
+            credits = Empty,
+        );
         let offered = inner.change(id, |channel| channel.offer.take()).flatten();
         inner.settle(id, batch).instrument(span).await;
         if let Some(offered) = offered {
@@ -301,7 +313,10 @@ impl Inner {
         match result {
             Ok(answer) => {
                 self.charge(id, batch, agent, answer.credits);
-                info!(agent.id = %agent, execution.id = %answer.execution, credits = answer.credits, "executed");
+                // Into the turn's last line: one of its own costs as much as a twentieth of the turn.
+                let turn = Span::current();
+                turn.record("agent.id", display(agent));
+                turn.record("execution.id", display(&answer.execution)).record("credits", answer.credits);
                 with_media(answer)
             }
             Err(error) => {

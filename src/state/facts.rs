@@ -9,7 +9,10 @@ use std::{
 use serenity::model::id::{ChannelId, GuildId, MessageId};
 
 use super::ledger::{Day, Ledger, LedgerBatch, SpentBy};
-use crate::config::{AgentId, Credits};
+use crate::{
+    config::{AgentId, Credits},
+    tess::FileId,
+};
 
 /// Most channels remembered. A tenth is dropped at a time when there are more: the longest unused first, those with an
 /// agent or a reset mark last.
@@ -20,6 +23,9 @@ const UNUSED_FOR: Duration = Duration::from_secs(90 * 24 * 3_600);
 
 /// Most messages that are remembered as late; it takes a gateway that mixes up the order for one to be.
 const LATE_KEPT: usize = 100;
+
+/// Most files at Tess that are remembered: more than an account stores.
+const LENT_KEPT: usize = 100;
 
 /// When Discord's ids start to count. <https://discord.com/developers/docs/reference#snowflakes>
 pub const DISCORD_EPOCH: Duration = Duration::from_millis(1_420_070_400_000);
@@ -55,6 +61,8 @@ pub(super) struct Own {
     pub(super) listened: Option<u64>,
     /// Messages that were heard after a turn that answers a later one had begun, and are not settled yet.
     pub(super) late: BTreeSet<(ChannelId, MessageId)>,
+    /// Files at Tess that are still to be deleted there.
+    pub(super) lent: BTreeSet<FileId>,
 }
 
 impl Row {
@@ -200,6 +208,16 @@ impl Facts {
         for message in messages {
             self.own_changed |= self.own.late.remove(&(channel, *message));
         }
+    }
+
+    pub(super) fn set_lent(&mut self, file: FileId) {
+        if self.own.lent.len() < LENT_KEPT && self.own.lent.insert(file) {
+            (self.own_changed, self.urgent) = (true, true);
+        }
+    }
+
+    pub(super) fn settle_lent(&mut self, file: FileId) {
+        self.own_changed |= self.own.lent.remove(&file);
     }
 
     pub(super) fn forget(&mut self, channel: ChannelId) {

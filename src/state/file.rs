@@ -14,13 +14,16 @@ use super::{
     facts::{Batch, Loaded, Own, Row},
     ledger::{Day, LedgerBatch, SpentBy},
 };
-use crate::config::{AgentId, Credits};
+use crate::{
+    config::{AgentId, Credits},
+    tess::FileId,
+};
 
 /// How long to wait for a lock: as long as a predecessor that is just ending may need.
 const BUSY_WITHIN: Duration = Duration::from_secs(2);
 
 /// One step a version: step `n` brings a file of version `n` to `n + 1`. Steps that were released never change.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE channel (
         id INTEGER PRIMARY KEY,
@@ -55,6 +58,7 @@ const MIGRATIONS: [&str; 4] = [
         PRIMARY KEY (channel, message)
     ) STRICT, WITHOUT ROWID;
 ",
+    "CREATE TABLE lent (file INTEGER PRIMARY KEY) STRICT;",
 ];
 
 /// Why the state file cannot be used, and what to do.
@@ -187,10 +191,11 @@ impl StateFile {
         let own = statement.query_map([], |row| {
             let listened: Option<i64> = row.get(1)?;
             let listened = listened.and_then(|seconds| seconds.try_into().ok());
-            Ok(Own { commands_hash: row.get(0)?, listened, late: BTreeSet::new() })
+            Ok(Own { commands_hash: row.get(0)?, listened, ..Own::default() })
         });
         loaded.own = own?.next().transpose()?.unwrap_or_default();
         loaded.own.late = self.load_late()?;
+        loaded.own.lent = self.load_lent()?;
         loaded.spent = self.load_spent()?;
         Ok(loaded)
     }
@@ -202,6 +207,12 @@ impl StateFile {
             let id = |column: usize| row.get(column).map(i64::cast_unsigned);
             Ok((ChannelId::new(id(0)?), MessageId::new(id(1)?)))
         })?;
+        rows.collect()
+    }
+
+    fn load_lent(&self) -> rusqlite::Result<BTreeSet<FileId>> {
+        let mut statement = self.connection.prepare("SELECT file FROM lent")?;
+        let rows = statement.query_map([], |row| row.get(0).map(i64::cast_unsigned).map(FileId))?;
         rows.collect()
     }
 
@@ -255,19 +266,28 @@ impl StateFile {
                 };
             }
         }
-        if let Some(Own { commands_hash, listened, late }) = &batch.own {
-            let listened = listened.and_then(|seconds| i64::try_from(seconds).ok());
-            transaction.execute("INSERT OR REPLACE INTO bot VALUES (1, ?1, ?2)", params![commands_hash, listened])?;
-            // Few, and most often none.
-            transaction.execute("DELETE FROM late", [])?;
-            let mut put = transaction.prepare_cached("INSERT INTO late VALUES (?1, ?2)")?;
-            for (channel, message) in late {
-                put.execute([channel.get().cast_signed(), message.get().cast_signed()])?;
-            }
+        if let Some(own) = &batch.own {
+            write_own(&transaction, own)?;
         }
         write_spent(&transaction, &batch.ledger)?;
         transaction.commit()
     }
+}
+
+fn write_own(transaction: &Transaction<'_>, own: &Own) -> rusqlite::Result<()> {
+    let listened = own.listened.and_then(|seconds| i64::try_from(seconds).ok());
+    transaction.execute("INSERT OR REPLACE INTO bot VALUES (1, ?1, ?2)", params![own.commands_hash, listened])?;
+    // Few, and most often none.
+    transaction.execute_batch("DELETE FROM late; DELETE FROM lent")?;
+    let mut put_late = transaction.prepare_cached("INSERT INTO late VALUES (?1, ?2)")?;
+    for (channel, message) in &own.late {
+        put_late.execute([channel.get().cast_signed(), message.get().cast_signed()])?;
+    }
+    let mut put_lent = transaction.prepare_cached("INSERT INTO lent VALUES (?1)")?;
+    for file in &own.lent {
+        put_lent.execute([file.0.cast_signed()])?;
+    }
+    Ok(())
 }
 
 fn write_spent(transaction: &Transaction<'_>, batch: &LedgerBatch) -> rusqlite::Result<()> {
@@ -362,7 +382,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db was written by a later version of tess-discord (format 99, this one knows 4): use that version, or move the file away to start without it");
+        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db was written by a later version of tess-discord (format 99, this one knows 5): use that version, or move the file away to start without it");
     }
 
     #[test]

@@ -23,7 +23,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("listen", &["config", "discord", "tess"]),
         ("history", &["config", "tess"]),
         ("reply", &["config", "tess"]),
-        ("state", &["config", "telemetry"]),
+        ("state", &["config", "telemetry", "tess"]),
         ("config", &[]),
         ("telemetry", &["config"]),
         ("sim", &[]),

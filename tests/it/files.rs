@@ -113,6 +113,25 @@ async fn a_document_is_lent_to_tess_for_the_time_of_the_turn() {
 }
 
 #[tokio::test]
+async fn a_document_that_a_kill_left_at_tess_is_deleted_by_the_next_start() {
+    let mut chat = Chat::start().await;
+    chat.tess.answers(["Three pages.", "Three."]);
+    chat.tess.hold();
+    chat.say_with_file("alice", "how long is it?", "report.pdf", PDF);
+    chat.execution().await;
+    let left = chat.tess.files()[0].id;
+    chat.until("the file to be noted", || chat.rows_on_disk("lent") == 1).await;
+    chat.kill_bot();
+    chat.start_bot().await;
+    chat.until("the file to be deleted", || chat.tess.files().iter().all(|file| file.id != left)).await;
+    chat.tess.release();
+    chat.next().await;
+    chat.expect_no_file_left().await;
+    chat.until("nothing to be noted", || chat.rows_on_disk("lent") == 0).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
 async fn a_file_alone_is_answered_when_it_can_be_read_and_noted_when_not() {
     let chat = Chat::start().await;
     chat.tess.answers(["A cat.", "What about it?"]);

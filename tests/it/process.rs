@@ -140,7 +140,10 @@ async fn neither_a_message_nor_a_secret_is_printed_however_much_is_logged() {
         signal(&started.bot, "-TERM");
         let printed = within("the bot to stop", started.bot.wait_with_output()).await.unwrap();
         let printed = String::from_utf8_lossy(&[printed.stdout, printed.stderr].concat()).into_owned();
-        assert!(printed.contains("turn ended"), "{printed}");
+        let ended = printed.lines().find(|line| line.contains("turn ended")).unwrap_or_else(|| panic!("{printed}"));
+        for field in ["message.id", "agent.id", "execution.id", "credits", "outcome", "duration_ms"] {
+            assert!(ended.contains(field), "{field} is not in {ended}");
+        }
         let token = started.discord.token();
         for secret in ["AARDVARK", "WOMBAT", started.tess.key(), &token] {
             assert!(!printed.contains(secret), "{secret} was printed:\n{printed}");

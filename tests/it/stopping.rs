@@ -235,7 +235,7 @@ async fn a_kill_in_the_middle_of_a_turn_leads_to_one_answer() {
     let asked = chat.say("alice", "hi");
     chat.expect_asked(&["user: alice: hi"]).await;
     // The channel is known on disk before its first turn ends.
-    chat.until("the state to be written", || chat.channels_on_disk() == 1).await;
+    chat.until("the state to be written", || chat.rows_on_disk("channel") == 1).await;
     chat.kill_bot();
     chat.start_bot().await;
     let reply = chat.expect_reply("Posted.").await;

@@ -287,14 +287,14 @@ impl Chat {
         std::fs::remove_dir_all(self.state.path()).unwrap();
     }
 
-    /// Channels in the state file. The running bot has it locked, so a copy is read.
-    pub(crate) fn channels_on_disk(&self) -> i64 {
+    /// Rows of a table in the state file. The running bot has it locked, so a copy is read.
+    pub(crate) fn rows_on_disk(&self, table: &str) -> i64 {
         let copy = TempDir::new().unwrap();
         for name in ["state.db", "state.db-wal"] {
             let _ = std::fs::copy(self.state.path().join(name), copy.path().join(name));
         }
         rusqlite::Connection::open(copy.path().join("state.db"))
-            .and_then(|db| db.query_row("SELECT count(*) FROM channel", [], |row| row.get(0)))
+            .and_then(|db| db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)))
             .unwrap_or(0)
     }
 
