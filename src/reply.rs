@@ -39,7 +39,7 @@ pub enum Reply {
 ///
 /// A block of code that is cut is closed and opened again, and a table's head is repeated; a block that the agent left
 /// open is closed. The agent's thoughts (`<think>`) and a fence around the whole are taken off first. There is no
-/// message when nothing is left: an empty output is an error to be told before.
+/// message when [nothing](is_nothing) is left.
 #[must_use]
 pub fn cut(output: &str) -> Reply {
     let output = tidy(output);
@@ -56,6 +56,12 @@ pub fn cut(output: &str) -> Reply {
     } else {
         Reply::File { first: first_part(output), whole: output.to_owned() }
     }
+}
+
+/// Whether an output has nothing to be posted: it is blank, or the agent's thoughts alone.
+#[must_use]
+pub fn is_nothing(output: &str) -> bool {
+    tidy(output).is_empty()
 }
 
 fn first_part(output: &str) -> String {

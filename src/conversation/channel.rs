@@ -164,6 +164,11 @@ impl Batch {
     pub(super) fn is_repeat(&self) -> bool {
         self.named != self.newest
     }
+
+    /// What asks for an answer to one of its messages: that message, or the request to repeat it.
+    pub(super) fn request_for(&self, message: MessageId) -> MessageId {
+        if self.is_repeat() { self.named } else { message }
+    }
 }
 
 impl Channel {

@@ -107,17 +107,17 @@ impl Inner {
     }
 
     /// What of a batch is answered, and what is over a budget.
-    pub(super) fn within_budgets(&self, channel: ChannelId, batch: Batch) -> (Option<Batch>, Vec<Refused>) {
+    pub(super) fn within_budgets(&self, channel: ChannelId, taken: &Batch) -> (Option<Batch>, Vec<Refused>) {
         let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
         if !budgets.is_limited() {
-            return (Some(batch), Vec::new());
+            return (Some(taken.clone()), Vec::new());
         }
         let (guild, now) = (self.guild(channel), SystemTime::now());
-        let spent = if budgets.limits_credits() { self.spent_today(&batch, guild, now) } else { HashMap::new() };
+        let spent = if budgets.limits_credits() { self.spent_today(taken, guild, now) } else { HashMap::new() };
         let mut refused = Vec::new();
-        let batch = batch.keep(|waiting| {
+        let batch = taken.clone().keep(|waiting| {
             let spent = spent.get(&waiting.user).copied().unwrap_or_default();
-            let ask = Ask { user: waiting.user, guild, posted: posted(waiting.message) };
+            let ask = Ask { user: waiting.user, guild, posted: posted(taken.request_for(waiting.message)) };
             let Err(refusal) = budgets.admit(ask, spent, now) else { return true };
             refused.push(Refused { message: waiting.message, refusal });
             false
@@ -152,7 +152,8 @@ impl Inner {
             for Refused { message, refusal } in refused.iter().filter(|refused| refused.refusal.tell) {
                 info!(reason = refusal.reached.reason(), message.id = %message, "over a budget");
                 if !batch.cancelled.is_cancelled() && !self.is_closed(channel) {
-                    self.speak(channel, *message, &text(refusal), Nonce::part(*message, 0), &[]).await;
+                    let nonce = Nonce::part(batch.request_for(*message), 0);
+                    self.speak(channel, *message, &text(refusal), nonce, &[]).await;
                 }
             }
         };

@@ -46,11 +46,7 @@ impl Inner {
         }
         let posted = match self.reply_mode {
             ReplyMode::Final => self.post(id, batch, output).await,
-            ReplyMode::Live => match live::grown(output) {
-                // Nothing but thoughts.
-                nothing if nothing.messages.is_empty() => return self.tell_failure(id, batch, &TessError::Empty).await,
-                grown => reply.complete(&grown).await,
-            },
+            ReplyMode::Live => reply.complete(&live::grown(output)).await,
         };
         match posted {
             Posted::All(_) if self.reply_mode == ReplyMode::Live && batch.cancelled.is_cancelled() => {

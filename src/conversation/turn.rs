@@ -145,7 +145,7 @@ impl Inner {
     /// Answers what is within the budgets, refuses the rest, and only then moves the mark past all of it. In this order: a refusal
     /// that stands in Discord must not look like the answer to an older message whose turn a crash took away.
     async fn settle(&self, id: ChannelId, taken: Batch) {
-        let (batch, refused) = self.within_budgets(id, taken.clone());
+        let (batch, refused) = self.within_budgets(id, &taken);
         let answered = match batch {
             Some(batch) => self.take_turn(id, &batch).await,
             None => true,
@@ -310,9 +310,11 @@ impl Inner {
             }
         };
         self.metrics.executed(result.as_ref().map_or_else(TessError::name, |_| "succeeded"), started.elapsed());
+        if let Ok(Answer { credits, .. }) | Err(TessError::Empty { credits }) = result {
+            self.charge(id, batch, agent, credits);
+        }
         match result {
             Ok(answer) => {
-                self.charge(id, batch, agent, answer.credits);
                 // Into the turn's last line: one of its own costs as much as a twentieth of the turn.
                 let turn = Span::current();
                 turn.record("agent.id", display(agent));
@@ -364,8 +366,12 @@ impl Inner {
     }
 }
 
-/// An answer with what there is to see in it as lines of their addresses. One that had nothing else, and nothing that may be shown, is none.
+/// An answer with what there is to see in it as lines of their addresses. One of nothing that may be shown is none.
 fn with_media(mut answer: Answer) -> Asked {
     answer.output = reply::media::shown(&answer.output, &answer.files);
-    if answer.output.trim().is_empty() { Asked::Failed(TessError::Empty) } else { Asked::Answered(answer) }
+    if reply::is_nothing(&answer.output) {
+        Asked::Failed(TessError::Empty { credits: answer.credits })
+    } else {
+        Asked::Answered(answer)
+    }
 }

@@ -88,7 +88,7 @@ pub fn for_tess_error(error: &TessError) -> String {
         TessError::Failed { .. } => {
             "⚠️ The agent could not finish its answer. Ask again, perhaps in other words.".to_owned()
         }
-        TessError::Empty => "⚠️ The agent answered with nothing. Ask again, perhaps in other words.".to_owned(),
+        TessError::Empty { .. } => "⚠️ The agent answered with nothing. Ask again, perhaps in other words.".to_owned(),
         TessError::FileRefused { .. } => {
             "⚠️ Tess could not read a file; nothing was charged for an answer. Try another format, or ask without it."
                 .to_owned()
@@ -300,7 +300,7 @@ mod tests {
             TessError::Unavailable { detail: detail() },
             TessError::OutcomeUnknown { detail: detail() },
             TessError::Failed { detail: detail() },
-            TessError::Empty,
+            TessError::Empty { credits: 0.0 },
             TessError::FileRefused { detail: detail() },
             TessError::StorageFull { detail: detail() },
             TessError::TimedOut { waited: Duration::from_secs(300) },

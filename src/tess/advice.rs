@@ -35,7 +35,7 @@ pub(super) fn advice(error: &TessError, api_url: &str) -> Option<String> {
         TessError::RateLimited { .. }
         | TessError::OutcomeUnknown { .. }
         | TessError::Failed { .. }
-        | TessError::Empty
+        | TessError::Empty { .. }
         | TessError::FileRefused { .. }
         | TessError::TimedOut { .. } => return None,
     };
@@ -68,7 +68,7 @@ mod tests {
             let advice = advice(&error, KNOWN_URLS[0]).unwrap();
             assert!(advice.contains(setting), "{advice}");
         }
-        assert_eq!(advice(&TessError::Empty, KNOWN_URLS[0]), None);
+        assert_eq!(advice(&TessError::Empty { credits: 0.0 }, KNOWN_URLS[0]), None);
     }
 
     #[test]

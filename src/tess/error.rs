@@ -86,9 +86,12 @@ pub enum TessError {
         /// What Tess said, possibly nothing.
         detail: String,
     },
-    /// The execution succeeded with an empty output.
+    /// The execution succeeded with an empty output, or with thoughts alone.
     #[error("the execution ended with an empty output")]
-    Empty,
+    Empty {
+        /// What Tess took for it, in Tess credits.
+        credits: f64,
+    },
     /// A file was not taken: too large, of a type that Tess does not read, damaged, or unknown.
     #[error("Tess refused the file: {detail}")]
     FileRefused {
@@ -127,7 +130,7 @@ impl TessError {
             Self::Unavailable { .. } => "unavailable",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
             Self::Failed { .. } => "failed",
-            Self::Empty => "empty",
+            Self::Empty { .. } => "empty",
             Self::TimedOut { .. } => "timed_out",
             Self::FileRefused { .. } => "file_refused",
             Self::StorageFull { .. } => "storage_full",

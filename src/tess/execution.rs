@@ -140,7 +140,7 @@ fn outcome(execution: Execution, hidden: &Hidden<'_>) -> Option<Result<Answer, T
     let Execution { id, report: Report { state, output, error, credits, files } } = execution;
     match state {
         State::Unfinished => None,
-        State::Succeeded if output.trim().is_empty() && files.is_empty() => Some(Err(TessError::Empty)),
+        State::Succeeded if output.trim().is_empty() && files.is_empty() => Some(Err(TessError::Empty { credits })),
         State::Succeeded => Some(Ok(Answer { execution: id, output, credits, files })),
         State::Failed => Some(Err(failure(&error, hidden))),
     }

@@ -246,3 +246,44 @@ async fn no_credits_left_at_tess_is_counted_for_the_operator() {
     assert!(chat.metrics.encode().contains("tess_discord_no_credits_total 2"));
     chat.finish().await;
 }
+
+#[tokio::test]
+async fn a_retry_over_the_budget_is_refused_where_everybody_sees_it() {
+    let chat = Chat::setup().set("CREDITS_PER_USER_DAY", NEXT_TO_NOTHING).start().await;
+    chat.tess.answers(["One."]);
+    let asked = chat.say("alice", "first");
+    let reply = chat.expect_reply("One.").await;
+    chat.settled().await;
+    chat.discord.press(reply.id, &format!("retry:{asked}"), "alice").callback().await;
+    expect_refusal(&chat, asked, "You have used up").await;
+    assert_eq!(chat.tess.charged(), 1);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_retry_counts_in_the_minute_in_which_it_is_asked_for() {
+    let chat = Chat::setup().set("MESSAGES_PER_USER_MINUTE", "1").start().await;
+    chat.tess.answers(["One.", "Another one."]);
+    let asked = chat.discord.say_at(chat.channel, "alice", "two minutes ago", 2);
+    chat.discord.redeliver(asked);
+    chat.expect_reply("One.").await;
+    chat.settled().await;
+    chat.discord.slash(chat.channel, "alice", "retry", &json!({})).response().await;
+    chat.expect_reply("Another one.").await;
+    chat.settled().await;
+    chat.discord.slash(chat.channel, "alice", "retry", &json!({})).response().await;
+    expect_refusal(&chat, asked, "1 message a minute").await;
+    assert_eq!(chat.tess.charged(), 2);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn an_empty_answer_that_was_charged_counts_for_the_budget() {
+    let chat = Chat::setup().set("CREDITS_PER_USER_DAY", NEXT_TO_NOTHING).start().await;
+    chat.tess.succeed_empty_next();
+    chat.say("alice", "first");
+    assert!(chat.next().await.content.contains("answered with nothing"));
+    let second = chat.say("alice", "second");
+    expect_refusal(&chat, second, "You have used up").await;
+    chat.finish().await;
+}

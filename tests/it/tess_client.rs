@@ -299,9 +299,9 @@ async fn an_execution_that_fails_while_polled_is_a_failure() {
 async fn a_success_without_output_is_empty() {
     let t = Bench::new().await;
     t.sim.succeed_empty_next();
-    assert!(matches!(t.ask("hi").await, Err(TessError::Empty)));
+    assert!(matches!(t.ask("hi").await, Err(TessError::Empty { .. })));
     t.sim.answers([" \n\t"]);
-    assert!(matches!(t.ask("hi").await, Err(TessError::Empty)));
+    assert!(matches!(t.ask("hi").await, Err(TessError::Empty { .. })));
 }
 
 #[tokio::test]

@@ -37,6 +37,15 @@ async fn an_empty_answer_is_told() {
 }
 
 #[tokio::test]
+async fn an_answer_of_nothing_but_thoughts_is_an_empty_one() {
+    for mode in ["final", "live"] {
+        let chat = Chat::setup().set("REPLY_MODE", mode).start().await;
+        chat.tess.answers(["<think>What could I say?</think>\n"]);
+        one_text_and_then_an_answer(chat, "nothing").await;
+    }
+}
+
+#[tokio::test]
 async fn no_credits_left_is_told() {
     let chat = Chat::start().await;
     chat.tess.no_credits_next();

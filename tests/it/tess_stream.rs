@@ -233,7 +233,7 @@ async fn a_stream_that_ends_as_failed_is_a_failure() {
 async fn a_stream_without_a_word_is_empty() {
     let t = Bench::words().await;
     t.sim.succeed_empty_next();
-    assert!(matches!(t.stream().await.answer, Err(TessError::Empty)));
+    assert!(matches!(t.stream().await.answer, Err(TessError::Empty { .. })));
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ pub fn nothing_to_stop() -> &'static str {
 /// To who used `/retry`.
 #[must_use]
 pub fn retrying() -> &'static str {
-    "☑️ Asking again; the new answer takes the place of the last one."
+    "☑️ Asking again; a new answer takes the place of the last one."
 }
 
 /// The turn is not the last one, or too long ago.
@@ -73,7 +73,7 @@ mod tests {
         ☑️ Stopped. What the agent had begun may still be charged.
         ☑️ Stopping it.
         ℹ️ Nothing is being answered here right now.
-        ☑️ Asking again; the new answer takes the place of the last one.
+        ☑️ Asking again; a new answer takes the place of the last one.
         ℹ️ That can not be repeated any more: only the last question here can be, and not after a restart or a reset.
         ℹ️ I am still answering here. Try again once I am done.
         ⚠️ Only who asked can do that, or someone with the permission **Manage Messages**.
