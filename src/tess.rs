@@ -208,12 +208,12 @@ impl Tess {
         self.inner.upload(name, mime, bytes, process).await
     }
 
-    /// Waits until Tess has read a file.
+    /// Waits until Tess has read a file; what that cost, in Tess credits.
     ///
     /// # Errors
     ///
     /// [`TessError::FileRefused`] when it could not be read, [`TessError::TimedOut`] at `deadline`.
-    pub async fn wait_for_file(&self, file: FileId, deadline: Instant) -> Result<(), TessError> {
+    pub async fn wait_for_file(&self, file: FileId, deadline: Instant) -> Result<f64, TessError> {
         self.inner.wait_for_file(file, deadline).await
     }
 

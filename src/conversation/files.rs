@@ -157,7 +157,10 @@ impl Inner {
         let mut read = Vec::with_capacity(brought.stored.len());
         for file in brought.stored {
             match self.tess.wait_for_file(file.id, deadline).await {
-                Ok(()) => read.push(file),
+                Ok(credits) => {
+                    self.charge(id, batch, self.agent(id), credits);
+                    read.push(file);
+                }
                 Err(error) => {
                     warn!(file.id = %file.id, %error, "a file was not read");
                     unread.push(Unread { name: file.name.clone(), why: Why::Tess(error) });

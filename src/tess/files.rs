@@ -123,7 +123,7 @@ impl Inner {
         id.map(FileId).ok_or_else(|| TessError::Unavailable { detail: "the answer has no file id".to_owned() })
     }
 
-    pub(super) async fn wait_for_file(&self, id: FileId, deadline: Instant) -> Result<(), TessError> {
+    pub(super) async fn wait_for_file(&self, id: FileId, deadline: Instant) -> Result<f64, TessError> {
         let begun = Instant::now();
         let end = |reply: &Reply| match reply.status {
             status if status.is_client_error() => Some(Err(self.refused_file(reply))),
@@ -140,12 +140,12 @@ impl Inner {
         if is_gone { Ok(()) } else { Err(self.refused_file(&reply)) }
     }
 
-    /// Whether Tess is done with a file; a status that no source knows is not the end.
-    fn read_or_failed(&self, body: &[u8]) -> Option<Result<(), TessError>> {
+    /// What reading a file cost, once Tess is done with it; a status that no source knows is not the end.
+    fn read_or_failed(&self, body: &[u8]) -> Option<Result<f64, TessError>> {
         let file: Value = serde_json::from_slice(body).ok()?;
         let file = file.get("data").unwrap_or(&file);
         match file.get("status")?.as_str()?.to_ascii_lowercase().as_str() {
-            "completed" | "succeeded" | "processed" => Some(Ok(())),
+            "completed" | "succeeded" | "processed" => Some(Ok(wire::credits(file))),
             "failed" | "error" => {
                 let said = file.get("error").map(wire::said).unwrap_or_default();
                 let detail = Hidden::new(&self.config.api_key, &[]).detail(&format!("it could not be read {said}"));

@@ -122,9 +122,14 @@ fn report(execution: &Value) -> Report {
         state: execution.get("status").and_then(Value::as_str).map_or(State::Unfinished, state),
         output: execution.get("output").map(text).unwrap_or_default(),
         error: execution.get("error").map(said).unwrap_or_default(),
-        credits: execution.get("credits").and_then(number).unwrap_or_default(),
+        credits: credits(execution),
         files: generated_files(execution),
     }
+}
+
+/// What an execution or a file cost; nothing when that is unknown.
+pub(super) fn credits(of: &Value) -> f64 {
+    of.get("credits").and_then(number).unwrap_or_default()
 }
 
 /// What a word that no source knows means is left to the next poll.

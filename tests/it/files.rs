@@ -113,6 +113,17 @@ async fn a_document_is_lent_to_tess_for_the_time_of_the_turn() {
 }
 
 #[tokio::test]
+async fn what_reading_a_file_costs_is_charged() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Three pages."]);
+    chat.say_with_file("alice", "how long is it?", "report.pdf", PDF);
+    chat.expect_reply("Three pages.").await;
+    chat.settled().await;
+    assert!(chat.metrics.credits() > 0.25, "0.25 for the file, and something for the answer");
+    chat.finish().await;
+}
+
+#[tokio::test]
 async fn a_document_that_a_kill_left_at_tess_is_deleted_by_the_next_start() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Three pages.", "Three."]);

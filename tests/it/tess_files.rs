@@ -18,7 +18,7 @@ impl Bench {
         self.tess.upload("relatório \"final\".pdf", "application/pdf", bytes.to_vec(), true).await
     }
 
-    async fn wait_for(&self, file: FileId) -> Result<(), TessError> {
+    async fn wait_for(&self, file: FileId) -> Result<f64, TessError> {
         self.tess.wait_for_file(file, Instant::now() + Duration::from_secs(10)).await
     }
 }
@@ -33,7 +33,7 @@ async fn a_file_is_sent_waited_for_and_read_by_an_execution() {
         (file.0, "relatório %22final%22.pdf", "application/pdf")
     );
     assert_eq!((stored.content.as_slice(), stored.process, stored.status.as_str()), (PDF, true, "waiting"));
-    t.wait_for(file).await.unwrap();
+    assert_eq!(t.wait_for(file).await.unwrap(), 0.25, "what reading it cost");
     assert_eq!(t.sim.files()[0].status, "completed");
     t.ask_with(&Options::default(), &[file]).await.unwrap();
     assert_eq!(t.sim.next_execution().await.unwrap().body["file_ids"], json!([file.0]));

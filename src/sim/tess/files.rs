@@ -27,6 +27,9 @@ const STORED: usize = 30;
 /// Bytes of a request beside the file.
 const FORM_BYTES: usize = 64 * 1024;
 
+/// What reading a file costs.
+const READING: f64 = 0.25;
+
 /// Where ids begin.
 const FIRST_ID: u64 = 73_325;
 
@@ -93,9 +96,10 @@ impl Files {
 impl Stored {
     fn view(&self) -> Value {
         let StoredFile { id, name, content, status, .. } = &self.file;
+        let credits = if status == "completed" { READING } else { 0.0 };
         json!({
             "id": id, "object": "file", "bytes": content.len(), "created_at": "2026-09-02T22:26:27+00:00",
-            "filename": name, "credits": 0, "status": status, "metadata": null,
+            "filename": name, "credits": credits, "status": status, "metadata": null,
         })
     }
 }
