@@ -18,7 +18,7 @@ use std::{
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serenity::model::id::ChannelId;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use self::reader::{NOT_VALID, Reader};
 pub use self::{
@@ -273,8 +273,21 @@ impl LogFormat {
     }
 }
 
+/// A slip must not silence the bot, and to the parser any word is the name of a target.
 fn log_filter(text: &str) -> Result<Targets, &'static str> {
-    text.parse().map_err(|_| NOT_VALID)
+    let parts = || text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':'));
+    let is_valid = |part: &str| match part.split_once('=') {
+        Some((name, _)) => is_name(name),
+        None => part.parse::<LevelFilter>().is_ok(),
+    };
+    if !parts().all(is_valid) {
+        return Err(NOT_VALID);
+    }
+    let filter: Targets = parts().collect::<Vec<_>>().join(",").parse().map_err(|_| NOT_VALID)?;
+    // Of what the list leaves out, errors are still told.
+    let has_default = parts().any(|part| !part.contains('='));
+    Ok(if has_default { filter } else { filter.with_default(LevelFilter::ERROR) })
 }
 
 /// How to reach Discord.
@@ -532,7 +545,8 @@ mod tests {
     fn paste_errors_around_a_secret_are_repaired_and_within_it_are_told() {
         let token = |text| read_with(&[("DISCORD_TOKEN", text)]).map(|config| config.discord.token);
         assert_eq!(token(" Bot x.y.z\n").unwrap().expose_secret(), "x.y.z");
-        assert!(token("\"x.y.z\"").unwrap_err().contains("DISCORD_TOKEN has quotes in it"));
+        assert_eq!(token("\"x.y.z\"").unwrap().expose_secret(), "x.y.z");
+        assert!(token("\"x.y.z").unwrap_err().contains("DISCORD_TOKEN has quotes in it"));
         assert!(token("x.y z").unwrap_err().contains("a space or a line break"));
         assert!(token("x.y.ż").unwrap_err().contains("a character in it that no token has"));
     }
@@ -546,6 +560,40 @@ mod tests {
     #[test]
     fn variables_of_other_programs_are_ignored() {
         assert!(read_with(&[("PATH", "/bin"), ("HISTORY_FILE", "x")]).is_ok());
+    }
+
+    #[test]
+    fn quotes_around_a_value_are_none_of_it() {
+        let config = read_with(&[("RESPOND_TO", "'mentions'"), ("TESS_TEMPERATURE", "\"0.5\""), ("TESS_MODEL", "''")]);
+        let config = config.unwrap();
+        assert_eq!(config.listen.respond_to, RespondTo::Mentions);
+        assert_eq!((config.tess.temperature.as_deref(), config.tess.model), (Some("0.5"), None));
+    }
+
+    #[test]
+    fn what_kubernetes_sets_for_a_service_of_the_bot_is_no_setting() {
+        let set = ["HOST", "PORT", "PORT_HTTP"].map(|what| format!("TESS_DISCORD_SERVICE_{what}"));
+        let linked = ["TESS_DISCORD_PORT", "TESS_DISCORD_PORT_8080_TCP_ADDR"].map(str::to_owned);
+        let vars: Vec<_> = set.iter().chain(&linked).map(|name| (name.as_str(), "x")).collect();
+        assert!(read_with(&vars).is_ok());
+    }
+
+    #[test]
+    fn a_slip_in_the_log_filter_does_not_silence_the_bot() {
+        let filter = |text| read_with(&[("RUST_LOG", text)]).map(|config| config.log_filter);
+        for slip in ["inof", "tess-discord=debug", "tess_discord debug", "info,tess_discord=loud"] {
+            assert!(filter(slip).unwrap_err().contains("RUST_LOG is not valid"), "{slip}");
+        }
+        for (text, shown, hidden) in [
+            ("info, tess_discord::tess=debug,", Level::INFO, Level::DEBUG),
+            ("tess_discord::tess=debug", Level::ERROR, Level::WARN),
+            ("WARN", Level::WARN, Level::INFO),
+        ] {
+            let filter = filter(text).unwrap();
+            assert!(filter.would_enable("tess_discord::bot", &shown), "{text}");
+            assert!(!filter.would_enable("tess_discord::bot", &hidden), "{text}");
+        }
+        assert!(!filter("off").unwrap().would_enable("tess_discord::bot", &Level::ERROR));
     }
 
     #[test]

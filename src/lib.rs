@@ -59,7 +59,8 @@
 //! * **A nonce on every message.** A post whose outcome is unknown is repeated with the same nonce, which Discord enforces.
 //! * **A growing reply has its Stop button until it is complete.** That is how the next start knows one that was left in the middle:
 //!   it is deleted and its message answered afresh ([`conversation::control::STOP`]).
-//! * **An execution is never repeated when it may have run**: it costs credits, and Tess has no idempotency key.
+//! * **An execution is never repeated when it may have run**: it costs credits, and Tess has no idempotency key. The one exception is a
+//!   turn that a kill or the end of `SHUTDOWN_GRACE` cut off: nobody has its answer, so the next start asks again.
 
 pub mod bot;
 pub mod check;

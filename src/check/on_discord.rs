@@ -116,6 +116,13 @@ impl Rights<'_> {
         let Some(guild_id) = channel.guild_id else {
             return Ok(Line::good(CHANNEL, format!("{id}: a direct-message channel")));
         };
+        if channel.is_category() {
+            let name = channel.name;
+            return Ok(Line::bad(
+                CHANNEL,
+                format!("{name} ({id}) is a category; put its channels into DISCORD_CHANNEL_IDS"),
+            ));
+        }
         let overwrites = self.overwrites(&channel).await?;
         let user = self.me;
         let (guild, roles) = self.guild(guild_id).await?;

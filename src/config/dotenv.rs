@@ -23,6 +23,8 @@ pub(super) fn read_above(folder: &Path) -> Result<BTreeMap<String, String>, Prob
 }
 
 fn parse(text: &str) -> Option<BTreeMap<String, String>> {
+    // Blanks at the very end are an error to the parser, and none to anybody else.
+    let text = format!("{}\n", text.trim_end());
     dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>().ok()
 }
 
@@ -63,6 +65,13 @@ mod tests {
         ");
         assert!(read("A='1\n2'\nB='never closed\nC=3\n").unwrap_err().contains("line 3 "));
         assert!(read("just words\n").unwrap_err().contains("line 1 "));
+    }
+
+    #[test]
+    fn blanks_at_the_end_are_no_matter() {
+        for text in ["A=1 ", "A=1\n  ", "A=1\n\t\n ", "A=1\r\n"] {
+            assert_eq!(read(text).unwrap(), [("A".to_owned(), "1".to_owned())].into(), "{text:?}");
+        }
     }
 
     #[test]

@@ -19,7 +19,15 @@ const OUR_PREFIXES: [&str; 3] = ["DISCORD_", "TESS_", "CREDITS_"];
 
 /// Whether a variable is read by the bot, or looks as if it was meant to be: by its beginning, or because it is spelt like one that is.
 pub(super) fn concerns_us(name: &str) -> bool {
-    OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || Setting::is_spelt_like_one(name)
+    let is_ours = OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !is_of_a_service(name);
+    is_ours || Setting::is_spelt_like_one(name)
+}
+
+/// Whether Kubernetes may have set it, for a service named like the bot.
+/// <https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>
+fn is_of_a_service(name: &str) -> bool {
+    ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"].iter().any(|end| name.ends_with(end))
+        || ["_SERVICE_PORT_", "_PORT_"].iter().any(|part| name.contains(part))
 }
 
 /// The variables, and what was found wrong with them so far.
@@ -34,7 +42,8 @@ pub(super) struct Reader {
 impl Reader {
     /// Empty values count as unset.
     pub(super) fn new(vars: impl Iterator<Item = (String, String)>) -> Self {
-        let vars = vars.filter(|(_, value)| !value.trim().is_empty()).collect();
+        let vars = vars.map(|(name, value)| (name, unquoted(value.trim()).to_owned()));
+        let vars = vars.filter(|(_, value)| !value.is_empty()).collect();
         Self { vars, problems: Vec::new() }
     }
 
@@ -51,7 +60,7 @@ impl Reader {
     /// The setting and its value, trimmed; the default when unset. A missing required one is noted.
     fn value(&mut self, name: &str) -> (&'static Setting, Option<String>) {
         let setting = Setting::named(name).expect("the reader only asks for settings of the table");
-        let written = self.vars.get(name).map(|value| value.trim().to_owned());
+        let written = self.vars.get(name).cloned();
         let value = written.or_else(|| match setting.default {
             Fallback::Value(default) => Some(default.to_owned()),
             Fallback::Required | Fallback::Unset => None,
@@ -116,6 +125,12 @@ impl Reader {
     }
 }
 
+/// A value without the quotes around it: `docker run --env-file` leaves them there.
+fn unquoted(value: &str) -> &str {
+    let within = |quote| value.strip_prefix(quote)?.strip_suffix(quote).map(str::trim);
+    within('"').or_else(|| within('\'')).unwrap_or(value)
+}
+
 /// What is said when there is nothing better.
 pub(super) const NOT_VALID: &str = "is not valid";
 
@@ -175,6 +190,10 @@ pub(super) fn state_path(text: &str) -> Result<PathBuf, &'static str> {
     };
     if path.is_empty() || path.ends_with('/') || path == ":memory:" {
         return Err("does not name a file");
+    }
+    // SQLite would read these otherwise than as a path.
+    if path.starts_with("file:") || path.contains('?') {
+        return Err("has something in it that is no path");
     }
     Ok(PathBuf::from(path))
 }
@@ -265,7 +284,9 @@ mod tests {
         assert_eq!(state_path("sqlite:data/x.db"), Ok("data/x.db".into()));
         assert_eq!(state_path("sqlite:///data/x.db"), Ok("/data/x.db".into()));
         assert_eq!(state_path("redis://localhost"), Err("names a store that this version does not have"));
-        for refused in ["data/x.db", "sqlite:", "sqlite::memory:", "sqlite:data/", "C:\\x"] {
+        let no_paths = ["sqlite:file:data/x.db", "sqlite:data/x.db?mode=rw"];
+        for refused in ["data/x.db", "sqlite:", "sqlite::memory:", "sqlite:data/", "C:\\x"].into_iter().chain(no_paths)
+        {
             assert!(state_path(refused).is_err(), "{refused}");
         }
     }

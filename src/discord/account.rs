@@ -21,6 +21,9 @@ const MESSAGE_CONTENT: u64 = 1 << 18 | 1 << 19;
 /// <https://discord.com/developers/docs/resources/channel#channel-object-channel-types>
 const THREADS: [u64; 3] = [10, 11, 12];
 
+/// The type of a group of channels.
+const CATEGORY: u64 = 4;
+
 /// The bot's own user.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Me {
@@ -54,6 +57,12 @@ impl ChannelInfo {
     #[must_use]
     pub fn is_thread(&self) -> bool {
         THREADS.contains(&self.kind)
+    }
+
+    /// Whether it is a group of channels, in which nothing can be said.
+    #[must_use]
+    pub fn is_category(&self) -> bool {
+        self.kind == CATEGORY
     }
 }
 

@@ -45,12 +45,26 @@ fn picture(line: &str) -> Option<(&str, &str, &str)> {
         if before.ends_with('[') || before.matches('`').count() % 2 == 1 {
             continue;
         }
-        let Some((_, target)) = line[at..].split_once("](") else { break };
-        let Some((target, behind)) = target.split_once(')') else { break };
+        let Some((_, behind)) = line[at + "![".len()..].split_once(']') else { break };
+        let Some((target, behind)) = behind.strip_prefix('(').and_then(closed) else { continue };
         // A title may stand behind the address.
         let url = target.split_whitespace().next().unwrap_or_default().trim_matches(['<', '>']);
         if url.starts_with("https://") {
             return Some((before, url, behind));
+        }
+    }
+    None
+}
+
+/// What stands before the `)` that closes, and what behind it: an address may have pairs of its own.
+fn closed(text: &str) -> Option<(&str, &str)> {
+    let mut open = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => open += 1,
+            ')' if open == 0 => return Some((&text[..at], &text[at + 1..])),
+            ')' => open -= 1,
+            _ => {}
         }
     }
     None
@@ -81,6 +95,7 @@ mod tests {
         https://h/a.pdf
         ");
         assert_eq!(shown("", &[file("https://h/a.png")]), "https://h/a.png");
+        assert_eq!(shown("![x](https://h/Foo_(bar).jpg)", &[]), "https://h/Foo_(bar).jpg");
     }
 
     #[test]
@@ -92,6 +107,8 @@ mod tests {
             "write `![x](https://h/x.png)` for a picture",
             "[![x](https://h/x.png)](https://h)",
             "![x] (no) ![",
+            "Wow![1] More text [docs](https://a.b/x) end",
+            "![x](https://h/x.png",
         ] {
             assert_eq!(shown(same, &[]), same);
         }

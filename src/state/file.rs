@@ -151,6 +151,7 @@ impl StateFile {
             return Err(StateError::Corrupt { path: path.to_owned(), detail: found });
         }
         migrate(&mut connection, path)?;
+        speed_up(&connection).map_err(of_sqlite)?;
         Ok(Self { path: path.to_owned(), connection })
     }
 
@@ -313,7 +314,11 @@ fn write_spent(transaction: &Transaction<'_>, batch: &LedgerBatch) -> rusqlite::
 /// The first read takes the lock, and keeps it: two bots on one file would overwrite each other.
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_WITHIN)?;
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")
+}
+
+/// Only now that the file is the bot's own: the mode of its journal stays.
+fn speed_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // With a write-ahead log, NORMAL survives the end of the process; only a power cut can take the last writes.
     connection.pragma_update(None, "synchronous", "NORMAL")

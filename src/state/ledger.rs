@@ -61,7 +61,7 @@ pub struct SpentBy {
     pub guild: Option<GuildId>,
     /// The channel or thread.
     pub channel: ChannelId,
-    /// Who asked.
+    /// Who wrote the newest message of the turn: that one pays for all it answers.
     pub user: UserId,
     /// The agent that answered.
     pub agent: AgentId,

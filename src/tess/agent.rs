@@ -70,13 +70,14 @@ impl Agent {
         self.questions.iter().filter(|question| question.can_be_set())
     }
 
-    /// The required questions that nobody has answered. Those of every chat agent are left out, and those that have a
-    /// default.
+    /// The required questions that nobody has answered. Those of every chat agent are left out, those that have a default,
+    /// and those that the bot answers itself.
     pub fn missing(&self, options: &Options) -> Vec<&Question> {
         let is_missing = |question: &&Question| {
             question.required
                 && question.default.is_none()
                 && !USUAL.contains(&question.name.as_str())
+                && !is_reserved(&question.name)
                 && options.get(&question.name).is_none()
         };
         self.questions.iter().filter(is_missing).collect()
@@ -318,7 +319,7 @@ mod tests {
     fn only_unusual_required_questions_without_an_answer_are_missing() {
         let required = |name: &str| json!({"type": "text", "name": name, "required": true});
         let mut questions: Vec<_> = USUAL.iter().map(|name| required(name)).collect();
-        questions.extend([required("empresa"), required("tom")]);
+        questions.extend([required("empresa"), required("tom"), required("waitExecution")]);
         questions.push(json!({"type": "text", "name": "língua", "required": true, "default": "pt"}));
         questions.push(json!({"type": "text", "name": "extra", "required": false}));
         let agent = Agent::read(&json!({"id": 1, "type": "chat", "questions": questions})).unwrap();

@@ -38,7 +38,7 @@ pub enum TessError {
         /// What Tess said.
         detail: String,
     },
-    /// 404 with a web page: whatever answers at `TESS_API_URL` is not the API.
+    /// A redirect, a web page or a method unknown: whatever answers at `TESS_API_URL` is not the API.
     #[error("this is not Tess's API: {detail}")]
     WrongHost {
         /// What was answered.
@@ -145,11 +145,12 @@ pub(super) fn refusal(reply: &Reply, agent: Option<AgentId>, hidden: &Hidden<'_>
     match (reply.status.as_u16(), agent) {
         (402, _) => TessError::NoCredits { detail },
         _ if says_no_credits(&said) => TessError::NoCredits { detail },
+        // The API is asked for JSON, and answers with it even where it knows nothing or refuses.
+        (401 | 403 | 404, _) if is_page(&reply.body) => TessError::WrongHost { detail },
+        (300..=399 | 405, _) => TessError::WrongHost { detail },
         (403, _) if said.contains("workspace") => TessError::WrongWorkspace { detail },
         (401 | 403, _) => TessError::Unauthorized { detail },
         (400 | 422, _) if said.contains("x-workspace-id") => TessError::WorkspaceRequired { detail },
-        // The API is asked for JSON, and answers with it even where it knows nothing.
-        (404, _) if is_page(&reply.body) => TessError::WrongHost { detail },
         (404, Some(agent)) => TessError::AgentNotFound { agent, detail },
         (500.., _) => TessError::Unavailable { detail },
         _ => TessError::Refused { detail },
@@ -232,7 +233,9 @@ mod tests {
             (422, r#"{"message":"The x-workspace-id header is required."}"#, "WorkspaceRequired"),
             (422, r#"{"message":"x","errors":{"temperature":["The selected temperature is invalid"]}}"#, "Refused"),
             (422, r#"{"error":{"message":"Insufficient credits"}}"#, "NoCredits"),
-            (302, "", "Refused"),
+            (302, "", "WrongHost"),
+            (403, "<html>Sorry, you have been blocked</html>", "WrongHost"),
+            (405, r#"{"message":"The POST method is not supported."}"#, "WrongHost"),
             (500, r#"{"error":"Internal server error"}"#, "Unavailable"),
             (500, r#"{"error":"user has no credits"}"#, "NoCredits"),
             (502, "<html>Bad gateway</html>", "Unavailable"),

@@ -187,6 +187,16 @@ async fn a_channel_that_is_unknown_or_can_not_be_seen_is_told() {
     chat.finish().await;
 }
 
+#[tokio::test]
+async fn a_category_is_no_channel() {
+    let mut chat = Chat::setup().prepare().await;
+    chat.reconfigure(|config| config.listen.channels = [4242.into()].into());
+    let category = json!({"id": "4242", "type": 4, "name": "Text", "guild_id": chat.guild.to_string()});
+    chat.discord.fail_next("GET", "/channels/*", 200, category, 1);
+    insta::assert_snapshot!(problem(&chat).await, @"Channel Text (4242) is a category; put its channels into DISCORD_CHANNEL_IDS");
+    chat.finish().await;
+}
+
 // The state file.
 
 #[tokio::test]
