@@ -22,17 +22,12 @@ pub const MESSAGE_CHARS: usize = 2_000;
 pub const MOST_MESSAGES: usize = 5;
 
 /// An agent's output, ready to be posted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
     /// To be posted in this order; each is at most [`MESSAGE_CHARS`] long and none is empty.
-    Messages(Vec<String>),
-    /// Too long for [`MOST_MESSAGES`].
-    File {
-        /// How the answer starts, as one message that ends with a line about the file.
-        first: String,
-        /// The whole answer, for the file.
-        whole: String,
-    },
+    pub messages: Vec<String>,
+    /// The whole answer, for a file under the last message, when it is too long for [`MOST_MESSAGES`]. The last message says so.
+    pub file: Option<String>,
 }
 
 /// Cuts an agent's output into messages.
@@ -44,17 +39,17 @@ pub enum Reply {
 pub fn cut(output: &str) -> Reply {
     let output = tidy(output);
     if output.is_empty() {
-        return Reply::Messages(Vec::new());
+        return Reply::default();
     }
     let is_short = output.chars().nth(MESSAGE_CHARS).is_none();
     if is_short && blocks::left_open(output).is_none() {
-        return Reply::Messages(vec![output.to_owned()]);
+        return Reply { messages: vec![output.to_owned()], file: None };
     }
     let pieces = pieces::pack(output, MESSAGE_CHARS, MOST_MESSAGES);
     if pieces.len() <= MOST_MESSAGES {
-        Reply::Messages(pieces.into_iter().map(Piece::into_text).collect())
+        Reply { messages: pieces.into_iter().map(Piece::into_text).collect(), file: None }
     } else {
-        Reply::File { first: first_part(output), whole: output.to_owned() }
+        Reply { messages: vec![first_part(output)], file: Some(output.to_owned()) }
     }
 }
 
@@ -120,10 +115,9 @@ mod tests {
     use super::*;
 
     fn messages(output: &str) -> Vec<String> {
-        match cut(output) {
-            Reply::Messages(messages) => messages,
-            Reply::File { .. } => panic!("sent as a file"),
-        }
+        let Reply { messages, file } = cut(output);
+        assert_eq!(file, None);
+        messages
     }
 
     fn chars(text: &str) -> usize {
@@ -149,8 +143,8 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_for_an_empty_output() {
-        assert_eq!(cut(" \n "), Reply::Messages(Vec::new()));
-        assert_eq!(cut("<think>hm</think>\n"), Reply::Messages(Vec::new()));
+        assert_eq!(cut(" \n "), Reply::default());
+        assert_eq!(cut("<think>hm</think>\n"), Reply::default());
     }
 
     #[test]
@@ -249,10 +243,11 @@ mod tests {
     #[test]
     fn a_very_long_output_becomes_a_file_with_a_first_part_that_reads_well() {
         let output = format!("```rust\n{}```", lines(2_000, "let x = 1;"));
-        let Reply::File { first, whole } = cut(&output) else { panic!("sent as messages") };
-        assert!(first.starts_with("```rust\n") && chars(&first) <= MESSAGE_CHARS);
+        let Reply { messages, file } = cut(&output);
+        let [first] = &messages[..] else { panic!("{messages:?}") };
+        assert!(first.starts_with("```rust\n") && chars(first) <= MESSAGE_CHARS);
         assert!(first.ends_with(&format!("let x = 1;\n```\n\n{}", texts::LONG_ANSWER_IN_FILE)));
-        assert_eq!(whole, output);
+        assert_eq!(file, Some(output));
     }
 
     #[test]
@@ -287,12 +282,10 @@ mod tests {
     proptest! {
         #[test]
         fn messages_are_never_empty_too_long_or_left_with_an_open_fence(output in outputs()) {
-            let (sent, is_file) = match cut(&output) {
-                Reply::Messages(messages) => (messages, false),
-                Reply::File { first, .. } => (vec![first], true),
-            };
-            prop_assert!(is_file || sent.len() <= MOST_MESSAGES);
-            for message in sent {
+            let Reply { messages, file } = cut(&output);
+            let most = if file.is_some() { 1 } else { MOST_MESSAGES };
+            prop_assert!(messages.len() <= most);
+            for message in messages {
                 prop_assert!(chars(&message) <= MESSAGE_CHARS);
                 prop_assert!(!message.trim().is_empty());
                 prop_assert!(blocks::left_open(&message).is_none(), "{}", message);

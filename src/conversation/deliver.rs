@@ -9,12 +9,12 @@ use crate::{
     conversation::{
         Inner,
         channel::{Batch, Channel},
-        control::{retry_button, stop_button},
-        live::{ATTEMPTS, LiveReply},
+        control::retry_button,
+        live::LiveReply,
     },
     discord::{DiscordError, Nonce, Post, button::Button},
     history::{Entry, History},
-    reply::{self, Reply, live, texts, texts::files::Unread},
+    reply::{self, texts, texts::files::Unread},
     telemetry::Outcome,
     tess::TessError,
 };
@@ -38,19 +38,19 @@ pub(super) fn forget_answer(history: &mut History, newest: MessageId) {
 
 impl Inner {
     /// Posts an answer, or completes the one that has grown.
-    pub(super) async fn deliver(&self, mut reply: LiveReply<'_>, output: &str) -> Outcome {
-        let (id, batch) = (reply.channel, reply.batch);
+    pub(super) async fn deliver(&self, mut shown: LiveReply<'_>, output: &str) -> Outcome {
+        let (id, batch) = (shown.channel, shown.batch);
         if batch.cancelled.is_cancelled() {
-            reply.take_away().await;
+            shown.take_away().await;
             return Outcome::Cancelled("reset");
         }
-        let posted = match self.reply_mode {
-            ReplyMode::Final => self.post(id, batch, output).await,
-            ReplyMode::Live => reply.complete(&live::grown(output)).await,
+        let answer = match self.reply_mode {
+            ReplyMode::Final => reply::cut(output),
+            ReplyMode::Live => reply::live::grown(output),
         };
-        match posted {
-            Posted::All(_) if self.reply_mode == ReplyMode::Live && batch.cancelled.is_cancelled() => {
-                reply.take_away().await;
+        match shown.complete(&answer).await {
+            Posted::All(_) if batch.cancelled.is_cancelled() => {
+                shown.take_away().await;
                 Outcome::Cancelled("reset")
             }
             Posted::All(parts) => {
@@ -59,7 +59,7 @@ impl Inner {
             }
             Posted::Part(error) => {
                 warn!(%error, "a part of a reply was refused");
-                reply.break_off().await;
+                shown.break_off().await;
                 self.note_failure(id, batch, texts::part_failed()).await;
                 Outcome::Failed("partly_delivered")
             }
@@ -108,47 +108,6 @@ impl Inner {
             0 => self.reply(id, &batch.messages, post).await,
             _ => self.discord.post(id, &post).await,
         }
-    }
-
-    async fn post(&self, id: ChannelId, batch: &Batch, output: &str) -> Posted {
-        let (contents, file) = match reply::cut(output) {
-            Reply::Messages(parts) => (parts, None),
-            Reply::File { first, whole } => (vec![first], Some(whole)),
-        };
-        // Until all parts are there, the first says that it is not finished, so that a kill between two of them does not leave half an
-        // answer for good. It is deleted then, and nothing is ever created with the nonce of a deleted message.
-        let (several, attempt) = (contents.len() > 1, fastrand::u16(..ATTEMPTS));
-        let (unfinished, offer) = ([stop_button(batch.newest)], self.offer(batch));
-        let mut posted = Vec::with_capacity(contents.len());
-        let mut refused = None;
-        for (number, content) in contents.iter().enumerate() {
-            let buttons: &[Button] = match number {
-                _ if number + 1 == contents.len() => &offer,
-                0 => &unfinished,
-                _ => &[],
-            };
-            let nonce =
-                if several { Nonce::live(batch.named, attempt, number) } else { Nonce::part(batch.named, number) };
-            let post = Post { content, reply_to: None, nonce, file: file.as_deref(), silent: false, buttons };
-            match self.post_part(id, batch, number, post).await {
-                Ok(part) => posted.extend(part),
-                Err(error) if number == 0 => return Posted::Nothing(error),
-                Err(error) => {
-                    refused = Some(error);
-                    break;
-                }
-            }
-        }
-        if let Some(first) = posted.first().filter(|_| several)
-            && let Err(error) = self.discord.edit(id, *first, None, &[]).await
-        {
-            warn!(%error, "a reply could not be marked as finished");
-        }
-        if let Some(error) = refused {
-            return Posted::Part(error);
-        }
-        self.set_offer(id, posted.last().copied());
-        Posted::All(posted)
     }
 
     /// The reply is complete, and this is its last message.

@@ -1,4 +1,4 @@
-//! A reply that appears with the first words of its answer and grows by edits.
+//! A reply as it is seen: it appears with the first words of its answer and grows by edits, or at once when it is complete.
 //!
 //! Until it is complete, its first message has a Stop button, whatever else happens: the mark of a reply that is not finished.
 //! The last thing that is done to it is to take that button away. A process that finds a reply with the mark was stopped or
@@ -7,19 +7,16 @@
 use serenity::model::id::{ChannelId, MessageId};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{
     conversation::{Inner, channel::Batch, control::stop_button, deliver::Posted},
     discord::{DiscordError, Nonce, Post, button::Button},
-    reply::{
-        live::{self, Grown},
-        texts,
-    },
+    reply::{Reply, live, texts},
 };
 
 /// Attempts that are told apart by their nonces, chosen by chance: after a kill nobody knows the last one's.
-pub(super) const ATTEMPTS: u16 = 1_000;
+const ATTEMPTS: u16 = 1_000;
 
 /// The reply of one turn, as it is seen.
 pub(super) struct LiveReply<'a> {
@@ -29,6 +26,8 @@ pub(super) struct LiveReply<'a> {
     /// Cancelled once there is something to see.
     seen: &'a CancellationToken,
     attempt: u16,
+    /// Whether one message says it all, at once.
+    is_whole: bool,
     shown: Vec<Shown>,
 }
 
@@ -43,7 +42,8 @@ struct Shown {
 impl<'a> LiveReply<'a> {
     /// Nothing is seen yet.
     pub(super) fn new(inner: &'a Inner, channel: ChannelId, batch: &'a Batch, seen: &'a CancellationToken) -> Self {
-        Self { inner, channel, batch, seen, attempt: fastrand::u16(..ATTEMPTS), shown: Vec::new() }
+        let attempt = fastrand::u16(..ATTEMPTS);
+        Self { inner, channel, batch, seen, attempt, is_whole: false, shown: Vec::new() }
     }
 
     /// Shows more whenever there is more, at a pace that Discord bears, until nothing comes any more. What is under way then is
@@ -83,7 +83,7 @@ impl<'a> LiveReply<'a> {
     }
 
     /// Shows the whole answer, and last of all that it is complete.
-    pub(super) async fn complete(&mut self, answer: &Grown) -> Posted {
+    pub(super) async fn complete(&mut self, answer: &Reply) -> Posted {
         match self.try_complete(answer).await {
             Ok(()) => Posted::All(self.shown.iter().filter_map(|shown| shown.message).collect()),
             Err(error) if self.shown.is_empty() => Posted::Nothing(error),
@@ -91,13 +91,12 @@ impl<'a> LiveReply<'a> {
         }
     }
 
-    async fn try_complete(&mut self, Grown { messages, file }: &Grown) -> Result<(), DiscordError> {
+    async fn try_complete(&mut self, Reply { messages, file }: &Reply) -> Result<(), DiscordError> {
         let (stop, offer) = ([stop_button(self.batch.newest)], self.inner.offer(self.batch));
-        let note = file.as_ref().map(|_| texts::LONG_ANSWER_IN_FILE);
-        let contents: Vec<&str> = messages.iter().map(String::as_str).chain(note).collect();
-        let last = contents.len().saturating_sub(1);
-        for (number, content) in contents.iter().enumerate() {
-            let file = file.as_deref().filter(|_| number == messages.len());
+        let last = messages.len().saturating_sub(1);
+        self.is_whole = self.shown.is_empty() && last == 0;
+        for (number, content) in messages.iter().enumerate() {
+            let file = file.as_deref().filter(|_| number == last);
             let buttons: &[Button] = match number {
                 _ if number == last => &offer,
                 0 => &stop,
@@ -105,10 +104,10 @@ impl<'a> LiveReply<'a> {
             };
             self.put(number, content, file, buttons).await?;
         }
-        for surplus in self.shown.drain(contents.len()..).filter_map(|shown| shown.message) {
+        for surplus in self.shown.drain(messages.len()..).filter_map(|shown| shown.message) {
             self.inner.delete_leftover(self.channel, surplus).await;
         }
-        if let Some(first) = contents.first().filter(|_| last > 0) {
+        if let Some(first) = messages.first().filter(|_| last > 0) {
             self.put(0, first, None, &[]).await?;
         }
         self.inner.set_offer(self.channel, self.shown.last().and_then(|shown| shown.message));
@@ -149,8 +148,9 @@ impl<'a> LiveReply<'a> {
     ) -> Result<(), DiscordError> {
         let Some(shown) = self.shown.get_mut(number) else {
             let mut message = self.post(number, content, file, buttons).await?;
-            if message.is_none() {
+            if message.is_none() && !self.is_whole {
                 // Deleted at once, or by chance the nonce of an attempt that was: then another one is what helps.
+                info!("a part of a reply was gone at once; it is posted again");
                 self.attempt = (self.attempt + 1) % ATTEMPTS;
                 message = self.post(number, content, file, buttons).await?;
             }
@@ -176,7 +176,11 @@ impl<'a> LiveReply<'a> {
         file: Option<&str>,
         buttons: &[Button],
     ) -> Result<Option<MessageId>, DiscordError> {
-        let nonce = Nonce::live(self.batch.named, self.attempt, number);
+        // What may be left in the middle is posted afresh after a kill; what is whole is not, while Discord remembers it.
+        let nonce = match self.is_whole {
+            true => Nonce::part(self.batch.named, number),
+            false => Nonce::live(self.batch.named, self.attempt, number),
+        };
         let post = Post { content, reply_to: None, nonce, file, silent: false, buttons };
         self.inner.post_part(self.channel, self.batch, number, post).await
     }

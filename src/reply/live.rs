@@ -5,7 +5,7 @@
 //! well as by [`super::cut`], which knows the whole.
 
 use super::{
-    MESSAGE_CHARS, MOST_MESSAGES,
+    MESSAGE_CHARS, MOST_MESSAGES, Reply,
     blocks::{self, Fence},
     pieces::{self, CLOSING_CHARS},
     texts, tidy,
@@ -17,15 +17,6 @@ const END_CHARS: usize = 60;
 /// Most characters of a message before its code is closed.
 const PART_CHARS: usize = MESSAGE_CHARS - CLOSING_CHARS - END_CHARS;
 
-/// An answer to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grown {
-    /// The messages, at most [`MOST_MESSAGES`], each of some 1,900 characters at most.
-    pub messages: Vec<String>,
-    /// The whole answer, for a file under a message of its own, when the messages do not hold all of it.
-    pub file: Option<String>,
-}
-
 /// The messages of an answer as far as it is written, at most [`MOST_MESSAGES`]; what comes behind them is not shown yet.
 /// All but the last are final.
 #[must_use]
@@ -34,14 +25,17 @@ pub fn growing(text: &str) -> Vec<String> {
 }
 
 /// The messages of a whole answer. They differ from those it grew by only where its beginning turned out to be something else,
-/// such as a fence around the whole.
+/// such as a fence around the whole, or where it goes on in a file, which has a message of its own.
 #[must_use]
-pub fn grown(output: &str) -> Grown {
+pub fn grown(output: &str) -> Reply {
     let output = tidy(output);
     let mut messages = parts(output, MOST_MESSAGES + 1);
-    let file = (messages.len() > MOST_MESSAGES).then(|| output.to_owned());
+    if messages.len() <= MOST_MESSAGES {
+        return Reply { messages, file: None };
+    }
     messages.truncate(MOST_MESSAGES);
-    Grown { messages, file }
+    messages.push(texts::LONG_ANSWER_IN_FILE.to_owned());
+    Reply { messages, file: Some(output.to_owned()) }
 }
 
 /// A message that is the last of an answer which goes no further.
@@ -148,9 +142,12 @@ mod tests {
     #[test]
     fn what_the_messages_do_not_hold_is_in_a_file() {
         let output = "A sentence of some words. ".repeat(600);
-        let Grown { messages, file } = grown(&output);
-        assert_eq!((messages.len(), file.as_deref()), (MOST_MESSAGES, Some(output.trim())));
-        assert_eq!(growing(&output), messages);
+        let Reply { mut messages, file } = grown(&output);
+        assert_eq!(
+            (messages.pop().as_deref(), file.as_deref()),
+            (Some(texts::LONG_ANSWER_IN_FILE), Some(output.trim()))
+        );
+        assert_eq!((messages.len(), growing(&output)), (MOST_MESSAGES, messages));
         assert_eq!(grown("Short.").file, None);
     }
 

@@ -450,3 +450,22 @@ async fn what_was_said_to_others_in_a_gap_is_context_after_it() {
     chat.settled().await;
     chat.finish().await;
 }
+
+#[tokio::test]
+async fn a_part_whose_nonce_was_that_of_a_deleted_message_is_posted_with_another() {
+    for mode in ["final", "live"] {
+        let chat = Chat::setup().set("REPLY_MODE", mode).start().await;
+        let answer = format!("{}\n\n{}", "a".repeat(1_500), "b".repeat(1_500));
+        chat.tess.answers([answer.as_str()]);
+        let gone = json!({"message": "Unknown Message", "code": 10008});
+        chat.discord.fail_next("POST", "/channels/*/messages", 404, gone, 1);
+        let asked = chat.say("alice", "tell me at length");
+        assert_eq!(chat.next().await.reply_to, Some(asked), "{mode}");
+        chat.settled().await;
+        let messages = chat.discord.messages(chat.channel);
+        let posted: String = messages.iter().filter(|it| it.author == "bot").map(|it| it.content.as_str()).collect();
+        assert_eq!(posted, answer.replace('\n', ""), "{mode}");
+        chat.next().await;
+        chat.finish().await;
+    }
+}

@@ -22,6 +22,9 @@ const NOTE: &str = "⏳";
 /// Error texts that come beside an answer, not in place of one.
 const BESIDE: [&str; 2] = ["⚠️ A part of", "⚠️ Discord did not let"];
 
+/// What the gateway tells of in another order was said within so long.
+const MIXED_UP_WITHIN: u64 = 2_000;
+
 /// Characters of a message in a transcript.
 const SHOWN: usize = 110;
 
@@ -168,11 +171,14 @@ fn outcome(place: &Place, said: &Said, settled: &[Settles]) -> Outcome {
     let answered = |settles: &Settles| settles.answers.as_ref().is_some_and(|tokens| tokens.contains(&said.token));
     // The first of the bot's words for this message or a later one of its burst.
     let next = settled.iter().find(|settles| settles.newest >= said.message);
+    // Where the bot heard of it after a later one, whose answer was under way, what is said about those after that is for it too.
+    let moment = said.message..said.message + (MIXED_UP_WITHIN << 22);
+    let told_late = || settled.iter().any(|settles| settles.answers.is_none() && moment.contains(&settles.newest));
     if said.token == 0 {
         Outcome::File
     } else if settled.iter().any(answered) {
         Outcome::Answered
-    } else if next.is_some_and(|settles| settles.answers.is_none()) {
+    } else if next.is_some_and(|settles| settles.answers.is_none()) || told_late() {
         Outcome::Failed
     } else if said.deleted {
         Outcome::Deleted
