@@ -3,7 +3,7 @@
 use divan::{Bencher, black_box};
 use serenity::model::id::MessageId;
 use tess_discord::{
-    config::HistoryConfig,
+    config::{HistoryConfig, Language},
     history::{Entry, History},
     reply,
 };
@@ -55,7 +55,7 @@ fn history_to_request_body(bencher: Bencher) {
 #[divan::bench(args = [200, 5_000, 50_000])]
 fn output_to_messages(bencher: Bencher, chars: usize) {
     let output: String = MARKDOWN.chars().cycle().take(chars).collect();
-    bencher.bench(|| reply::cut(black_box(&output)));
+    bencher.bench(|| reply::cut(Language::English, black_box(&output)));
 }
 
 #[divan::bench(args = ["one line", "backticks", "short lines"])]
@@ -66,5 +66,5 @@ fn a_hostile_megabyte_to_messages(bencher: Bencher, kind: &str) {
         _ => "- a line\n",
     };
     let output = unit.repeat(1_000_000 / unit.len());
-    bencher.bench(|| reply::cut(black_box(&output)));
+    bencher.bench(|| reply::cut(Language::English, black_box(&output)));
 }

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use crate::{
     commands::agents::Agents,
-    config::{AgentId, Config, RespondTo},
+    config::{AgentId, Config, Language, RespondTo},
     conversation::Conversations,
     reply::texts,
     telemetry::Metrics,
@@ -47,7 +47,15 @@ pub struct Data {
     agents: Agents,
     default_agent: AgentId,
     respond_to: RespondTo,
+    language: Language,
     metrics: Metrics,
+}
+
+impl Data {
+    /// The language of what only one person sees: that of the person's Discord, if the bot speaks it.
+    fn language_for(&self, locale: &str) -> Language {
+        Language::of_locale(locale).unwrap_or(self.language)
+    }
 }
 
 /// The commands, ready to run.
@@ -85,8 +93,8 @@ impl Commands {
             ..FrameworkOptions::default()
         };
         let agents = Agents::new(tess.clone(), config.tess.allowed_agents.clone());
-        let (default_agent, respond_to) = (config.tess.agent, config.listen.respond_to);
-        let data = Data { conversations, tess, agents, default_agent, respond_to, metrics };
+        let (default_agent, respond_to, language) = (config.tess.agent, config.listen.respond_to, config.language);
+        let data = Data { conversations, tess, agents, default_agent, respond_to, language, metrics };
         Ok(Self { options, data, context: context::detached(http).await? })
     }
 
@@ -113,13 +121,13 @@ impl Commands {
 
     /// A button or a menu; its id begins with what it is for.
     async fn press(&self, press: &ComponentInteraction) {
-        let (http, conversations) = (self.http(), &self.data.conversations);
+        let http = self.http();
         let (what, about) = press.data.custom_id.split_once(':').unwrap_or((&press.data.custom_id, ""));
         match what {
             list::BUTTON => list::turn_to(about, press, &self.data, http).await,
             settings::PREFIX => settings::press(&self.data, http, press, about).await,
-            "stop" => turns::press_stop(http, conversations, press, about).await,
-            "retry" => turns::press_retry(http, conversations, press, about).await,
+            "stop" => turns::press_stop(http, &self.data, press, about).await,
+            "retry" => turns::press_retry(http, &self.data, press, about).await,
             _ => warn!(what, "a button of another version was pressed"),
         }
     }
@@ -184,21 +192,24 @@ async fn show_agent(ctx: Context<'_>) -> Result<(), Error> {
         }
     };
     let is_default = id == data.default_agent;
-    whisper(ctx, texts::agent_current(agent.as_ref().map(|agent| agent.title.as_str()), id, is_default)).await
+    whisper(ctx, texts::agent_current(language(ctx), agent.as_ref().map(|agent| agent.title.as_str()), id, is_default))
+        .await
 }
 
 async fn switch_agent(ctx: Context<'_>, id: &str) -> Result<(), Error> {
     if !may_manage(ctx).await {
-        return whisper(ctx, texts::needs_manage_channels()).await;
+        return whisper(ctx, texts::needs_manage_channels(language(ctx))).await;
     }
-    let Ok(id) = id.trim().parse::<AgentId>() else { return whisper(ctx, texts::agent_unknown(id)).await };
+    let Ok(id) = id.trim().parse::<AgentId>() else {
+        return whisper(ctx, texts::agent_unknown(language(ctx), id)).await;
+    };
     if !ctx.data().agents.allows(id) {
-        return whisper(ctx, texts::agents::not_allowed(id)).await;
+        return whisper(ctx, texts::agents::not_allowed(language(ctx), id)).await;
     }
     // Asked of Tess itself: the cached list may be older than the agent, or than its end.
     let found = acknowledged(ctx, false, ctx.data().tess.agent(id)).await?;
     match found {
-        Ok(agent) if !agent.is_chat() => whisper(ctx, texts::agent_not_chat(&agent.title)).await,
+        Ok(agent) if !agent.is_chat() => whisper(ctx, texts::agent_not_chat(language(ctx), &agent.title)).await,
         Ok(agent) => {
             let (conversations, channel) = (&ctx.data().conversations, ctx.channel_id());
             // Those of another agent do not stay.
@@ -206,17 +217,19 @@ async fn switch_agent(ctx: Context<'_>, id: &str) -> Result<(), Error> {
             let options = if is_current { conversations.options(channel) } else { Options::default() };
             let missing = agent.missing(&options);
             if !missing.is_empty() {
-                return whisper(ctx, texts::agents::needs_answers(&agent.title, &missing)).await;
+                return whisper(ctx, texts::agents::needs_answers(language(ctx), &agent.title, &missing)).await;
             }
             let dropped = conversations.set_agent(channel, agent.id);
             info!(channel.id = %ctx.channel_id(), agent.id = %agent.id, "agent switched");
-            let dropped = if dropped { texts::settings::dropped() } else { "" };
-            announce(ctx, texts::agent_switched(&agent.title, agent.id) + dropped).await
+            let dropped = if dropped { texts::settings::dropped(ctx.data().language) } else { "" };
+            announce(ctx, texts::agent_switched(ctx.data().language, &agent.title, agent.id) + dropped).await
         }
-        Err(TessError::AgentNotFound { .. }) => whisper(ctx, texts::agent_unknown(&id.to_string())).await,
+        Err(TessError::AgentNotFound { .. }) => {
+            whisper(ctx, texts::agent_unknown(language(ctx), &id.to_string())).await
+        }
         Err(error) => {
             warn!(%error, agent.id = %id, "an agent could not be checked");
-            whisper(ctx, texts::agent_unavailable()).await
+            whisper(ctx, texts::agent_unavailable(language(ctx))).await
         }
     }
 }
@@ -239,13 +252,13 @@ async fn reset(ctx: Context<'_>) -> Result<(), Error> {
     let mark = MessageId::new(application.interaction.id.get());
     ctx.data().conversations.reset(ctx.channel_id(), mark);
     info!(channel.id = %ctx.channel_id(), "history reset");
-    announce(ctx, texts::reset_done()).await
+    announce(ctx, texts::reset_done(ctx.data().language)).await
 }
 
 /// Show what this bot does and its commands
 #[poise::command(slash_command, description_localized("pt-BR", "Mostra o que este bot faz e os comandos dele"))]
 async fn help(ctx: Context<'_>) -> Result<(), Error> {
-    let text = texts::help(ctx.data().respond_to);
+    let text = texts::help(language(ctx), ctx.data().respond_to);
     whisper(ctx, text).await
 }
 
@@ -259,6 +272,11 @@ async fn acknowledged<T>(ctx: Context<'_>, ephemeral: bool, work: impl Future<Ou
             Ok(work.await)
         }
     }
+}
+
+/// The caller's language, for what nobody else sees.
+fn language(ctx: Context<'_>) -> Language {
+    ctx.data().language_for(ctx.locale().unwrap_or_default())
 }
 
 /// Answers the caller alone.
@@ -288,7 +306,7 @@ async fn tell(error: FrameworkError<'_, Data, Error>) {
         other => warn!(error = %other, "a command failed"),
     }
     if let Some(ctx) = error.ctx()
-        && let Err(error) = whisper(ctx, texts::internal_error()).await
+        && let Err(error) = whisper(ctx, texts::internal_error(language(ctx))).await
     {
         warn!(%error, "a command's failure could not be told");
     }

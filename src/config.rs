@@ -2,6 +2,7 @@
 
 mod credits;
 mod dotenv;
+mod language;
 mod problems;
 mod reader;
 mod settings;
@@ -23,6 +24,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use self::reader::{NOT_VALID, Reader};
 pub use self::{
     credits::Credits,
+    language::Language,
     problems::Problems,
     settings::{Fallback, Limits, SETTINGS, Setting},
 };
@@ -115,6 +117,8 @@ pub struct Config {
     pub notice_after: Duration,
     /// `REPLY_MODE`.
     pub reply_mode: ReplyMode,
+    /// `BOT_LANGUAGE`.
+    pub language: Language,
     /// `RETRY_BUTTON`: whether the last reply of a channel can be repeated by a button, as error texts always can.
     pub retry_button: bool,
     /// `SHUTDOWN_GRACE`: how long running turns may go on after a stop was asked for.
@@ -164,6 +168,7 @@ impl Config {
             catch_up: Duration::from_secs(read.whole("CATCH_UP_MINUTES") * 60),
             notice_after: Some(read.seconds("NOTICE_AFTER")).filter(|after| !after.is_zero()).unwrap_or(NEVER),
             reply_mode: read.parse("REPLY_MODE", ReplyMode::parse).unwrap_or_default(),
+            language: read.parse("BOT_LANGUAGE", Language::parse).unwrap_or_default(),
             retry_button: read.parse("RETRY_BUTTON", reader::on_or_off).unwrap_or_default(),
             shutdown_grace: read.seconds("SHUTDOWN_GRACE"),
             health_addr: read.parse("HEALTH_ADDR", |value| value.parse().map_err(|_| NOT_VALID)),

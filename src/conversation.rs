@@ -24,7 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    config::{AgentId, AllowedAgents, Config, Credits, HistoryConfig, ListenConfig, Pace, ReplyMode},
+    config::{AgentId, AllowedAgents, Config, Credits, HistoryConfig, Language, ListenConfig, Pace, ReplyMode},
     conversation::{
         budget::Budgets,
         channel::{Channel, Heard, Waiting},
@@ -96,6 +96,7 @@ struct Inner {
     notice_after: Duration,
     reply_mode: ReplyMode,
     retry_button: bool,
+    language: Language,
     catch_up: Duration,
     pace: Pace,
     /// Places for files on their way from Discord to Tess.
@@ -136,6 +137,7 @@ impl Conversations {
             request_interval: config.tess.request_interval,
             notice_after: config.notice_after,
             reply_mode: config.reply_mode,
+            language: config.language,
             retry_button: config.retry_button,
             catch_up: config.catch_up,
             pace: config.pace.clone(),

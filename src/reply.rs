@@ -13,6 +13,8 @@ pub mod usage;
 use blocks::Fence;
 use pieces::Piece;
 
+use crate::config::Language;
+
 pub use texts::is_answer;
 
 /// Most characters of a message, in Unicode code points (Discord's staff in discord-api-docs #1315).
@@ -30,13 +32,13 @@ pub struct Reply {
     pub file: Option<String>,
 }
 
-/// Cuts an agent's output into messages.
+/// Cuts an agent's output into messages; what the bot adds to them is in its `language`.
 ///
 /// A block of code that is cut is closed and opened again, and a table's head is repeated; a block that the agent left
 /// open is closed. The agent's thoughts (`<think>`) and a fence around the whole are taken off first. There is no
 /// message when [nothing](is_nothing) is left.
 #[must_use]
-pub fn cut(output: &str) -> Reply {
+pub fn cut(language: Language, output: &str) -> Reply {
     let output = tidy(output);
     if output.is_empty() {
         return Reply::default();
@@ -49,7 +51,7 @@ pub fn cut(output: &str) -> Reply {
     if pieces.len() <= MOST_MESSAGES {
         Reply { messages: pieces.into_iter().map(Piece::into_text).collect(), file: None }
     } else {
-        Reply { messages: vec![first_part(output)], file: Some(output.to_owned()) }
+        Reply { messages: vec![first_part(language, output)], file: Some(output.to_owned()) }
     }
 }
 
@@ -59,8 +61,8 @@ pub fn is_nothing(output: &str) -> bool {
     tidy(output).is_empty()
 }
 
-fn first_part(output: &str) -> String {
-    let end = format!("\n\n{}", texts::LONG_ANSWER_IN_FILE);
+fn first_part(language: Language, output: &str) -> String {
+    let end = format!("\n\n{}", texts::long_answer_in_file(language));
     let pieces = pieces::pack(output, MESSAGE_CHARS - end.chars().count(), 1);
     let mut first = pieces.into_iter().next().map(Piece::into_text).unwrap_or_default();
     first.push_str(&end);
@@ -114,8 +116,10 @@ mod tests {
 
     use super::*;
 
+    const EN: Language = Language::English;
+
     fn messages(output: &str) -> Vec<String> {
-        let Reply { messages, file } = cut(output);
+        let Reply { messages, file } = cut(EN, output);
         assert_eq!(file, None);
         messages
     }
@@ -143,8 +147,8 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_for_an_empty_output() {
-        assert_eq!(cut(" \n "), Reply::default());
-        assert_eq!(cut("<think>hm</think>\n"), Reply::default());
+        assert_eq!(cut(EN, " \n "), Reply::default());
+        assert_eq!(cut(EN, "<think>hm</think>\n"), Reply::default());
     }
 
     #[test]
@@ -243,10 +247,10 @@ mod tests {
     #[test]
     fn a_very_long_output_becomes_a_file_with_a_first_part_that_reads_well() {
         let output = format!("```rust\n{}```", lines(2_000, "let x = 1;"));
-        let Reply { messages, file } = cut(&output);
+        let Reply { messages, file } = cut(EN, &output);
         let [first] = &messages[..] else { panic!("{messages:?}") };
         assert!(first.starts_with("```rust\n") && chars(first) <= MESSAGE_CHARS);
-        assert!(first.ends_with(&format!("let x = 1;\n```\n\n{}", texts::LONG_ANSWER_IN_FILE)));
+        assert!(first.ends_with(&format!("let x = 1;\n```\n\n{}", texts::long_answer_in_file(EN))));
         assert_eq!(file, Some(output));
     }
 
@@ -282,7 +286,7 @@ mod tests {
     proptest! {
         #[test]
         fn messages_are_never_empty_too_long_or_left_with_an_open_fence(output in outputs()) {
-            let Reply { messages, file } = cut(&output);
+            let Reply { messages, file } = cut(EN, &output);
             let most = if file.is_some() { 1 } else { MOST_MESSAGES };
             prop_assert!(messages.len() <= most);
             for message in messages {

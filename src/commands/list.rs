@@ -11,8 +11,12 @@ use poise::{
 };
 use tracing::warn;
 
-use super::{Context, Data, Error, acknowledged};
-use crate::{config::AgentId, reply::texts, tess::Agent};
+use super::{Context, Data, Error, acknowledged, language};
+use crate::{
+    config::{AgentId, Language},
+    reply::texts,
+    tess::Agent,
+};
 
 /// What the ids of its buttons begin with; the page follows.
 pub(super) const BUTTON: &str = "agents";
@@ -27,7 +31,7 @@ const PRESS_PATIENCE: Duration = Duration::from_secs(2);
 #[poise::command(slash_command, description_localized("pt-BR", "Lista os agentes que podem responder neste canal"))]
 pub(super) async fn agents(ctx: Context<'_>) -> Result<(), Error> {
     let agents = acknowledged(ctx, true, ctx.data().agents.list(COMMAND_PATIENCE)).await?;
-    let (text, rows) = shown(agents.as_deref(), 0, ctx.data().conversations.agent(ctx.channel_id()));
+    let (text, rows) = shown(language(ctx), agents.as_deref(), 0, ctx.data().conversations.agent(ctx.channel_id()));
     ctx.send(CreateReply::default().content(text).components(rows).ephemeral(true)).await.map(drop)
 }
 
@@ -35,7 +39,7 @@ pub(super) async fn agents(ctx: Context<'_>) -> Result<(), Error> {
 pub(super) async fn turn_to(page: &str, press: &ComponentInteraction, data: &Data, http: &Http) {
     let agents = data.agents.list(PRESS_PATIENCE).await;
     let current = data.conversations.agent(press.channel_id);
-    let (text, rows) = shown(agents.as_deref(), page.parse().unwrap_or(0), current);
+    let (text, rows) = shown(data.language_for(&press.locale), agents.as_deref(), page.parse().unwrap_or(0), current);
     let message = CreateInteractionResponseMessage::new()
         .content(text)
         .components(rows)
@@ -46,9 +50,14 @@ pub(super) async fn turn_to(page: &str, press: &ComponentInteraction, data: &Dat
 }
 
 /// A page and its buttons.
-fn shown(agents: Option<&[Agent]>, page: usize, current: AgentId) -> (String, Vec<CreateActionRow>) {
-    let Some(agents) = agents else { return (texts::agents::list_unavailable().to_owned(), Vec::new()) };
-    (texts::agents::page(agents, page, current), buttons(page, texts::agents::pages(agents.len())))
+fn shown(
+    language: Language,
+    agents: Option<&[Agent]>,
+    page: usize,
+    current: AgentId,
+) -> (String, Vec<CreateActionRow>) {
+    let Some(agents) = agents else { return (texts::agents::list_unavailable(language).to_owned(), Vec::new()) };
+    (texts::agents::page(language, agents, page, current), buttons(page, texts::agents::pages(agents.len())))
 }
 
 /// Back and forth; none for a single page. The list may have become shorter since the button was shown.

@@ -17,8 +17,9 @@ use serde_json::Value;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{ACKNOWLEDGE_AFTER, Context, Data, Error, acknowledged, may_manage};
+use super::{ACKNOWLEDGE_AFTER, Context, Data, Error, acknowledged, language, may_manage};
 use crate::{
+    config::Language,
     reply::texts::{
         self,
         settings::{Holds, Setting},
@@ -56,15 +57,11 @@ const CHOSEN: char = '=';
     description_localized("pt-BR", "Mostra como o agente deste canal está configurado, ou muda isso")
 )]
 pub(super) async fn settings(ctx: Context<'_>) -> Result<(), Error> {
-    let (data, channel) = (ctx.data(), ctx.channel_id());
-    let id = data.conversations.agent(channel);
+    let here = Here { data: ctx.data(), channel: ctx.channel_id(), language: language(ctx) };
     let can_change = may_manage(ctx).await;
-    let view = match acknowledged(ctx, true, data.tess.agent(id)).await? {
-        Ok(agent) => overview(data, channel, &agent, can_change, None),
-        Err(error) => {
-            warn!(%error, agent.id = %id, "the agent's questions could not be asked for");
-            View::of(texts::settings::unavailable())
-        }
+    let view = match acknowledged(ctx, true, here.agent()).await? {
+        Some(agent) => here.overview(&agent, can_change, None),
+        None => View::of(texts::settings::unavailable(here.language)),
     };
     ctx.send(CreateReply::default().content(view.content).components(view.rows).ephemeral(true)).await.map(drop)
 }
@@ -78,8 +75,9 @@ pub(super) async fn press(data: &Data, http: &Http, press: &ComponentInteraction
 
 async fn answer_press(data: &Data, http: &Http, press: &ComponentInteraction, about: &str) -> Result<(), Error> {
     let answer = Answer { http, id: press.id, token: &press.token };
+    let here = Here { data, channel: press.channel_id, language: data.language_for(&press.locale) };
     if !manages(press.member.as_ref()) {
-        return answer.update(View::of(texts::needs_manage_channels())).await;
+        return answer.update(View::of(texts::needs_manage_channels(here.language))).await;
     }
     let chosen: &[String] = match &press.data.kind {
         ComponentInteractionDataKind::StringSelect { values } => values,
@@ -88,9 +86,9 @@ async fn answer_press(data: &Data, http: &Http, press: &ComponentInteraction, ab
     match Step::read(about, chosen) {
         Some(Step::Write { question }) => {
             let value = data.conversations.options(press.channel_id).get(question).map(in_words);
-            answer.respond(CreateInteractionResponse::Modal(form(question, value))).await
+            answer.respond(CreateInteractionResponse::Modal(form(here.language, question, value))).await
         }
-        Some(step) => answer.update_with(view(data, press.channel_id, step)).await,
+        Some(step) => answer.update_with(here.view(step)).await,
         None => {
             warn!(about, "a settings menu of another version was used");
             Ok(())
@@ -107,8 +105,9 @@ pub(super) async fn submit(data: &Data, http: &Http, modal: &ModalInteraction, a
 
 async fn answer_form(data: &Data, http: &Http, modal: &ModalInteraction, about: &str) -> Result<(), Error> {
     let answer = Answer { http, id: modal.id, token: &modal.token };
+    let here = Here { data, channel: modal.channel_id, language: data.language_for(&modal.locale) };
     if !manages(modal.member.as_ref()) {
-        return answer.update(View::of(texts::needs_manage_channels())).await;
+        return answer.update(View::of(texts::needs_manage_channels(here.language))).await;
     }
     let Some(question) = about.strip_prefix("text:") else { return Ok(()) };
     let fields = modal.data.components.iter().flat_map(|row| &row.components);
@@ -117,7 +116,7 @@ async fn answer_form(data: &Data, http: &Http, modal: &ModalInteraction, about: 
         _ => None,
     });
     let text = text.into_iter().next().filter(|text| !text.trim().is_empty());
-    answer.update_with(view(data, modal.channel_id, Step::Set { question, text })).await
+    answer.update_with(here.view(Step::Set { question, text })).await
 }
 
 /// In a guild, whether the member may manage the channel; in a direct message there is no member, and everyone may.
@@ -181,73 +180,125 @@ impl View {
     }
 }
 
-async fn view(data: &Data, channel: ChannelId, step: Step<'_>) -> View {
-    let id = data.conversations.agent(channel);
-    let agent = match data.tess.agent(id).await {
-        Ok(agent) => agent,
-        Err(error) => {
-            warn!(%error, agent.id = %id, "the agent's questions could not be asked for");
-            return View::of(texts::settings::unavailable());
-        }
-    };
-    let known = |name: &str| agent.settings().find(|question| question.name == name);
-    let (question, change) = match step {
-        Step::Overview => return overview(data, channel, &agent, true, None),
-        Step::Choose { question: name, page } => match known(name) {
-            Some(question) => return options(data, channel, question, page),
-            None => (name, None),
-        },
-        Step::Write { question } => (question, None),
-        Step::Set { question: name, text } => {
-            (name, known(name).map(|question| set(data, channel, &agent, question, text.as_deref())))
-        }
-    };
-    let change = change.unwrap_or_else(|| texts::settings::gone(question));
-    overview(data, channel, &agent, true, Some(change))
+/// Whose settings are looked at, and in what language.
+struct Here<'a> {
+    data: &'a Data,
+    channel: ChannelId,
+    language: Language,
 }
 
-/// Changes a setting; what to say about it. Answers to questions that the agent does not have any more are dropped along.
-fn set(data: &Data, channel: ChannelId, agent: &Agent, question: &Question, text: Option<&str>) -> String {
-    let before = data.conversations.options(channel);
-    let mut options = Options::default();
-    let kept = before.iter().filter(|(name, _)| *name != question.name && agent.question(name).is_some());
-    let known = kept.map(|(name, value)| (name, value.clone()));
-    let new = match text.map(|text| question.check(text)).transpose() {
-        Ok(new) => new,
-        Err(invalid) => return texts::settings::refused(&invalid.to_string()),
-    };
-    for (name, value) in known.chain(new.clone().map(|value| (question.name.as_str(), value))) {
-        if let Err(invalid) = options.set(name, value) {
-            return texts::settings::refused(&invalid.to_string());
-        }
+impl Here<'_> {
+    /// The channel's agent, as Tess has it now.
+    async fn agent(&self) -> Option<Agent> {
+        let id = self.data.conversations.agent(self.channel);
+        let agent = self.data.tess.agent(id).await;
+        agent.inspect_err(|error| warn!(%error, agent.id = %id, "the agent's questions could not be asked for")).ok()
     }
-    if !data.conversations.set_options(channel, &options) {
-        return texts::settings::too_long().to_owned();
-    }
-    info!(channel.id = %channel, agent.id = %agent.id, "settings changed");
-    texts::settings::changed(&question.name, new.as_ref().map(in_words).as_deref())
-}
 
-/// All settings and, for those who may change them, a menu of them.
-fn overview(data: &Data, channel: ChannelId, agent: &Agent, can_change: bool, change: Option<String>) -> View {
-    let options = data.conversations.options(channel);
-    let missing = agent.missing(&options);
-    let settings: Vec<_> = agent
-        .settings()
-        .map(|question| {
-            let name = question.name.as_str();
-            let own = options.get(name).map(|value| Holds::Own(in_words(value)));
-            let bots = data.tess.default_of(name).map(|value| Holds::Bots(value.to_owned()));
-            let none =
-                if missing.contains(&question) { Holds::Nothing } else { Holds::Agents(question.default.clone()) };
-            Setting { name, holds: own.or(bots).unwrap_or(none) }
-        })
-        .collect();
-    let text = texts::settings::overview(&agent.title, &settings, can_change);
-    let content = change.map_or_else(|| text.clone(), |change| format!("{change}\n{text}"));
-    let entries: Vec<_> = agent.settings().filter(|question| fits(&question.name)).map(entry).collect();
-    let rows = if can_change && !entries.is_empty() { vec![menu("question", entries, 1)] } else { Vec::new() };
-    View { content, rows }
+    async fn view(&self, step: Step<'_>) -> View {
+        let Some(agent) = self.agent().await else { return View::of(texts::settings::unavailable(self.language)) };
+        let known = |name: &str| agent.settings().find(|question| question.name == name);
+        let (question, change) = match step {
+            Step::Overview => return self.overview(&agent, true, None),
+            Step::Choose { question: name, page } => match known(name) {
+                Some(question) => return self.options(question, page),
+                None => (name, None),
+            },
+            Step::Write { question } => (question, None),
+            Step::Set { question: name, text } => {
+                (name, known(name).map(|question| self.set(&agent, question, text.as_deref())))
+            }
+        };
+        let change = change.unwrap_or_else(|| texts::settings::gone(self.language, question));
+        self.overview(&agent, true, Some(change))
+    }
+
+    /// Changes a setting; what to say about it. Answers to questions that the agent does not have any more are dropped along.
+    fn set(&self, agent: &Agent, question: &Question, text: Option<&str>) -> String {
+        let before = self.data.conversations.options(self.channel);
+        let mut options = Options::default();
+        let kept = before.iter().filter(|(name, _)| *name != question.name && agent.question(name).is_some());
+        let known = kept.map(|(name, value)| (name, value.clone()));
+        let new = match text.map(|text| question.check(text)).transpose() {
+            Ok(new) => new,
+            Err(invalid) => return texts::settings::refused(self.language, &question.name, &invalid),
+        };
+        for (name, value) in known.chain(new.clone().map(|value| (question.name.as_str(), value))) {
+            if let Err(invalid) = options.set(name, value) {
+                return texts::settings::refused(self.language, name, &invalid);
+            }
+        }
+        if !self.data.conversations.set_options(self.channel, &options) {
+            return texts::settings::too_long(self.language).to_owned();
+        }
+        info!(channel.id = %self.channel, agent.id = %agent.id, "settings changed");
+        texts::settings::changed(self.language, &question.name, new.as_ref().map(in_words).as_deref())
+    }
+
+    /// All settings and, for those who may change them, a menu of them.
+    fn overview(&self, agent: &Agent, can_change: bool, change: Option<String>) -> View {
+        let options = self.data.conversations.options(self.channel);
+        let missing = agent.missing(&options);
+        let settings: Vec<_> = agent
+            .settings()
+            .map(|question| {
+                let name = question.name.as_str();
+                let own = options.get(name).map(|value| Holds::Own(in_words(value)));
+                let bots = self.data.tess.default_of(name).map(|value| Holds::Bots(value.to_owned()));
+                let none =
+                    if missing.contains(&question) { Holds::Nothing } else { Holds::Agents(question.default.clone()) };
+                Setting { name, holds: own.or(bots).unwrap_or(none) }
+            })
+            .collect();
+        let text = texts::settings::overview(self.language, &agent.title, &settings, can_change);
+        let content = change.map_or_else(|| text.clone(), |change| format!("{change}\n{text}"));
+        let entries: Vec<_> = agent.settings().filter(|question| fits(&question.name)).map(entry).collect();
+        let rows = if can_change && !entries.is_empty() { vec![menu("question", entries, 1)] } else { Vec::new() };
+        View { content, rows }
+    }
+
+    /// One page of a question's options.
+    fn options(&self, question: &Question, page: usize) -> View {
+        let name = &question.name;
+        let choices = choices(question);
+        let pages = choices.len().div_ceil(PAGE).max(1);
+        let page = page.min(pages - 1);
+        let own = self.data.conversations.options(self.channel).get(name).cloned();
+        let is_own = |choice: &str| match &own {
+            Some(Value::Array(several)) => several.iter().any(|value| in_words(value) == choice),
+            Some(value) => question.check(choice).as_ref() == Ok(value),
+            None => false,
+        };
+        let default = match self.data.tess.default_of(name) {
+            Some(value) => format!("{} ({value})", texts::settings::bots_default(self.language)),
+            None => texts::settings::agents_default(self.language).to_owned(),
+        };
+        let default = CreateSelectMenuOption::new(cut(&default, OPTION_CHARS), DEFAULT);
+        let mut entries = vec![default.default_selection(own.is_none())];
+        entries.extend(choices.iter().skip(page * PAGE).take(PAGE).map(|choice| {
+            CreateSelectMenuOption::new(*choice, format!("{CHOSEN}{choice}")).default_selection(is_own(choice))
+        }));
+        let most = if question.kind == "multiselect" { entries.len() } else { 1 };
+        let rows = vec![menu(&format!("option:{name}"), entries, most), self.buttons(name, page, pages)];
+        View { content: texts::settings::choose(self.language, name, question.description.as_deref()), rows }
+    }
+
+    /// Back to all settings, and from page to page of a question's options.
+    fn buttons(&self, question: &str, page: usize, pages: usize) -> CreateActionRow {
+        let turn = |label: &str, to: Option<usize>| {
+            // A button that is off still needs an id of its own.
+            let place = to.map_or_else(|| label.to_owned(), |page| page.to_string());
+            let button = CreateButton::new(format!("{PREFIX}:page:{place}:{question}")).label(label);
+            button.style(ButtonStyle::Secondary).disabled(to.is_none())
+        };
+        let back = CreateButton::new(format!("{PREFIX}:back")).label(texts::settings::back_label(self.language));
+        let mut buttons = vec![back.style(ButtonStyle::Secondary)];
+        if pages > 1 {
+            buttons.push(turn("◀", page.checked_sub(1)));
+            buttons.push(turn("▶", Some(page + 1).filter(|next| *next < pages)));
+        }
+        CreateActionRow::Buttons(buttons)
+    }
 }
 
 fn fits(name: &str) -> bool {
@@ -280,41 +331,6 @@ fn choices(question: &Question) -> Vec<&str> {
     choices
 }
 
-/// One page of a question's options.
-fn options(data: &Data, channel: ChannelId, question: &Question, page: usize) -> View {
-    let name = &question.name;
-    let choices = choices(question);
-    let pages = choices.len().div_ceil(PAGE).max(1);
-    let page = page.min(pages - 1);
-    let own = data.conversations.options(channel).get(name).cloned();
-    let is_own = |choice: &str| match &own {
-        Some(Value::Array(several)) => several.iter().any(|value| in_words(value) == choice),
-        Some(value) => question.check(choice).as_ref() == Ok(value),
-        None => false,
-    };
-    let default = match data.tess.default_of(name) {
-        Some(value) => cut(&format!("The bot's default ({value})"), OPTION_CHARS),
-        None => "The agent's default".to_owned(),
-    };
-    let mut entries = vec![CreateSelectMenuOption::new(default, DEFAULT).default_selection(own.is_none())];
-    entries.extend(choices.iter().skip(page * PAGE).take(PAGE).map(|choice| {
-        CreateSelectMenuOption::new(*choice, format!("{CHOSEN}{choice}")).default_selection(is_own(choice))
-    }));
-    let most = if question.kind == "multiselect" { entries.len() } else { 1 };
-    let turn = |label: &str, to: Option<usize>| {
-        // A button that is off still needs an id of its own.
-        let id = format!("{PREFIX}:page:{}:{name}", to.map_or_else(|| label.to_owned(), |page| page.to_string()));
-        CreateButton::new(id).label(label).style(ButtonStyle::Secondary).disabled(to.is_none())
-    };
-    let mut buttons = vec![CreateButton::new(format!("{PREFIX}:back")).label("Back").style(ButtonStyle::Secondary)];
-    if pages > 1 {
-        buttons.push(turn("◀", page.checked_sub(1)));
-        buttons.push(turn("▶", Some(page + 1).filter(|next| *next < pages)));
-    }
-    let rows = vec![menu(&format!("option:{name}"), entries, most), CreateActionRow::Buttons(buttons)];
-    View { content: texts::settings::choose(name, question.description.as_deref()), rows }
-}
-
 fn menu(id: &str, mut entries: Vec<CreateSelectMenuOption>, most: usize) -> CreateActionRow {
     entries.truncate(MENU_OPTIONS);
     let kind = CreateSelectMenuKind::String { options: entries };
@@ -323,10 +339,10 @@ fn menu(id: &str, mut entries: Vec<CreateSelectMenuOption>, most: usize) -> Crea
 }
 
 /// The form of a question that is answered in writing.
-fn form(question: &str, value: Option<String>) -> CreateModal {
+fn form(language: Language, question: &str, value: Option<String>) -> CreateModal {
     let label = cut(question, LABEL_CHARS);
     let field = CreateInputText::new(InputTextStyle::Paragraph, &label, "value")
-        .placeholder("Empty: the agent's default")
+        .placeholder(texts::settings::empty_field(language))
         .max_length(FIELD_CHARS)
         .required(false);
     let field = match value {

@@ -7,12 +7,10 @@ use poise::serenity_prelude::{
 use serenity::model::id::MessageId;
 use tracing::warn;
 
-use super::{Context, Error, whisper};
+use super::{Context, Data, Error, language, whisper};
 use crate::{
-    conversation::{
-        Conversations,
-        control::{Person, Repeating, Stopping},
-    },
+    config::Language,
+    conversation::control::{Person, Repeating, Stopping},
     reply::texts,
 };
 
@@ -20,7 +18,7 @@ use crate::{
 #[poise::command(slash_command, description_localized("pt-BR", "Interrompe a resposta em andamento"))]
 pub(super) async fn stop(ctx: Context<'_>) -> Result<(), Error> {
     let stopping = ctx.data().conversations.stop(ctx.channel_id(), None, person(ctx).await);
-    whisper(ctx, told_of_stopping(stopping).unwrap_or(texts::stopping())).await
+    whisper(ctx, told_of_stopping(language(ctx), stopping).unwrap_or(texts::stopping(language(ctx)))).await
 }
 
 /// Ask the last question again
@@ -29,43 +27,43 @@ pub(super) async fn retry(ctx: Context<'_>) -> Result<(), Error> {
     let poise::Context::Application(application) = ctx else { return Ok(()) };
     let request = MessageId::new(application.interaction.id.get());
     let repeating = ctx.data().conversations.retry(ctx.channel_id(), None, person(ctx).await, request);
-    whisper(ctx, told_of_repeating(repeating).unwrap_or(texts::retrying())).await
+    whisper(ctx, told_of_repeating(language(ctx), repeating).unwrap_or(texts::retrying(language(ctx)))).await
 }
 
 /// A Stop button; `about` is the newest message of its turn.
-pub(super) async fn press_stop(http: &Http, conversations: &Conversations, press: &ComponentInteraction, about: &str) {
+pub(super) async fn press_stop(http: &Http, data: &Data, press: &ComponentInteraction, about: &str) {
     let stopping = match about.parse() {
-        Ok(message) => conversations.stop(press.channel_id, Some(message), presser(press)),
+        Ok(message) => data.conversations.stop(press.channel_id, Some(message), presser(press)),
         Err(_) => Stopping::Nothing,
     };
-    acknowledge(http, press, told_of_stopping(stopping)).await;
+    acknowledge(http, press, told_of_stopping(data.language_for(&press.locale), stopping)).await;
 }
 
 /// A Retry button; `about` is the newest message of its turn.
-pub(super) async fn press_retry(http: &Http, conversations: &Conversations, press: &ComponentInteraction, about: &str) {
+pub(super) async fn press_retry(http: &Http, data: &Data, press: &ComponentInteraction, about: &str) {
     let request = MessageId::new(press.id.get());
     let repeating = match about.parse() {
-        Ok(message) => conversations.retry(press.channel_id, Some(message), presser(press), request),
+        Ok(message) => data.conversations.retry(press.channel_id, Some(message), presser(press), request),
         Err(_) => Repeating::Nothing,
     };
-    acknowledge(http, press, told_of_repeating(repeating)).await;
+    acknowledge(http, press, told_of_repeating(data.language_for(&press.locale), repeating)).await;
 }
 
 /// What the person alone is told; `None` when the channel will show it.
-fn told_of_stopping(stopping: Stopping) -> Option<&'static str> {
+fn told_of_stopping(language: Language, stopping: Stopping) -> Option<&'static str> {
     match stopping {
         Stopping::Begun => None,
-        Stopping::NotAllowed => Some(texts::not_yours()),
-        Stopping::Nothing => Some(texts::nothing_to_stop()),
+        Stopping::NotAllowed => Some(texts::not_yours(language)),
+        Stopping::Nothing => Some(texts::nothing_to_stop(language)),
     }
 }
 
-fn told_of_repeating(repeating: Repeating) -> Option<&'static str> {
+fn told_of_repeating(language: Language, repeating: Repeating) -> Option<&'static str> {
     match repeating {
         Repeating::Begun => None,
-        Repeating::NotAllowed => Some(texts::not_yours()),
-        Repeating::Nothing => Some(texts::nothing_to_retry()),
-        Repeating::Busy => Some(texts::retry_later()),
+        Repeating::NotAllowed => Some(texts::not_yours(language)),
+        Repeating::Nothing => Some(texts::nothing_to_retry(language)),
+        Repeating::Busy => Some(texts::retry_later(language)),
     }
 }
 

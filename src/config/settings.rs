@@ -97,7 +97,7 @@ const fn seconds(min: u64, max: u64) -> Limits {
 const CREDITS: Limits = Limits::Words("a number of credits from 0.0001 to 1000000000");
 
 /// Every variable the bot reads, in the order of `.env.example`.
-pub static SETTINGS: [Setting; 33] = [
+pub static SETTINGS: [Setting; 34] = [
     Setting {
         name: "DISCORD_TOKEN",
         default: Fallback::Required,
@@ -216,6 +216,13 @@ pub static SETTINGS: [Setting; 33] = [
         example: "final",
         limits: Limits::Words("final or live"),
         meaning: "final: an answer is posted once it is complete. live: it appears at once and grows.",
+    },
+    Setting {
+        name: "BOT_LANGUAGE",
+        default: Fallback::Value("en"),
+        example: "pt-BR",
+        limits: Limits::Words("en or pt-BR"),
+        meaning: "The language of the bot's own words, en or pt-BR; to a command it answers in its user's, if that is one of these.",
     },
     Setting {
         name: "RETRY_BUTTON",

@@ -6,6 +6,7 @@ use serenity::model::id::{ChannelId, MessageId, UserId};
 use tracing::info;
 
 use crate::{
+    config::Language,
     conversation::{Conversations, turn},
     discord::button::Button,
     reply::texts,
@@ -90,11 +91,11 @@ impl Conversations {
 }
 
 /// Stops the turn whose newest message this is.
-pub(super) fn stop_button(newest: MessageId) -> Button {
-    Button { id: format!("{STOP}{newest}"), label: texts::STOP_LABEL }
+pub(super) fn stop_button(language: Language, newest: MessageId) -> Button {
+    Button { id: format!("{STOP}{newest}"), label: texts::stop_label(language) }
 }
 
 /// Repeats the turn whose newest message this is.
-pub(super) fn retry_button(newest: MessageId) -> Button {
-    Button { id: format!("{RETRY}{newest}"), label: texts::RETRY_LABEL }
+pub(super) fn retry_button(language: Language, newest: MessageId) -> Button {
+    Button { id: format!("{RETRY}{newest}"), label: texts::retry_label(language) }
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use crate::{
-    config::{AgentId, Credits},
+    config::{AgentId, Credits, Language},
     conversation::{
         Conversations, Inner,
         budget::{Ask, Reached, Refusal, SpentToday},
@@ -153,7 +153,7 @@ impl Inner {
                 info!(reason = refusal.reached.reason(), message.id = %message, "over a budget");
                 if !batch.cancelled.is_cancelled() && !self.is_closed(channel) {
                     let nonce = Nonce::part(batch.request_for(*message), 0);
-                    self.speak(channel, *message, &text(refusal), nonce, &[]).await;
+                    self.speak(channel, *message, &text(self.language, refusal), nonce, &[]).await;
                 }
             }
         };
@@ -170,13 +170,13 @@ impl Inner {
     }
 }
 
-fn text(refusal: &Refusal) -> String {
+fn text(language: Language, refusal: &Refusal) -> String {
     let opens = refusal.opens.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     match refusal.reached {
-        Reached::Day(limit) => texts::over_day_budget(limit, opens),
-        Reached::GuildDay(_, limit) => texts::over_guild_budget(limit, opens),
-        Reached::UserDay(limit) => texts::over_user_budget(limit, opens),
-        Reached::UserMinute(most) => texts::over_minute(most, opens),
+        Reached::Day(limit) => texts::over_day_budget(language, limit, opens),
+        Reached::GuildDay(_, limit) => texts::over_guild_budget(language, limit, opens),
+        Reached::UserDay(limit) => texts::over_user_budget(language, limit, opens),
+        Reached::UserMinute(most) => texts::over_minute(language, most, opens),
     }
 }
 

@@ -45,8 +45,8 @@ impl Inner {
             return Outcome::Cancelled("reset");
         }
         let answer = match self.reply_mode {
-            ReplyMode::Final => reply::cut(output),
-            ReplyMode::Live => reply::live::grown(output),
+            ReplyMode::Final => reply::cut(self.language, output),
+            ReplyMode::Live => reply::live::grown(self.language, output),
         };
         match shown.complete(&answer).await {
             Posted::All(_) if batch.cancelled.is_cancelled() => {
@@ -60,7 +60,7 @@ impl Inner {
             Posted::Part(error) => {
                 warn!(%error, "a part of a reply was refused");
                 shown.break_off().await;
-                self.note_failure(id, batch, texts::part_failed()).await;
+                self.note_failure(id, batch, texts::part_failed(self.language)).await;
                 Outcome::Failed("partly_delivered")
             }
             Posted::Nothing(error) => self.not_delivered(id, batch, &error).await,
@@ -118,7 +118,7 @@ impl Inner {
 
     /// What is under the last message of a reply.
     pub(super) fn offer(&self, batch: &Batch) -> Vec<Button> {
-        self.retry_button.then(|| retry_button(batch.newest)).into_iter().collect()
+        self.retry_button.then(|| retry_button(self.language, batch.newest)).into_iter().collect()
     }
 
     /// The answer becomes part of the history, in the place of one that it replaces, unless that was reset meanwhile.
@@ -138,7 +138,7 @@ impl Inner {
         if batch.cancelled.is_cancelled() {
             return Outcome::Cancelled("reset");
         }
-        self.say_failure(id, batch, &texts::for_tess_error(error)).await;
+        self.say_failure(id, batch, &texts::for_tess_error(self.language, error)).await;
         Outcome::Failed(error.name())
     }
 
@@ -150,7 +150,7 @@ impl Inner {
             return Outcome::Failed("channel_closed");
         }
         if matches!(error, DiscordError::Refused { .. }) {
-            self.note_failure(id, batch, texts::reply_refused()).await;
+            self.note_failure(id, batch, texts::reply_refused(self.language)).await;
             return Outcome::Failed("reply_refused");
         }
         Outcome::Failed("not_delivered")
@@ -169,18 +169,20 @@ impl Inner {
 
     /// Says in place of the answer why there is none, and offers to try again.
     pub(super) async fn say_failure(&self, id: ChannelId, batch: &Batch, text: &str) {
-        self.speak(id, batch.newest, text, Nonce::part(batch.named, 0), &[retry_button(batch.newest)]).await;
+        self.speak(id, batch.newest, text, Nonce::part(batch.named, 0), &[retry_button(self.language, batch.newest)])
+            .await;
     }
 
     /// Says beside what was posted of the answer that it is not all, and offers to try again.
     async fn note_failure(&self, id: ChannelId, batch: &Batch, text: &str) {
-        self.speak(id, batch.newest, text, Nonce::note(batch.named, 'f'), &[retry_button(batch.newest)]).await;
+        self.speak(id, batch.newest, text, Nonce::note(batch.named, 'f'), &[retry_button(self.language, batch.newest)])
+            .await;
     }
 
     /// Says which files did not reach the agent, and why.
     pub(super) async fn tell_unread(&self, id: ChannelId, batch: &Batch, unread: &[Unread]) {
         if !unread.is_empty() && !batch.cancelled.is_cancelled() && !self.is_closed(id) {
-            let text = texts::files::unread(unread);
+            let text = texts::files::unread(self.language, unread);
             self.speak(id, batch.newest, &text, Nonce::note(batch.named, 'u'), &[]).await;
         }
     }

@@ -71,7 +71,7 @@ impl<'a> LiveReply<'a> {
 
     /// Shows what is written so far. The first and the last message can be used to stop it.
     async fn show(&mut self, messages: &[String]) -> Result<(), DiscordError> {
-        let stop = [stop_button(self.batch.newest)];
+        let stop = [stop_button(self.inner.language, self.batch.newest)];
         for (number, content) in messages.iter().enumerate() {
             let is_end = number == 0 || number + 1 == messages.len();
             self.put(number, content, None, if is_end { &stop } else { &[] }).await?;
@@ -92,7 +92,7 @@ impl<'a> LiveReply<'a> {
     }
 
     async fn try_complete(&mut self, Reply { messages, file }: &Reply) -> Result<(), DiscordError> {
-        let (stop, offer) = ([stop_button(self.batch.newest)], self.inner.offer(self.batch));
+        let (stop, offer) = ([stop_button(self.inner.language, self.batch.newest)], self.inner.offer(self.batch));
         let last = messages.len().saturating_sub(1);
         self.is_whole = self.shown.is_empty() && last == 0;
         for (number, content) in messages.iter().enumerate() {
@@ -120,7 +120,7 @@ impl<'a> LiveReply<'a> {
         for number in [last, 0] {
             let content = match self.shown.get(number) {
                 Some(shown) if number == last && !texts::is_not_finished(&shown.content) => {
-                    live::broken_off(&shown.content)
+                    live::broken_off(self.inner.language, &shown.content)
                 }
                 Some(shown) => shown.content.clone(),
                 None => continue,

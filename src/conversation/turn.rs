@@ -169,7 +169,7 @@ impl Inner {
                 self.metrics.panicked();
                 error!("a turn panicked; this is a bug in the bot");
                 // Telling it may run into the same bug.
-                let telling = self.say_failure(id, batch, texts::internal_error());
+                let telling = self.say_failure(id, batch, texts::internal_error(self.language));
                 if AssertUnwindSafe(telling).catch_unwind().await.is_err() {
                     error!("nor could it be told");
                 }
@@ -226,7 +226,7 @@ impl Inner {
             Asked::Stopped => {
                 reply.break_off().await;
                 unread.clear();
-                self.say(id, batch, texts::stopped()).await;
+                self.say(id, batch, texts::stopped(self.language)).await;
                 Outcome::Cancelled("stopped_by_user")
             }
             Asked::Cancelled(why) => {
@@ -286,9 +286,9 @@ impl Inner {
         if matches!(asked, Asked::Failed(TessError::AgentNotFound { .. })) {
             return asked;
         }
-        let mut told = texts::agents::vanished(gone, self.agent);
+        let mut told = texts::agents::vanished(self.language, gone, self.agent);
         if self.state.agent(id) == Some(gone) && self.set_agent(id, self.agent) {
-            told.push_str(texts::settings::dropped());
+            told.push_str(texts::settings::dropped(self.language));
         }
         self.speak(id, batch.newest, &told, Nonce::note(batch.named, 'v'), &[]).await;
         asked
@@ -348,14 +348,14 @@ impl Inner {
         }
         let ahead = self.tess.ahead();
         let about = self.request_interval.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX));
-        let text = texts::waiting(ahead, about);
+        let text = texts::waiting(self.language, ahead, about);
         let post = Post {
             content: &text,
             reply_to: Some(batch.newest),
             nonce: Nonce::note(batch.named, 'w'),
             file: None,
             silent: true,
-            buttons: &[stop_button(batch.newest)],
+            buttons: &[stop_button(self.language, batch.newest)],
         };
         // Once begun it is finished, so that its id is known and it can be taken away again.
         let Ok(Some(note)) = self.discord.post(id, &post).await else { return };

@@ -10,6 +10,7 @@ use super::{
     pieces::{self, CLOSING_CHARS},
     texts, tidy,
 };
+use crate::config::Language;
 
 /// Room for the line at the end of an answer that was broken off.
 const END_CHARS: usize = 60;
@@ -27,21 +28,21 @@ pub fn growing(text: &str) -> Vec<String> {
 /// The messages of a whole answer. They differ from those it grew by only where its beginning turned out to be something else,
 /// such as a fence around the whole, or where it goes on in a file, which has a message of its own.
 #[must_use]
-pub fn grown(output: &str) -> Reply {
+pub fn grown(language: Language, output: &str) -> Reply {
     let output = tidy(output);
     let mut messages = parts(output, MOST_MESSAGES + 1);
     if messages.len() <= MOST_MESSAGES {
         return Reply { messages, file: None };
     }
     messages.truncate(MOST_MESSAGES);
-    messages.push(texts::LONG_ANSWER_IN_FILE.to_owned());
+    messages.push(texts::long_answer_in_file(language).to_owned());
     Reply { messages, file: Some(output.to_owned()) }
 }
 
 /// A message that is the last of an answer which goes no further.
 #[must_use]
-pub fn broken_off(message: &str) -> String {
-    format!("{message}\n{}", texts::NOT_FINISHED)
+pub fn broken_off(language: Language, message: &str) -> String {
+    format!("{message}\n{}", texts::not_finished(language))
 }
 
 /// As [`tidy`], for a text whose end is not there yet: thoughts are not shown while they last, and a `markdown` fence that opens
@@ -100,6 +101,8 @@ mod tests {
 
     use super::*;
 
+    const EN: Language = Language::English;
+
     fn chars(text: &str) -> usize {
         text.chars().count()
     }
@@ -123,7 +126,7 @@ mod tests {
     #[test]
     fn a_markdown_fence_around_the_whole_is_never_seen() {
         assert_eq!(growing("```markdown\n# Hi\n\nthere"), ["# Hi\n\nthere"]);
-        assert_eq!(grown("```markdown\n# Hi\n```").messages, ["# Hi"]);
+        assert_eq!(grown(EN, "```markdown\n# Hi\n```").messages, ["# Hi"]);
     }
 
     #[test]
@@ -142,19 +145,21 @@ mod tests {
     #[test]
     fn what_the_messages_do_not_hold_is_in_a_file() {
         let output = "A sentence of some words. ".repeat(600);
-        let Reply { mut messages, file } = grown(&output);
+        let Reply { mut messages, file } = grown(EN, &output);
         assert_eq!(
             (messages.pop().as_deref(), file.as_deref()),
-            (Some(texts::LONG_ANSWER_IN_FILE), Some(output.trim()))
+            (Some(texts::long_answer_in_file(EN)), Some(output.trim()))
         );
         assert_eq!((messages.len(), growing(&output)), (MOST_MESSAGES, messages));
-        assert_eq!(grown("Short.").file, None);
+        assert_eq!(grown(EN, "Short.").file, None);
     }
 
     #[test]
     fn the_line_of_a_broken_off_answer_has_its_room() {
-        assert!(chars(&broken_off("")) <= END_CHARS);
-        assert!(texts::is_not_finished(&broken_off("The answer is")));
+        for language in Language::ALL {
+            assert!(chars(&broken_off(language, "")) <= END_CHARS);
+            assert!(texts::is_not_finished(&broken_off(language, "The answer is")));
+        }
     }
 
     fn outputs() -> impl Strategy<Value = String> {
@@ -175,7 +180,7 @@ mod tests {
         fn every_message_is_valid_at_every_moment(output in outputs(), length in any::<prop::sample::Index>()) {
             let so_far: String = output.chars().take(length.index(chars(&output) + 1)).collect();
             for message in growing(&so_far) {
-                prop_assert!(chars(&broken_off(&message)) <= MESSAGE_CHARS);
+                prop_assert!(chars(&broken_off(EN, &message)) <= MESSAGE_CHARS);
                 prop_assert!(!message.trim().is_empty());
                 prop_assert!(blocks::left_open(&message).is_none(), "{}", message);
             }

@@ -11,7 +11,7 @@ use serenity::model::{
 };
 
 use super::texts::{INFO_MARK, escaped_to};
-use crate::config::{AgentId, Credits};
+use crate::config::{AgentId, Credits, Language};
 
 /// Days of the chart.
 pub const CHART_DAYS: usize = 14;
@@ -63,33 +63,54 @@ pub struct ServerUsage {
 
 /// A user's own use.
 #[must_use]
-pub fn own(usage: &OwnUsage) -> String {
+pub fn own(language: Language, usage: &OwnUsage) -> String {
     let OwnUsage { today, week, month, day_limit } = usage;
-    let limit = day_limit.map(|limit| format!(" of the {limit} a day that you may use")).unwrap_or_default();
-    format!(
-        "{INFO_MARK} Your messages have cost, in Tess credits:\n\
-         - today: **{today}**{limit}\n\
-         - in 7 days: **{week}**\n\
-         - in 30 days: **{month}**"
+    let limit = day_limit.map(|limit| {
+        language
+            .say(format!(" of the {limit} a day that you may use"), format!(" dos {limit} por dia que você pode usar"))
+    });
+    let limit = limit.unwrap_or_default();
+    language.say(
+        format!(
+            "{INFO_MARK} Your messages have cost, in Tess credits:\n\
+             - today: **{today}**{limit}\n\
+             - in 7 days: **{week}**\n\
+             - in 30 days: **{month}**"
+        ),
+        format!(
+            "{INFO_MARK} Suas mensagens custaram, em créditos da Tess:\n\
+             - hoje: **{today}**{limit}\n\
+             - em 7 dias: **{week}**\n\
+             - em 30 dias: **{month}**"
+        ),
     )
 }
 
 /// A guild's use. Names are mentions, which ping nobody in an answer that only the caller sees; `title_of` knows agents' titles.
 #[must_use]
-pub fn server(usage: &ServerUsage, title_of: impl Fn(AgentId) -> Option<String>) -> String {
+pub fn server(language: Language, usage: &ServerUsage, title_of: impl Fn(AgentId) -> Option<String>) -> String {
     let ServerUsage { today, week, month, .. } = usage;
     if *month == Credits::ZERO {
-        return format!("{INFO_MARK} Nothing was spent on this server in the last 30 days.");
+        let nothing = language.say(
+            "Nothing was spent on this server in the last 30 days.",
+            "Nada foi gasto neste servidor nos últimos 30 dias.",
+        );
+        return format!("{INFO_MARK} {nothing}");
     }
-    let mut text = format!(
-        "{INFO_MARK} This server has spent, in Tess credits: today **{today}**, in 7 days **{week}**, in 30 days **{month}**.\n\
-         ```text\n{}```\n",
-        chart(&usage.days, usage.last_day)
+    let spent = language.say(
+        format!(
+            "This server has spent, in Tess credits: today **{today}**, in 7 days **{week}**, in 30 days **{month}**."
+        ),
+        format!(
+            "Este servidor gastou, em créditos da Tess: hoje **{today}**, em 7 dias **{week}**, em 30 dias **{month}**."
+        ),
     );
-    text += "Most in 30 days\n";
-    list(&mut text, "who", &usage.users, |user| format!("<@{user}>"));
-    list(&mut text, "where", &usage.channels, |channel| format!("<#{channel}>"));
-    list(&mut text, "agents", &usage.agents, |agent| match title_of(*agent) {
+    let mut text = format!("{INFO_MARK} {spent}\n```text\n{}```\n", chart(&usage.days, usage.last_day));
+    text += language.say("Most in 30 days\n", "Os maiores gastos em 30 dias\n");
+    let (who, place, agents) = language.say(("who", "where", "agents"), ("quem", "onde", "agentes"));
+    list(&mut text, who, &usage.users, |user| format!("<@{user}>"));
+    list(&mut text, place, &usage.channels, |channel| format!("<#{channel}>"));
+    list(&mut text, agents, &usage.agents, |agent| match title_of(*agent) {
         Some(title) => format!("{} ({agent})", escaped_to(&title, TITLE_CHARS)),
         None => agent.to_string(),
     });
@@ -143,6 +164,9 @@ mod tests {
 
     use super::*;
 
+    const EN: Language = Language::English;
+    const PT: Language = Language::Portuguese;
+
     fn credits(number: f64) -> Credits {
         Credits::from_number(number)
     }
@@ -169,20 +193,26 @@ mod tests {
     #[test]
     fn own_use_is_three_amounts_and_the_budget_if_there_is_one() {
         let usage = OwnUsage { today: credits(0.0061), week: credits(1.5), month: credits(42.0), day_limit: None };
-        assert_snapshot!(own(&usage), @"
+        assert_snapshot!(own(PT, &OwnUsage { day_limit: Some(credits(2.5)), ..usage }), @"
+        ℹ️ Suas mensagens custaram, em créditos da Tess:
+        - hoje: **0.0061** dos 2.50 por dia que você pode usar
+        - em 7 dias: **1.50**
+        - em 30 dias: **42.00**
+        ");
+        assert_snapshot!(own(EN, &usage), @"
         ℹ️ Your messages have cost, in Tess credits:
         - today: **0.0061**
         - in 7 days: **1.50**
         - in 30 days: **42.00**
         ");
-        let limited = own(&OwnUsage { day_limit: Some(credits(2.5)), ..usage });
+        let limited = own(EN, &OwnUsage { day_limit: Some(credits(2.5)), ..usage });
         assert_snapshot!(limited.lines().nth(1).unwrap(), @"- today: **0.0061** of the 2.50 a day that you may use");
     }
 
     #[test]
     fn a_servers_use_is_a_chart_and_who_spent_most() {
         let title_of = |id| (id == AgentId(8794)).then(|| "Helper*".to_owned());
-        assert_snapshot!(server(&usage(), title_of), @r"
+        assert_snapshot!(server(EN, &usage(), title_of), @r"
         ℹ️ This server has spent, in Tess credits: today **2.00**, in 7 days **27.50**, in 30 days **60.12**.
         ```text
         02-18                  0
@@ -205,12 +235,23 @@ mod tests {
         - where: <#21> 60.12
         - agents: Helper\* (8794) 60.00 · 77 0.1250
         ");
+        let portuguese = server(PT, &usage(), title_of).replace(&chart(&usage().days, last_day()), "…\n");
+        assert_snapshot!(portuguese, @r"
+        ℹ️ Este servidor gastou, em créditos da Tess: hoje **2.00**, em 7 dias **27.50**, em 30 dias **60.12**.
+        ```text
+        …
+        ```
+        Os maiores gastos em 30 dias
+        - quem: <@11> 50.00 · <@12> 10.12
+        - onde: <#21> 60.12
+        - agentes: Helper\* (8794) 60.00 · 77 0.1250
+        ");
     }
 
     #[test]
     fn a_server_that_spent_nothing_is_told_so() {
         let usage = ServerUsage { month: Credits::ZERO, ..usage() };
-        assert_snapshot!(server(&usage, |_| None), @"ℹ️ Nothing was spent on this server in the last 30 days.");
+        assert_snapshot!(server(EN, &usage, |_| None), @"ℹ️ Nothing was spent on this server in the last 30 days.");
     }
 
     #[test]
@@ -233,6 +274,8 @@ mod tests {
         };
         // Escaping can double it.
         let title = |_| Some("*".repeat(2 * TITLE_CHARS));
-        assert!(server(&largest, title).chars().count() <= super::super::MESSAGE_CHARS);
+        for language in Language::ALL {
+            assert!(server(language, &largest, title).chars().count() <= super::super::MESSAGE_CHARS);
+        }
     }
 }

@@ -111,16 +111,16 @@ impl Question {
     pub fn check(&self, text: &str) -> Result<Value, Invalid> {
         let text = text.trim();
         if !self.can_be_set() {
-            return Err(self.invalid("cannot be set here"));
+            return Err(Invalid::NotSettable);
         }
         if text.is_empty() {
-            return Err(self.invalid("cannot be empty"));
+            return Err(Invalid::Empty);
         }
         match self.kind.as_str() {
             "select" if !self.values.is_empty() => self.option(text),
             "multiselect" if !self.values.is_empty() => self.several(text),
-            "number" => numeral(text).ok_or_else(|| self.invalid("takes a number, such as 5 or 0.5")),
-            "boolean" => truth(text).ok_or_else(|| self.invalid("takes yes or no")),
+            "number" => numeral(text).ok_or(Invalid::NoNumber),
+            "boolean" => truth(text).ok_or(Invalid::NeitherYesNorNo),
             _ => self.bounded(text),
         }
     }
@@ -129,7 +129,7 @@ impl Question {
         let exact = self.options.iter().position(|option| option == text);
         let same = || self.options.iter().position(|option| option.to_lowercase() == text.to_lowercase());
         let value = exact.or_else(same).and_then(|index| self.values.get(index));
-        value.cloned().ok_or_else(|| self.invalid(&format!("takes one of {}", listed(&self.options))))
+        value.cloned().ok_or_else(|| Invalid::NoOption { options: self.options.clone() })
     }
 
     fn several(&self, text: &str) -> Result<Value, Invalid> {
@@ -140,19 +140,15 @@ impl Question {
                 values.push(value);
             }
         }
-        if values.is_empty() { Err(self.invalid("cannot be empty")) } else { Ok(Value::Array(values)) }
+        if values.is_empty() { Err(Invalid::Empty) } else { Ok(Value::Array(values)) }
     }
 
     fn bounded(&self, text: &str) -> Result<Value, Invalid> {
         let (length, most) = (text.chars().count(), self.max_length.unwrap_or(TEXT_CHARS));
         if length > most {
-            return Err(self.invalid(&format!("takes at most {most} characters, this has {length}")));
+            return Err(Invalid::TooLong { most, length });
         }
         Ok(json!(text))
-    }
-
-    fn invalid(&self, what: &str) -> Invalid {
-        Invalid::new(format!("`{}` {what}.", self.name))
     }
 
     fn read(question: &Value) -> Self {
@@ -265,8 +261,8 @@ mod tests {
             (" gpt-4O ", r#""GPT-4o""#),
             ("TRUE", "true"),
             ("1", "1"),
-            ("gpt", "`model` takes one of `auto`, `GPT-4o`, `true`, `1`."),
-            ("  ", "`model` cannot be empty."),
+            ("gpt", "takes one of `auto`, `GPT-4o`, `true`, `1`"),
+            ("  ", "cannot be empty"),
         ] {
             assert_eq!(said(&select, text), expected, "{text:?}");
         }
@@ -278,8 +274,8 @@ mod tests {
         let described = json!({"type": "multiselect", "name": "nets", "description": "Which ones: a b, c"});
         for nets in [question(&given), question(&described)] {
             assert_eq!(said(&nets, "c, a b,, C"), r#"["c","a b"]"#);
-            assert_eq!(said(&nets, "c, d"), "`nets` takes one of `a b`, `c`.");
-            assert_eq!(said(&nets, " , "), "`nets` cannot be empty.");
+            assert_eq!(said(&nets, "c, d"), "takes one of `a b`, `c`");
+            assert_eq!(said(&nets, " , "), "cannot be empty");
         }
     }
 
@@ -290,16 +286,16 @@ mod tests {
             ("number", "-5", "-5"),
             ("number", "0,5", "0.5"),
             ("number", "-0.5", "-0.5"),
-            ("number", "inf", "`q` takes a number, such as 5 or 0.5."),
-            ("number", "five", "`q` takes a number, such as 5 or 0.5."),
+            ("number", "inf", "takes a number, such as 5 or 0.5"),
+            ("number", "five", "takes a number, such as 5 or 0.5"),
             ("boolean", "Sim", "true"),
             ("boolean", "off", "false"),
-            ("boolean", "maybe", "`q` takes yes or no."),
+            ("boolean", "maybe", "takes yes or no"),
             ("text", " a \"b\" ", r#""a \"b\"""#),
-            ("textarea", "abcdefghi", "`q` takes at most 8 characters, this has 9."),
+            ("textarea", "abcdefghi", "takes at most 8 characters, this has 9"),
             ("of a new kind", "abc", r#""abc""#),
-            ("object", "{}", "`q` cannot be set here."),
-            ("file", "https://example.com", "`q` cannot be set here."),
+            ("object", "{}", "cannot be set here"),
+            ("file", "https://example.com", "cannot be set here"),
         ] {
             let question = question(&json!({"type": kind, "name": "q", "maxlength": 8}));
             assert_eq!(said(&question, text), expected, "{kind} {text:?}");
@@ -312,7 +308,7 @@ mod tests {
     #[test]
     fn what_the_bot_sets_itself_is_no_setting() {
         let root = question(&json!({"type": "number", "name": "root_id"}));
-        assert_eq!(said(&root, "5"), "`root_id` cannot be set here.");
+        assert_eq!(root.check("5"), Err(Invalid::NotSettable));
     }
 
     #[test]

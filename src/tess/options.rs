@@ -37,7 +37,7 @@ impl Options {
     /// `root_id`, `answers`.
     pub fn set(&mut self, name: &str, value: Value) -> Result<(), Invalid> {
         if is_reserved(name) {
-            return Err(Invalid::new(format!("`{name}` cannot be set here.")));
+            return Err(Invalid::NotSettable);
         }
         self.0.insert(name.to_owned(), value);
         Ok(())
@@ -67,15 +67,35 @@ impl From<BTreeMap<String, Value>> for Options {
     }
 }
 
-/// Why a text is no answer to a question, as a sentence for the person who wrote it.
+/// Why a text is no answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Invalid(String);
-
-impl Invalid {
-    pub(super) fn new(sentence: String) -> Self {
-        Self(sentence)
-    }
+pub enum Invalid {
+    /// Only the bot itself answers it, or no text can.
+    #[error("cannot be set here")]
+    NotSettable,
+    /// There is nothing in it.
+    #[error("cannot be empty")]
+    Empty,
+    /// It is no number.
+    #[error("takes a number, such as 5 or 0.5")]
+    NoNumber,
+    /// It means neither.
+    #[error("takes yes or no")]
+    NeitherYesNorNo,
+    /// It is none of the question's options.
+    #[error("takes one of {}", listed(.options))]
+    NoOption {
+        /// What there is to choose from.
+        options: Vec<String>,
+    },
+    /// It is longer than the question allows.
+    #[error("takes at most {most} characters, this has {length}")]
+    TooLong {
+        /// Most characters.
+        most: usize,
+        /// How many it has.
+        length: usize,
+    },
 }
 
 /// A default that the agent does not have; its text is one line for the operator.

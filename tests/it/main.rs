@@ -11,6 +11,7 @@ mod credits;
 mod discord_sim;
 mod docs;
 mod files;
+mod languages;
 mod live;
 mod nothing_lost;
 mod process;

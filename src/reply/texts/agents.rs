@@ -2,7 +2,7 @@
 
 use super::{escaped, escaped_to};
 use crate::{
-    config::AgentId,
+    config::{AgentId, Language},
     tess::{Agent, Question},
 };
 
@@ -25,21 +25,28 @@ pub fn pages(agents: usize) -> usize {
 
 /// One page of the list, from 0; the last one stands for all beyond it. `current` answers in the channel.
 #[must_use]
-pub fn page(agents: &[Agent], page: usize, current: AgentId) -> String {
+pub fn page(language: Language, agents: &[Agent], page: usize, current: AgentId) -> String {
     if agents.is_empty() {
-        return "ℹ️ Tess shows this bot no chat agent that a channel may choose.".to_owned();
+        let none = language.say(
+            "ℹ️ Tess shows this bot no chat agent that a channel may choose.",
+            "ℹ️ A Tess não mostra a este bot nenhum agente de chat que um canal possa escolher.",
+        );
+        return none.to_owned();
     }
     let pages = pages(agents.len());
     let page = page.min(pages - 1);
-    let place = if pages > 1 { format!(", page {} of {pages}", page + 1) } else { String::new() };
+    let (word, of) = language.say(("page", "of"), ("página", "de"));
+    let place = if pages > 1 { format!(", {word} {} {of} {pages}", page + 1) } else { String::new() };
     let shown = agents.iter().skip(page * PER_PAGE).take(PER_PAGE);
-    let entries: String = shown.map(|agent| entry(agent, current)).collect();
-    format!("ℹ️ The agents that `/agent` can choose{place}:{entries}")
+    let entries: String = shown.map(|agent| entry(language, agent, current)).collect();
+    let head = language.say("The agents that `/agent` can choose", "Os agentes que `/agent` pode escolher");
+    format!("ℹ️ {head}{place}:{entries}")
 }
 
-fn entry(agent: &Agent, current: AgentId) -> String {
-    let here = if agent.id == current { ", answers here" } else { "" };
-    let mut entry = format!("\n- **{}** (agent {}{here})", escaped_to(&agent.title, TITLE_CHARS), agent.id);
+fn entry(language: Language, agent: &Agent, current: AgentId) -> String {
+    let word = language.say("agent", "agente");
+    let here = if agent.id == current { language.say(", answers here", ", responde aqui") } else { "" };
+    let mut entry = format!("\n- **{}** ({word} {}{here})", escaped_to(&agent.title, TITLE_CHARS), agent.id);
     if let Some(description) = &agent.description {
         entry.push_str(&format!("\n  {}", escaped_to(description.trim(), DESCRIPTION_CHARS)));
     }
@@ -48,37 +55,54 @@ fn entry(agent: &Agent, current: AgentId) -> String {
 
 /// The list could not be had from Tess.
 #[must_use]
-pub fn list_unavailable() -> &'static str {
-    "⚠️ Tess could not be asked for its agents. Try again in a minute."
+pub fn list_unavailable(language: Language) -> &'static str {
+    language.say(
+        "⚠️ Tess could not be asked for its agents. Try again in a minute.",
+        "⚠️ Não foi possível pedir à Tess a lista de agentes. Tente de novo em um minuto.",
+    )
 }
 
 /// `TESS_AGENTS` leaves the agent out.
 #[must_use]
-pub fn not_allowed(id: AgentId) -> String {
-    format!("⚠️ Agent {id} is not one of those that may answer here. `/agents` lists them.")
+pub fn not_allowed(language: Language, id: AgentId) -> String {
+    language.say(
+        format!("⚠️ Agent {id} is not one of those that may answer here. `/agents` lists them."),
+        format!("⚠️ O agente {id} não é um dos que podem responder aqui. `/agents` lista quais são."),
+    )
 }
 
 /// The agent wants answers to questions that a chat has no place for.
 #[must_use]
-pub fn needs_answers(title: &str, missing: &[&Question]) -> String {
+pub fn needs_answers(language: Language, title: &str, missing: &[&Question]) -> String {
     let named = missing.iter().take(QUESTIONS_NAMED).map(|question| format!("**{}**", escaped(&question.name)));
     let mut names: Vec<_> = named.collect();
     if missing.len() > QUESTIONS_NAMED {
-        names.push(format!("{} more", missing.len() - QUESTIONS_NAMED));
+        let more = missing.len() - QUESTIONS_NAMED;
+        names.push(language.say(format!("{more} more"), format!("mais {more}")));
     }
-    format!(
-        "⚠️ **{}** can not talk here: it wants to be told {} with every message. Choose another with `/agent`.",
-        escaped(title),
-        names.join(", ")
+    let (title, names) = (escaped(title), names.join(", "));
+    language.say(
+        format!(
+            "⚠️ **{title}** can not talk here: it wants to be told {names} with every message. Choose another with `/agent`."
+        ),
+        format!(
+            "⚠️ **{title}** não pode conversar aqui: precisa que lhe digam {names} a cada mensagem. Escolha outro com `/agent`."
+        ),
     )
 }
 
 /// The channel's agent is gone from Tess; the default one answers from now on.
 #[must_use]
-pub fn vanished(gone: AgentId, default: AgentId) -> String {
-    format!(
-        "⚠️ This channel's agent ({gone}) is gone from Tess. The default (agent {default}) answers from now on; choose \
-         another with `/agent`."
+pub fn vanished(language: Language, gone: AgentId, default: AgentId) -> String {
+    language.say(
+        format!(
+            "⚠️ This channel's agent ({gone}) is gone from Tess. The default (agent {default}) answers from now on; choose \
+             another with `/agent`."
+        ),
+        format!(
+            "⚠️ O agente deste canal ({gone}) não existe mais na Tess. O padrão (agente {default}) responde a partir de agora; \
+             escolha outro com `/agent`."
+        ),
     )
 }
 
@@ -87,6 +111,8 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
+
+    const EN: Language = Language::English;
 
     fn agent(id: u64, title: &str, description: Option<&str>) -> Agent {
         Agent {
@@ -103,7 +129,7 @@ mod tests {
     fn a_page_has_five_agents_and_says_where_it_is() {
         let mut agents: Vec<_> = (1..=6).map(|id| agent(id, &format!("Agent {id}"), None)).collect();
         agents[5].description = Some("Reads\n@everyone's diff".to_owned());
-        assert_snapshot!(page(&agents, 0, AgentId(2)), @"
+        assert_snapshot!(page(EN, &agents, 0, AgentId(2)), @"
         ℹ️ The agents that `/agent` can choose, page 1 of 2:
         - **Agent 1** (agent 1)
         - **Agent 2** (agent 2, answers here)
@@ -111,26 +137,44 @@ mod tests {
         - **Agent 4** (agent 4)
         - **Agent 5** (agent 5)
         ");
-        assert_snapshot!(page(&agents, 9, AgentId(2)).replace('\u{200b}', "·"), @"
+        assert_snapshot!(page(EN, &agents, 9, AgentId(2)).replace('\u{200b}', "·"), @"
         ℹ️ The agents that `/agent` can choose, page 2 of 2:
         - **Agent 6** (agent 6)
           Reads @·everyone's diff
         ");
-        assert_snapshot!(page(&[], 0, AgentId(2)), @"ℹ️ Tess shows this bot no chat agent that a channel may choose.");
-        assert!(!page(&agents[..5], 0, AgentId(2)).contains("page"));
+        assert_snapshot!(page(Language::Portuguese, &agents, 0, AgentId(2)), @"
+        ℹ️ Os agentes que `/agent` pode escolher, página 1 de 2:
+        - **Agent 1** (agente 1)
+        - **Agent 2** (agente 2, responde aqui)
+        - **Agent 3** (agente 3)
+        - **Agent 4** (agente 4)
+        - **Agent 5** (agente 5)
+        ");
+        assert_snapshot!(page(EN, &[], 0, AgentId(2)), @"ℹ️ Tess shows this bot no chat agent that a channel may choose.");
+        assert!(!page(EN, &agents[..5], 0, AgentId(2)).contains("page"));
     }
 
     #[test]
     fn the_longest_page_fits_into_one_message() {
         let agents: Vec<_> = (0..5).map(|n| agent(u64::MAX - n, &"*".repeat(500), Some(&"_".repeat(5_000)))).collect();
-        let longest = page(&[agents.clone(), agents].concat(), 0, AgentId(u64::MAX));
-        assert!(longest.chars().count() <= 2_000, "{}", longest.chars().count());
+        for language in Language::ALL {
+            let longest = page(language, &[&*agents, &*agents].concat(), 0, AgentId(u64::MAX));
+            assert!(longest.chars().count() <= 2_000, "{}", longest.chars().count());
+        }
     }
 
     #[test]
     fn what_keeps_an_agent_from_a_channel_is_told() {
-        let texts = [not_allowed(AgentId(7)), vanished(AgentId(7), AgentId(8)), list_unavailable().to_owned()];
-        assert_snapshot!(texts.join("\n"), @"
+        let texts = |language| {
+            let vanished = vanished(language, AgentId(7), AgentId(8));
+            [not_allowed(language, AgentId(7)), vanished, list_unavailable(language).to_owned()].join("\n")
+        };
+        assert_snapshot!(texts(Language::Portuguese), @"
+        ⚠️ O agente 7 não é um dos que podem responder aqui. `/agents` lista quais são.
+        ⚠️ O agente deste canal (7) não existe mais na Tess. O padrão (agente 8) responde a partir de agora; escolha outro com `/agent`.
+        ⚠️ Não foi possível pedir à Tess a lista de agentes. Tente de novo em um minuto.
+        ");
+        assert_snapshot!(texts(EN), @"
         ⚠️ Agent 7 is not one of those that may answer here. `/agents` lists them.
         ⚠️ This channel's agent (7) is gone from Tess. The default (agent 8) answers from now on; choose another with `/agent`.
         ⚠️ Tess could not be asked for its agents. Try again in a minute.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{ERROR_MARK, escaped};
-use crate::tess::TessError;
+use crate::{config::Language, tess::TessError};
 
 /// Files that are told of one by one; so many fit in one message, whatever their names.
 const MOST_LINES: usize = 6;
@@ -47,36 +47,68 @@ pub enum Why {
 
 /// Which files did not reach the agent, one a line, with why and what to do.
 #[must_use]
-pub fn unread(files: &[Unread]) -> String {
+pub fn unread(language: Language, files: &[Unread]) -> String {
     let mut text = String::new();
     for Unread { name, why } in files.iter().take(MOST_LINES) {
         let name: String = name.chars().take(NAME_CHARS).collect();
         // Writing to a string can not fail.
-        let _ = writeln!(text, "{ERROR_MARK} **{}**: {}", escaped(&name), because(why));
+        let _ = writeln!(text, "{ERROR_MARK} **{}**: {}", escaped(&name), because(language, why));
     }
     if files.len() > MOST_LINES {
-        let _ = writeln!(text, "{ERROR_MARK} And {} more.", files.len() - MOST_LINES);
+        let more = files.len() - MOST_LINES;
+        let _ = match language {
+            Language::English => writeln!(text, "{ERROR_MARK} And {more} more."),
+            Language::Portuguese => writeln!(text, "{ERROR_MARK} E mais {more}."),
+        };
     }
     text.trim_end().to_owned()
 }
 
-fn because(why: &Why) -> String {
-    match why {
-        Why::Kind => "the agent can not read files of this kind.".to_owned(),
-        Why::TooLong { most } => format!("it is too large; at most {} of this kind can be read.", size(*most)),
-        Why::TooMany { most } => format!("only {most} such files can be read at once. Send it again by itself."),
-        Why::NoRoom => "it is too long for this conversation. Send a part of it.".to_owned(),
-        Why::NotText => "it is named like a text, but it is none.".to_owned(),
-        Why::NotFetched => "Discord did not hand it over. Send it again.".to_owned(),
-        Why::Tess(TessError::FileRefused { .. }) => "Tess could not read it. Try another format.".to_owned(),
-        Why::Tess(TessError::StorageFull { .. }) => {
-            "the file storage of the Tess workspace is full. Whoever runs the bot has to delete files in Tess."
-                .to_owned()
+fn because(language: Language, why: &Why) -> String {
+    let (english, portuguese) = match why {
+        Why::Kind => ("the agent can not read files of this kind.", "o agente não consegue ler arquivos deste tipo."),
+        Why::TooLong { most } => {
+            let most = size(*most);
+            return language.say(
+                format!("it is too large; at most {most} of this kind can be read."),
+                format!("é grande demais; deste tipo podem ser lidos no máximo {most}."),
+            );
         }
-        Why::Tess(TessError::NoCredits { .. }) => "the Tess workspace has no credits left to read it.".to_owned(),
-        Why::Tess(TessError::TimedOut { .. }) => "Tess took too long to read it. Try again with less.".to_owned(),
-        Why::Tess(_) => "Tess could not be given it. Send it again in a minute.".to_owned(),
-    }
+        Why::TooMany { most } => {
+            return language.say(
+                format!("only {most} such files can be read at once. Send it again by itself."),
+                format!("só {most} arquivos assim podem ser lidos de uma vez. Envie-o de novo, sozinho."),
+            );
+        }
+        Why::NoRoom => (
+            "it is too long for this conversation. Send a part of it.",
+            "é longo demais para esta conversa. Envie uma parte dele.",
+        ),
+        Why::NotText => ("it is named like a text, but it is none.", "tem nome de texto, mas não é um."),
+        Why::NotFetched => {
+            ("Discord did not hand it over. Send it again.", "o Discord não o entregou. Envie-o de novo.")
+        }
+        Why::Tess(TessError::FileRefused { .. }) => {
+            ("Tess could not read it. Try another format.", "a Tess não conseguiu lê-lo. Tente outro formato.")
+        }
+        Why::Tess(TessError::StorageFull { .. }) => (
+            "the file storage of the Tess workspace is full. Whoever runs the bot has to delete files in Tess.",
+            "o armazenamento de arquivos do workspace da Tess está cheio. Quem administra o bot precisa apagar arquivos na Tess.",
+        ),
+        Why::Tess(TessError::NoCredits { .. }) => (
+            "the Tess workspace has no credits left to read it.",
+            "o workspace da Tess não tem mais créditos para lê-lo.",
+        ),
+        Why::Tess(TessError::TimedOut { .. }) => (
+            "Tess took too long to read it. Try again with less.",
+            "a Tess demorou demais para lê-lo. Tente de novo com menos.",
+        ),
+        Why::Tess(_) => (
+            "Tess could not be given it. Send it again in a minute.",
+            "não foi possível entregá-lo à Tess. Envie-o de novo em um minuto.",
+        ),
+    };
+    language.say(english, portuguese).to_owned()
 }
 
 /// A bound in the unit it was made in.
@@ -106,27 +138,44 @@ mod tests {
 
     #[test]
     fn each_file_has_a_line_that_says_why_and_what_to_do() {
-        let all = [
-            vec![
-                Why::Kind,
-                Why::TooLong { most: 32 * 1024 * 1024 },
-                Why::TooLong { most: 10_000_000 },
-                Why::TooLong { most: 64 * 1024 },
-                Why::TooMany { most: 5 },
-                Why::NoRoom,
-            ],
-            vec![
-                Why::NotText,
-                Why::NotFetched,
-                Why::Tess(TessError::FileRefused { detail: detail() }),
-                Why::Tess(TessError::StorageFull { detail: detail() }),
-                Why::Tess(TessError::NoCredits { detail: detail() }),
-                Why::Tess(TessError::TimedOut { waited: Duration::from_secs(1) }),
-            ],
-            vec![Why::Tess(TessError::Unavailable { detail: detail() })],
-        ];
-        let texts: Vec<_> = all.into_iter().map(|whys| unread(&files(whys))).collect();
-        insta::assert_snapshot!(texts.join("\n"), @r"
+        let all = || {
+            [
+                vec![
+                    Why::Kind,
+                    Why::TooLong { most: 32 * 1024 * 1024 },
+                    Why::TooLong { most: 10_000_000 },
+                    Why::TooLong { most: 64 * 1024 },
+                    Why::TooMany { most: 5 },
+                    Why::NoRoom,
+                ],
+                vec![
+                    Why::NotText,
+                    Why::NotFetched,
+                    Why::Tess(TessError::FileRefused { detail: detail() }),
+                    Why::Tess(TessError::StorageFull { detail: detail() }),
+                    Why::Tess(TessError::NoCredits { detail: detail() }),
+                    Why::Tess(TessError::TimedOut { waited: Duration::from_secs(1) }),
+                ],
+                vec![Why::Tess(TessError::Unavailable { detail: detail() })],
+            ]
+        };
+        let texts = |language| all().map(|whys| unread(language, &files(whys))).join("\n");
+        insta::assert_snapshot!(texts(Language::Portuguese), @r"
+        ⚠️ **a\_b.pdf**: o agente não consegue ler arquivos deste tipo.
+        ⚠️ **a\_b.pdf**: é grande demais; deste tipo podem ser lidos no máximo 32 MB.
+        ⚠️ **a\_b.pdf**: é grande demais; deste tipo podem ser lidos no máximo 10 MB.
+        ⚠️ **a\_b.pdf**: é grande demais; deste tipo podem ser lidos no máximo 64 KB.
+        ⚠️ **a\_b.pdf**: só 5 arquivos assim podem ser lidos de uma vez. Envie-o de novo, sozinho.
+        ⚠️ **a\_b.pdf**: é longo demais para esta conversa. Envie uma parte dele.
+        ⚠️ **a\_b.pdf**: tem nome de texto, mas não é um.
+        ⚠️ **a\_b.pdf**: o Discord não o entregou. Envie-o de novo.
+        ⚠️ **a\_b.pdf**: a Tess não conseguiu lê-lo. Tente outro formato.
+        ⚠️ **a\_b.pdf**: o armazenamento de arquivos do workspace da Tess está cheio. Quem administra o bot precisa apagar arquivos na Tess.
+        ⚠️ **a\_b.pdf**: o workspace da Tess não tem mais créditos para lê-lo.
+        ⚠️ **a\_b.pdf**: a Tess demorou demais para lê-lo. Tente de novo com menos.
+        ⚠️ **a\_b.pdf**: não foi possível entregá-lo à Tess. Envie-o de novo em um minuto.
+        ");
+        insta::assert_snapshot!(texts(Language::English), @r"
         ⚠️ **a\_b.pdf**: the agent can not read files of this kind.
         ⚠️ **a\_b.pdf**: it is too large; at most 32 MB of this kind can be read.
         ⚠️ **a\_b.pdf**: it is too large; at most 10 MB of this kind can be read.
@@ -146,8 +195,11 @@ mod tests {
     #[test]
     fn many_files_with_long_names_fit_in_one_message() {
         let long = || Unread { name: "*".repeat(300), why: Why::Tess(TessError::StorageFull { detail: detail() }) };
-        let text = unread(&(0..20).map(|_| long()).collect::<Vec<_>>());
-        assert!(text.chars().count() <= MESSAGE_CHARS, "{}", text.chars().count());
-        assert!(text.ends_with("⚠️ And 14 more."), "{text}");
+        for (language, end) in [(Language::English, "⚠️ And 14 more."), (Language::Portuguese, "⚠️ E mais 14.")]
+        {
+            let text = unread(language, &(0..20).map(|_| long()).collect::<Vec<_>>());
+            assert!(text.chars().count() <= MESSAGE_CHARS, "{}", text.chars().count());
+            assert!(text.ends_with(end), "{text}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{DONE_MARK, ERROR_MARK, INFO_MARK, escaped};
+use crate::{config::Language, tess::Invalid};
 
 /// Settings that are listed; with names and values cut as they are, they fit in one message.
 const MOST_LINES: usize = 15;
@@ -37,80 +38,156 @@ pub enum Holds {
 
 /// All settings of a channel's agent. `can_change`: the reader is shown a menu below.
 #[must_use]
-pub fn overview(title: &str, settings: &[Setting<'_>], can_change: bool) -> String {
+pub fn overview(language: Language, title: &str, settings: &[Setting<'_>], can_change: bool) -> String {
     let title = escaped(title);
     if settings.is_empty() {
-        return format!("{INFO_MARK} **{title}** has nothing that could be set.");
+        let nothing = language.say("has nothing that could be set", "não tem nada que se possa configurar");
+        return format!("{INFO_MARK} **{title}** {nothing}.");
     }
-    let mut text = format!("{INFO_MARK} **{title}** answers in this channel with:");
+    let answers = language.say("answers in this channel with", "responde neste canal com");
+    let mut text = format!("{INFO_MARK} **{title}** {answers}:");
     for Setting { name, holds } in settings.iter().take(MOST_LINES) {
         // Writing to a string can not fail.
-        let _ = write!(text, "\n- {}: {}", code(name), holding(holds));
+        let _ = write!(text, "\n- {}: {}", code(name), holding(language, holds));
     }
     if settings.len() > MOST_LINES {
-        let _ = write!(text, "\n- and {} more", settings.len() - MOST_LINES);
+        let more = settings.len() - MOST_LINES;
+        text.push_str(&language.say(format!("\n- and {more} more"), format!("\n- e mais {more}")));
     }
     if !can_change {
-        text.push_str("\nTo change them takes the permission **Manage Channels**.");
+        text.push_str(language.say(
+            "\nTo change them takes the permission **Manage Channels**.",
+            "\nPara mudar isso é preciso a permissão **Gerenciar canais**.",
+        ));
     }
     text
 }
 
-fn holding(holds: &Holds) -> String {
+fn holding(language: Language, holds: &Holds) -> String {
     match holds {
         Holds::Own(value) => code(value),
-        Holds::Bots(value) => format!("the bot's default, {}", code(value)),
-        Holds::Agents(Some(value)) => format!("the agent's default, {}", code(value)),
-        Holds::Agents(None) => "the agent's default".to_owned(),
-        Holds::Nothing => "nothing yet, and the agent needs it".to_owned(),
+        Holds::Bots(value) => format!("{}, {}", bots_default(language), code(value)),
+        Holds::Agents(Some(value)) => format!("{}, {}", agents_default(language), code(value)),
+        Holds::Agents(None) => agents_default(language).to_owned(),
+        Holds::Nothing => {
+            let nothing = "nothing yet, and the agent needs it";
+            language.say(nothing, "nada ainda, e o agente precisa disso").to_owned()
+        }
     }
+}
+
+/// What whoever runs the bot has set, within a sentence.
+#[must_use]
+pub fn bots_default(language: Language) -> &'static str {
+    language.say("the bot's default", "o padrão do bot")
+}
+
+/// What the agent itself has, within a sentence.
+#[must_use]
+pub fn agents_default(language: Language) -> &'static str {
+    language.say("the agent's default", "o padrão do agente")
+}
+
+/// In a field for a text.
+#[must_use]
+pub fn empty_field(language: Language) -> String {
+    let empty = language.say("Empty", "Vazio");
+    format!("{empty}: {}", agents_default(language))
+}
+
+/// On the button that leads to the [`overview`].
+#[must_use]
+pub fn back_label(language: Language) -> &'static str {
+    language.say("Back", "Voltar")
 }
 
 /// Asks for the value of a setting; the menu is below.
 #[must_use]
-pub fn choose(name: &str, description: Option<&str>) -> String {
-    let description = description.map(|text| format!("\n{}", escaped(text))).unwrap_or_default();
-    format!("{INFO_MARK} What shall {} be in this channel?{description}", code(name))
+pub fn choose(language: Language, name: &str, description: Option<&str>) -> String {
+    let (description, name) = (description.map(|text| format!("\n{}", escaped(text))).unwrap_or_default(), code(name));
+    language.say(
+        format!("{INFO_MARK} What shall {name} be in this channel?{description}"),
+        format!("{INFO_MARK} Qual deve ser {name} neste canal?{description}"),
+    )
 }
 
 /// A setting was changed; `None`: the default holds again.
 #[must_use]
-pub fn changed(name: &str, value: Option<&str>) -> String {
-    match value {
-        Some(value) => format!("{DONE_MARK} {} is now {}, from the next answer on.", code(name), code(value)),
-        None => format!("{DONE_MARK} {} is the default again, from the next answer on.", code(name)),
+pub fn changed(language: Language, name: &str, value: Option<&str>) -> String {
+    let name = code(name);
+    match value.map(code) {
+        Some(value) => language.say(
+            format!("{DONE_MARK} {name} is now {value}, from the next answer on."),
+            format!("{DONE_MARK} {name} agora é {value}, a partir da próxima resposta."),
+        ),
+        None => language.say(
+            format!("{DONE_MARK} {name} is the default again, from the next answer on."),
+            format!("{DONE_MARK} {name} volta ao padrão, a partir da próxima resposta."),
+        ),
     }
 }
 
-/// A value that the agent would refuse; `why` is a sentence.
+/// A value that the agent would refuse.
 #[must_use]
-pub fn refused(why: &str) -> String {
+pub fn refused(language: Language, name: &str, why: &Invalid) -> String {
+    let why: String = match language {
+        Language::English => why.to_string(),
+        Language::Portuguese => in_portuguese(why),
+    };
     let why: String = why.chars().take(CHANGE_CHARS).collect();
-    format!("{ERROR_MARK} {why} Nothing was changed.")
+    format!("{ERROR_MARK} {} {why}. {}", code(name), nothing_changed(language))
+}
+
+fn in_portuguese(why: &Invalid) -> String {
+    match why {
+        Invalid::NotSettable => "não pode ser definido aqui".to_owned(),
+        Invalid::Empty => "não pode ficar vazio".to_owned(),
+        Invalid::NoNumber => "aceita um número, como 5 ou 0,5".to_owned(),
+        Invalid::NeitherYesNorNo => "aceita sim ou não".to_owned(),
+        Invalid::NoOption { options } => {
+            let options: Vec<_> = options.iter().map(|option| format!("`{option}`")).collect();
+            format!("aceita um destes: {}", options.join(", "))
+        }
+        Invalid::TooLong { most, length } => format!("aceita no máximo {most} caracteres, e aqui há {length}"),
+    }
+}
+
+fn nothing_changed(language: Language) -> &'static str {
+    language.say("Nothing was changed.", "Nada mudou.")
 }
 
 /// The agent has no such question any more.
 #[must_use]
-pub fn gone(name: &str) -> String {
-    format!("{ERROR_MARK} This channel's agent has no {}. Nothing was changed.", code(name))
+pub fn gone(language: Language, name: &str) -> String {
+    let has_no = language.say("This channel's agent has no", "O agente deste canal não tem");
+    format!("{ERROR_MARK} {has_no} {}. {}", code(name), nothing_changed(language))
 }
 
 /// All values together take too much room.
 #[must_use]
-pub fn too_long() -> &'static str {
-    "⚠️ All settings of this channel together are too long. Nothing was changed; try a shorter text."
+pub fn too_long(language: Language) -> &'static str {
+    language.say(
+        "⚠️ All settings of this channel together are too long. Nothing was changed; try a shorter text.",
+        "⚠️ As configurações deste canal, juntas, são longas demais. Nada mudou; tente um texto mais curto.",
+    )
 }
 
 /// Tess could not be asked what can be set.
 #[must_use]
-pub fn unavailable() -> &'static str {
-    "⚠️ Tess could not be asked about this channel's agent; nothing was changed. Try again in a minute."
+pub fn unavailable(language: Language) -> &'static str {
+    language.say(
+        "⚠️ Tess could not be asked about this channel's agent; nothing was changed. Try again in a minute.",
+        "⚠️ Não foi possível consultar a Tess sobre o agente deste canal; nada mudou. Tente de novo em um minuto.",
+    )
 }
 
 /// What follows when a channel with settings of its own is given another agent.
 #[must_use]
-pub fn dropped() -> &'static str {
-    " The settings made here were for the one before, and are dropped."
+pub fn dropped(language: Language) -> &'static str {
+    language.say(
+        " The settings made here were for the one before, and are dropped.",
+        " As configurações feitas aqui eram para o anterior e foram descartadas.",
+    )
 }
 
 /// A text on one line that Discord shows as it is.
@@ -135,7 +212,16 @@ mod tests {
             Setting { name: "language", holds: Holds::Agents(Some("pt".to_owned())) },
             Setting { name: "empresa", holds: Holds::Nothing },
         ];
-        insta::assert_snapshot!(overview("Docs *Helper*", &settings, false), @r"
+        insta::assert_snapshot!(overview(Language::Portuguese, "Docs *Helper*", &settings, false), @r"
+        ℹ️ **Docs \*Helper\*** responde neste canal com:
+        - `temperature`: `a 'b' c`
+        - `model`: o padrão do bot, `tess-5`
+        - `tools`: o padrão do agente
+        - `language`: o padrão do agente, `pt`
+        - `empresa`: nada ainda, e o agente precisa disso
+        Para mudar isso é preciso a permissão **Gerenciar canais**.
+        ");
+        insta::assert_snapshot!(overview(Language::English, "Docs *Helper*", &settings, false), @r"
         ℹ️ **Docs \*Helper\*** answers in this channel with:
         - `temperature`: `a 'b' c`
         - `model`: the bot's default, `tess-5`
@@ -144,29 +230,66 @@ mod tests {
         - `empresa`: nothing yet, and the agent needs it
         To change them takes the permission **Manage Channels**.
         ");
-        insta::assert_snapshot!(overview("Plain", &[], true), @"ℹ️ **Plain** has nothing that could be set.");
+        insta::assert_snapshot!(overview(Language::English, "Plain", &[], true), @"ℹ️ **Plain** has nothing that could be set.");
     }
 
     #[test]
     fn changes_are_told() {
-        let texts = [
-            choose("model", Some("Which *one*")),
-            changed("model", Some("auto")),
-            changed("model", None),
-            refused("`n` takes a number, such as 5 or 0.5."),
-            gone("model"),
-            too_long().to_owned(),
-            unavailable().to_owned(),
-        ];
-        insta::assert_snapshot!(texts.join("\n"), @r"
+        let texts = |language| {
+            let whys = [
+                Invalid::NoNumber,
+                Invalid::NotSettable,
+                Invalid::Empty,
+                Invalid::NeitherYesNorNo,
+                Invalid::NoOption { options: vec!["a".to_owned(), "b".to_owned()] },
+                Invalid::TooLong { most: 8, length: 9 },
+            ];
+            let mut texts = vec![
+                choose(language, "model", Some("Which *one*")),
+                changed(language, "model", Some("auto")),
+                changed(language, "model", None),
+                gone(language, "model"),
+                too_long(language).to_owned(),
+                unavailable(language).to_owned(),
+                dropped(language).trim().to_owned(),
+                empty_field(language),
+            ];
+            texts.extend(whys.iter().map(|why| refused(language, "n", why)));
+            texts.join("\n")
+        };
+        insta::assert_snapshot!(texts(Language::Portuguese), @r"
+        ℹ️ Qual deve ser `model` neste canal?
+        Which \*one\*
+        ☑️ `model` agora é `auto`, a partir da próxima resposta.
+        ☑️ `model` volta ao padrão, a partir da próxima resposta.
+        ⚠️ O agente deste canal não tem `model`. Nada mudou.
+        ⚠️ As configurações deste canal, juntas, são longas demais. Nada mudou; tente um texto mais curto.
+        ⚠️ Não foi possível consultar a Tess sobre o agente deste canal; nada mudou. Tente de novo em um minuto.
+        As configurações feitas aqui eram para o anterior e foram descartadas.
+        Vazio: o padrão do agente
+        ⚠️ `n` aceita um número, como 5 ou 0,5. Nada mudou.
+        ⚠️ `n` não pode ser definido aqui. Nada mudou.
+        ⚠️ `n` não pode ficar vazio. Nada mudou.
+        ⚠️ `n` aceita sim ou não. Nada mudou.
+        ⚠️ `n` aceita um destes: `a`, `b`. Nada mudou.
+        ⚠️ `n` aceita no máximo 8 caracteres, e aqui há 9. Nada mudou.
+        ");
+        insta::assert_snapshot!(texts(Language::English), @r"
         ℹ️ What shall `model` be in this channel?
         Which \*one\*
         ☑️ `model` is now `auto`, from the next answer on.
         ☑️ `model` is the default again, from the next answer on.
-        ⚠️ `n` takes a number, such as 5 or 0.5. Nothing was changed.
         ⚠️ This channel's agent has no `model`. Nothing was changed.
         ⚠️ All settings of this channel together are too long. Nothing was changed; try a shorter text.
         ⚠️ Tess could not be asked about this channel's agent; nothing was changed. Try again in a minute.
+        The settings made here were for the one before, and are dropped.
+        Empty: the agent's default
+        ⚠️ `n` takes a number, such as 5 or 0.5. Nothing was changed.
+        ⚠️ `n` cannot be set here. Nothing was changed.
+        ⚠️ `n` cannot be empty. Nothing was changed.
+        ⚠️ `n` takes yes or no. Nothing was changed.
+        ⚠️ `n` takes one of `a`, `b`. Nothing was changed.
+        ⚠️ `n` takes at most 8 characters, this has 9. Nothing was changed.
         ");
     }
 
@@ -174,9 +297,12 @@ mod tests {
     fn many_long_settings_fit_in_one_message_with_the_sentence_about_a_change() {
         let long = "x".repeat(200);
         let setting = Setting { name: &long, holds: Holds::Agents(Some(long.clone())) };
-        let text = overview(&"*".repeat(500), &vec![setting; 30], false);
-        let both = text.chars().count() + refused(&long.repeat(9)).chars().count() + 1;
-        assert!(both <= MESSAGE_CHARS, "{both}");
-        assert!(text.contains("and 15 more"));
+        let why = Invalid::NoOption { options: vec![long.clone(); 9] };
+        for (language, more) in [(Language::English, "and 15 more"), (Language::Portuguese, "e mais 15")] {
+            let text = overview(language, &"*".repeat(500), &vec![setting.clone(); 30], false);
+            let both = text.chars().count() + refused(language, &long, &why).chars().count() + 1;
+            assert!(both <= MESSAGE_CHARS, "{both}");
+            assert!(text.contains(more));
+        }
     }
 }

@@ -85,6 +85,14 @@ impl DiscordSim {
         });
     }
 
+    /// A user's Discord is in another language than en-US.
+    pub fn set_locale(&self, user: &str, locale: &str) {
+        self.shared.with(|state| {
+            let user = state.world.user(user);
+            state.world.locales.insert(user, locale.to_owned());
+        });
+    }
+
     /// Lets a user manage channels and messages.
     pub fn make_manager(&self, user: &str) {
         self.shared.with(|state| {
@@ -312,9 +320,10 @@ impl State {
 
     fn interact(&mut self, channel: u64, user: &str, kind: u64, source: Option<u64>, data: &Value) -> u64 {
         let (id, user) = (self.world.ids.next(), self.world.user(user));
+        let locale = self.world.locales.get(&user).map_or("en-US", String::as_str);
         let mut event = json!({
             "id": id.to_string(), "application_id": self.world.application.to_string(), "type": kind, "data": data,
-            "token": interaction_token(id), "version": 1, "channel_id": channel.to_string(), "locale": "en-US",
+            "token": interaction_token(id), "version": 1, "channel_id": channel.to_string(), "locale": locale,
             "entitlements": [], "attachment_size_limit": 10_485_760,
             "app_permissions": self.world.permissions(self.world.bot),
         });

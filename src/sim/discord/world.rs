@@ -76,6 +76,8 @@ pub(super) struct World {
     pub(super) guilds: BTreeMap<u64, Guild>,
     pub(super) channels: BTreeMap<u64, Channel>,
     users: BTreeMap<u64, String>,
+    /// Of those whose Discord is not in English.
+    pub(super) locales: HashMap<u64, String>,
     managers: HashSet<u64>,
 }
 
@@ -92,6 +94,7 @@ impl World {
             guilds: BTreeMap::new(),
             channels: BTreeMap::new(),
             users: BTreeMap::from([(bot, "Tess".to_owned())]),
+            locales: HashMap::new(),
             managers: HashSet::new(),
         }
     }
