@@ -263,7 +263,7 @@ mod tests {
     }
 
     /// Markdown, well formed or not, of up to some 15,000 characters.
-    fn outputs() -> impl Strategy<Value = String> {
+    pub(super) fn outputs() -> impl Strategy<Value = String> {
         let part = prop_oneof![
             4 => "[a-zé.! ]{0,400}\n{0,2}",
             2 => "(- [a-z ]{0,60}\n){1,40}",

@@ -99,7 +99,7 @@ fn split<'a>(text: &'a str, open: &str, room: usize) -> (&'a str, &'a str) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::tests::outputs, *};
 
     const EN: Language = Language::English;
 
@@ -160,19 +160,6 @@ mod tests {
             assert!(chars(&broken_off(language, "")) <= END_CHARS);
             assert!(texts::is_not_finished(&broken_off(language, "The answer is")));
         }
-    }
-
-    fn outputs() -> impl Strategy<Value = String> {
-        let part = prop_oneof![
-            4 => "[a-zé.! ]{0,400}\n{0,2}",
-            2 => "(- [a-z ]{0,60}\n){1,40}",
-            2 => "(```|~~~|````)(rust|)\n([ a-z;]{0,40}\n){0,120}",
-            2 => "(```|~~~|````)\n",
-            1 => "[a-z`~]{0,3000}",
-            1 => "(\\PC| |\n){0,200}",
-            1 => " {0,2500}",
-        ];
-        prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
     }
 
     proptest! {
