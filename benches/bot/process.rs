@@ -11,9 +11,6 @@ use std::{
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 
-/// Ticks of a second in `/proc/PID/stat`; `USER_HZ` is 100 on every platform that Rust's standard library has Linux for.
-const TICKS_PER_SECOND: f64 = 100.0;
-
 /// What is measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
@@ -74,13 +71,18 @@ impl Process {
         Ok(Self { child, started, folder })
     }
 
-    /// Processor time so far, of the program and of the kernel for it.
+    /// Processor time so far, of the program and of the kernel for it, as the scheduler has it, to the nanosecond. The ticks of
+    /// `/proc/PID/stat` are samples, which short work between two of them escapes.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).context("the program has ended")?;
-        // The name in parentheses may have anything in it; user and system time are the 12th and 13th field after it.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).context("an odd stat");
-        Ok(Duration::from_secs_f64((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND))
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).context("the program has ended")?;
+        let mut sum = Duration::ZERO;
+        for thread in threads {
+            // One that has ended meanwhile had nothing to do for seconds.
+            let Ok(times) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+            let ns = times.split_whitespace().next().context("an odd schedstat")?.parse()?;
+            sum += Duration::from_nanos(ns);
+        }
+        Ok(sum)
     }
 
     /// Memory in use, in bytes.
