@@ -205,8 +205,13 @@ impl Conversations {
         inner.parents.remove(&channel);
         inner.release(channel);
         inner.state.forget_channel(channel);
-        let unanswered = inner.change(channel, |channel| channel.clear(MessageId::new(u64::MAX)));
+        let unanswered = inner.change(channel, Channel::leave);
         inner.cancel(channel, unanswered.unwrap_or(0), "channel_gone");
+        // Where a turn still ends, an empty one stays.
+        if let Some((_, left)) = inner.channels.remove_if(&channel, |_, channel| channel.is_idle()) {
+            inner.bytes.fetch_sub(left.bytes(), Ordering::Relaxed);
+            inner.metrics.set_histories(inner.bytes.load(Ordering::Relaxed), inner.channels.len());
+        }
     }
 
     /// The bot was taken out of a guild: nothing of it is kept.
@@ -341,15 +346,16 @@ impl Inner {
             self.bytes.fetch_add(channel.bytes(), Ordering::Relaxed);
             channel
         });
+        let is_held = self.held.contains_key(&id);
         let heard = self.change(id, |channel| {
             let words = listen::words(message, self.me(), channel.quote(message));
             let entry = Entry::person(message.id, message.author_name(), &words);
             let waiting = Waiting { message: message.id, user: message.author.id };
-            let heard = channel.hear(waiting, entry, decision == Decision::Answer);
+            let heard = channel.hear(waiting, entry, decision == Decision::Answer, is_held);
             if self.listen.files && matches!(heard, Heard::Waits { .. }) {
                 channel.bring(files::attached(message, self.me()));
             }
-            channel.history.trim(&self.limits);
+            channel.trim(&self.limits);
             if matches!(heard, Heard::Waits { .. }) && channel.is_late(message.id) {
                 self.state.set_late(id, message.id);
             }

@@ -223,18 +223,21 @@ impl History {
     /// Takes out everything up to and including the message `mark`, and the answers to it.
     pub fn clear_up_to(&mut self, mark: MessageId) {
         while self.entries.front().is_some_and(|oldest| oldest.key().0 <= mark) {
-            self.drop_oldest();
+            self.drop_at(0);
         }
         self.give_back_places();
     }
 
     /// Drops the oldest messages until both bounds hold, each together with the answers that followed it, so that no
-    /// answer is kept without its question. The newest message always stays.
-    pub fn trim(&mut self, limits: &HistoryConfig) {
+    /// answer is kept without its question. What is `needed` goes last; the newest message always stays.
+    pub fn trim(&mut self, limits: &HistoryConfig, needed: impl Fn(MessageId) -> bool) {
+        let is_needed = |entry: &Entry| matches!(entry, Entry::Person { id, .. } if needed(*id));
         while self.len() > 1 && (self.len() > limits.messages || self.chars() > limits.chars) {
-            self.drop_oldest();
-            while self.len() > 1 && matches!(self.entries.front(), Some(Entry::Answer { .. })) {
-                self.drop_oldest();
+            let mut before_newest = self.entries.iter().take(self.len() - 1);
+            let at = before_newest.position(|entry| !is_needed(entry)).unwrap_or(0);
+            self.drop_at(at);
+            while at + 1 < self.len() && matches!(self.entries.get(at), Some(Entry::Answer { .. })) {
+                self.drop_at(at);
             }
         }
         self.give_back_places();
@@ -338,9 +341,9 @@ impl History {
         of_a_person.or_else(|| self.entries.iter().rposition(|entry| entry.ids().contains(&id)))
     }
 
-    fn drop_oldest(&mut self) {
-        if let Some(oldest) = self.entries.pop_front() {
-            self.weight.lose(oldest.weight());
+    fn drop_at(&mut self, at: usize) {
+        if let Some(entry) = self.entries.remove(at) {
+            self.weight.lose(entry.weight());
         }
     }
 
@@ -363,6 +366,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn nothing(_: MessageId) -> bool {
+        false
+    }
 
     const LIMITS: HistoryConfig = HistoryConfig { messages: 40, chars: 24_000, total_bytes: usize::MAX };
 
@@ -421,6 +428,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_needed_is_dropped_last() {
+        let mut history = History::new();
+        for id in 1..=6 {
+            history.insert(Entry::person(MessageId::new(id), "alice", "hi"));
+        }
+        history.trim(&HistoryConfig { messages: 3, ..LIMITS }, |id| id.get() == 2);
+        let left = |history: &History| history.iter().flat_map(Entry::ids).map(|id| id.get()).collect::<Vec<_>>();
+        assert_eq!(left(&history), [2, 5, 6]);
+        history.trim(&HistoryConfig { messages: 2, ..LIMITS }, |_| true);
+        assert_eq!(left(&history), [5, 6]);
+    }
+
+    #[test]
     fn an_edit_changes_what_a_person_said_and_nothing_else() {
         let mut history = history([said(10, "a"), answered(&[20], 10, "re a")]);
         assert!(history.edit(id(10), "A"));
@@ -468,27 +488,27 @@ mod tests {
             said(30, "b"),
             answered(&[31], 30, "re b"),
         ]);
-        history.trim(&HistoryConfig { messages: 4, ..LIMITS });
+        history.trim(&HistoryConfig { messages: 4, ..LIMITS }, nothing);
         assert_eq!(texts(&history), ["a", "re a", "b", "re b"]);
-        history.trim(&HistoryConfig { messages: 3, ..LIMITS });
+        history.trim(&HistoryConfig { messages: 3, ..LIMITS }, nothing);
         assert_eq!(texts(&history), ["b", "re b"]);
     }
 
     #[test]
     fn the_newest_message_stays_even_if_it_is_over_the_bound_alone() {
         let mut history = history([said(10, "a"), said(20, &"b".repeat(500))]);
-        history.trim(&HistoryConfig { chars: 100, ..LIMITS });
+        history.trim(&HistoryConfig { chars: 100, ..LIMITS }, nothing);
         assert_eq!(history.len(), 1);
-        history.trim(&HistoryConfig { messages: 0, chars: 0, ..LIMITS });
+        history.trim(&HistoryConfig { messages: 0, chars: 0, ..LIMITS }, nothing);
         assert_eq!(history.newest(), Some(id(20)));
     }
 
     #[test]
     fn characters_are_code_points_not_bytes() {
         let mut history = history([said(10, &"é".repeat(50)), said(20, &"é".repeat(50))]);
-        history.trim(&HistoryConfig { chars: 112, ..LIMITS });
+        history.trim(&HistoryConfig { chars: 112, ..LIMITS }, nothing);
         assert_eq!((history.len(), history.chars()), (2, 112));
-        history.trim(&HistoryConfig { chars: 111, ..LIMITS });
+        history.trim(&HistoryConfig { chars: 111, ..LIMITS }, nothing);
         assert_eq!(history.len(), 1);
     }
 
@@ -498,7 +518,7 @@ mod tests {
         for n in 1..=100 {
             history.insert(Entry::person(id(n), "a name of usual length", &"x".repeat(600)));
         }
-        history.trim(&LIMITS);
+        history.trim(&LIMITS, nothing);
         let text: usize = history.iter().map(|entry| entry.text().len()).sum();
         assert!(history.bytes() <= text + 100 * history.len(), "{} bytes for {text}", history.bytes());
     }
@@ -612,7 +632,7 @@ mod tests {
                         prop_assert!(history.iter().all(|entry| entry.key().0 > id(n)));
                     }
                     Event::Trim => {
-                        history.trim(&limits);
+                        history.trim(&limits, nothing);
                         prop_assert!(history.len() <= messages.max(1));
                         prop_assert!(history.chars() <= chars || history.len() == 1);
                     }

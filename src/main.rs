@@ -59,11 +59,14 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return give_up(&format!("the runtime can not start: {error}"), 1),
     };
-    match command {
+    let code = match command {
         Command::Check { execute } => runtime.block_on(run_check(&config, execute)),
         Command::Health => runtime.block_on(health(&config)),
         _ => runtime.block_on(run(config)),
-    }
+    };
+    // Looking up an address may take long, and nobody waits for it any more.
+    runtime.shutdown_background();
+    code
 }
 
 fn arguments() -> Result<Command, lexopt::Error> {

@@ -215,6 +215,10 @@ impl Here<'_> {
 
     /// Changes a setting; what to say about it. Answers to questions that the agent does not have any more are dropped along.
     fn set(&self, agent: &Agent, question: &Question, text: Option<&str>) -> String {
+        // Another one may have been chosen while this one was asked for.
+        if self.data.conversations.agent(self.channel) != agent.id {
+            return texts::settings::gone(self.language, &question.name);
+        }
         let before = self.data.conversations.options(self.channel);
         let mut options = Options::default();
         let kept = before.iter().filter(|(name, _)| *name != question.name && agent.question(name).is_some());

@@ -34,7 +34,7 @@ const AT_ONCE: usize = 2;
 const PAGE: usize = 100;
 
 /// Most requests for one channel.
-const MOST_PAGES: usize = 5;
+const MOST_PAGES: usize = 20;
 
 /// The smallest id a message posted at `time` can have.
 fn snowflake(time: SystemTime) -> MessageId {
@@ -264,9 +264,10 @@ impl Session {
             after = page.last().map_or(after, |newest| newest.id);
             messages.extend(page);
             if is_last {
-                break;
+                return Ok(messages);
             }
         }
+        warn!(channel.id = %channel, read = messages.len(), "more was said than is read: the newest of what was missed is not answered");
         Ok(messages)
     }
 }
@@ -294,12 +295,6 @@ impl Inner {
         }
         let answered = answered_up_to(messages.iter().filter(|message| !leftovers.contains(&message.id)), me);
         let decide = |message: &Message| listen::decide(message, me, &self.listen, place);
-        // Where nothing is remembered, rebuilding finds what is not to be answered.
-        if self.channels.contains_key(&channel) {
-            for message in messages.iter().filter(|message| decide(message) == Decision::Note) {
-                self.hear(message, guild);
-            }
-        }
         // The reply to a later message is none to one that came after its turn had begun.
         let late = self.state.late(channel);
         let missed: Vec<&Message> = messages
@@ -307,12 +302,18 @@ impl Inner {
             .filter(|message| answered.is_none_or(|answered| message.id > answered) || late.contains(&message.id))
             .filter(|message| decide(message) == Decision::Answer)
             .collect();
-        if missed.is_empty() {
-            return;
+        if !missed.is_empty() {
+            info!(channel.id = %channel, messages = missed.len(), "answering what was missed");
+            self.metrics.caught_up(missed.len() as u64);
         }
-        info!(channel.id = %channel, messages = missed.len(), "answering what was missed");
-        self.metrics.caught_up(missed.len() as u64);
-        for message in missed {
+        // Where nothing is remembered, rebuilding finds what was said to others before the first of them.
+        let is_remembered = self.channels.contains_key(&channel);
+        let first = missed.first().map(|message| message.id);
+        let is_context = |message: &Message| is_remembered || first.is_some_and(|first| message.id > first);
+        for message in &missed {
+            self.hear(message, guild);
+        }
+        for message in messages.iter().filter(|message| is_context(message) && decide(message) == Decision::Note) {
             self.hear(message, guild);
         }
     }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    config::HistoryConfig,
     conversation::control::{Person, Repeating, Stopping},
     discord::model::{Attachment, Message},
     history::{Entry, History},
@@ -19,6 +20,9 @@ const MOST_WAITING: usize = 500;
 
 /// Messages remembered by id so that each is taken once, however often it is delivered and in whatever order.
 const MOST_RECENT: usize = 64;
+
+/// The same, while what was missed in the channel is still to come: it is older than all of them.
+const MOST_RECENT_WHILE_HELD: usize = 2_000;
 
 /// Files that may wait for the next turn: two full messages of them. Beyond it the oldest are known by name alone.
 const MOST_FILES: usize = 20;
@@ -36,6 +40,8 @@ pub(super) struct Channel {
     pub(super) guild: Option<GuildId>,
     /// Until when nothing is posted, after Discord refused the bot here.
     pub(super) closed_until: Option<Instant>,
+    /// Whether Discord lets the bot refer to messages here.
+    pub(super) may_reply: bool,
     recent: Recent,
     waiting: Vec<Waiting>,
     /// The files that come with what waits.
@@ -54,6 +60,8 @@ pub(super) struct Channel {
 #[derive(Debug)]
 struct Running {
     newest: MessageId,
+    /// What it answers; nothing while it has not begun, and what waits is counted to it.
+    messages: Vec<MessageId>,
     askers: Vec<UserId>,
     cancelled: CancellationToken,
     stopped: CancellationToken,
@@ -62,8 +70,16 @@ struct Running {
 }
 
 impl Running {
-    fn new(newest: MessageId, askers: Vec<UserId>) -> Self {
-        Self { newest, askers, cancelled: CancellationToken::new(), stopped: CancellationToken::new(), ended: false }
+    /// Somebody is to take what waits.
+    fn about_to_begin(newest: MessageId, asker: UserId) -> Self {
+        Self {
+            newest,
+            messages: Vec::new(),
+            askers: vec![asker],
+            cancelled: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+            ended: false,
+        }
     }
 }
 
@@ -179,6 +195,7 @@ impl Channel {
             rebuilt: false,
             guild,
             closed_until: None,
+            may_reply: true,
             recent: Recent { ids: VecDeque::new(), floor: handled },
             waiting: Vec::new(),
             files: Vec::new(),
@@ -191,10 +208,10 @@ impl Channel {
         }
     }
 
-    /// Takes a message in.
-    pub(super) fn hear(&mut self, waiting: Waiting, entry: Entry, answer: bool) -> Heard {
+    /// Takes a message in. `is_held`: what was missed before it is still to come.
+    pub(super) fn hear(&mut self, waiting: Waiting, entry: Entry, answer: bool, is_held: bool) -> Heard {
         let id = waiting.message;
-        if !self.recent.insert(id) {
+        if !self.recent.insert(id, if is_held { MOST_RECENT_WHILE_HELD } else { MOST_RECENT }) {
             return Heard::Again;
         }
         self.used = Instant::now();
@@ -208,7 +225,7 @@ impl Channel {
         let idle = self.running.is_none();
         if idle {
             // Until the turn has taken its batch, whoever else is heard must not start a second one.
-            self.running = Some(Running::new(id, vec![waiting.user]));
+            self.running = Some(Running::about_to_begin(id, waiting.user));
         }
         Heard::Waits { idle, overflow }
     }
@@ -257,11 +274,34 @@ impl Channel {
     ) -> Batch {
         let Waiting { message: newest, user: asker } = newest;
         self.begun = self.begun.max(Some(newest));
-        let running = Running::new(newest, askers.clone());
-        let (cancelled, stopped) = (running.cancelled.clone(), running.stopped.clone());
-        self.running = Some(running);
-        let (messages, users) = waiting.iter().map(|waiting| (waiting.message, waiting.user)).unzip();
+        // Who stopped it before it had begun meant this one.
+        let before = self.running.take().filter(|running| running.messages.is_empty());
+        let (cancelled, stopped) =
+            (CancellationToken::new(), before.map(|running| running.stopped).unwrap_or_default());
+        let (messages, users): (Vec<_>, Vec<_>) = waiting.iter().map(|waiting| (waiting.message, waiting.user)).unzip();
+        self.running = Some(Running {
+            newest,
+            messages: messages.clone(),
+            askers: askers.clone(),
+            cancelled: cancelled.clone(),
+            stopped: stopped.clone(),
+            ended: false,
+        });
         Batch { messages, users, newest, asker, askers, files, named, cancelled, stopped }
+    }
+
+    /// The turn that runs answers only this part of what it had taken.
+    pub(super) fn narrow(&mut self, batch: &Batch) {
+        if let Some(running) = &mut self.running {
+            running.newest = batch.newest;
+        }
+    }
+
+    /// Drops the oldest messages beyond the bounds; what is still to be answered goes last.
+    pub(super) fn trim(&mut self, limits: &HistoryConfig) {
+        let Self { history, waiting, running, .. } = self;
+        let answers = running.as_ref().map_or(&[][..], |running| &running.messages);
+        history.trim(limits, |id| answers.contains(&id) || waiting.iter().any(|waiting| waiting.message == id));
     }
 
     /// No turn runs any more, whatever waits.
@@ -288,7 +328,7 @@ impl Channel {
     /// Stops the turn that runs, or only the one that answers `message`.
     pub(super) fn stop(&self, message: Option<MessageId>, by: Person) -> Stopping {
         match &self.running {
-            Some(running) if message.is_none_or(|message| message == running.newest) => {
+            Some(running) if !running.ended && message.is_none_or(|message| message == running.newest) => {
                 if !by.may_decide(&running.askers) {
                     return Stopping::NotAllowed;
                 }
@@ -349,6 +389,17 @@ impl Channel {
         self.give_up_waiting(|message| message <= mark)
     }
 
+    /// The bot has nothing to do with the channel any more, for now; how many messages no longer wait.
+    pub(super) fn leave(&mut self) -> usize {
+        self.history = History::new();
+        self.rebuilt = false;
+        if let Some(running) = &self.running {
+            running.cancelled.cancel();
+        }
+        (self.last, self.offer) = (None, None);
+        self.give_up_waiting(|_| true)
+    }
+
     /// The message whose button would repeat a turn that can not be repeated any more.
     pub(super) fn take_void_offer(&mut self) -> Option<MessageId> {
         self.offer.take_if(|_| self.last.is_none())
@@ -395,15 +446,16 @@ struct Recent {
 
 impl Recent {
     /// Whether it was not there yet.
-    fn insert(&mut self, id: MessageId) -> bool {
+    fn insert(&mut self, id: MessageId, most: usize) -> bool {
         if self.floor.is_some_and(|floor| id <= floor) {
             return false;
         }
         let Err(place) = self.ids.binary_search(&id) else { return false };
         self.ids.insert(place, id);
-        if self.ids.len() > MOST_RECENT {
+        while self.ids.len() > most {
             self.floor = self.ids.pop_front();
         }
+        self.ids.shrink_to(most.min(2 * self.ids.len()));
         true
     }
 }
@@ -417,7 +469,7 @@ mod tests {
     }
 
     fn hear(channel: &mut Channel, n: u64) -> Heard {
-        channel.hear(Waiting { message: id(n), user: UserId::new(1) }, Entry::person(id(n), "alice", "hi"), true)
+        channel.hear(Waiting { message: id(n), user: UserId::new(1) }, Entry::person(id(n), "alice", "hi"), true, false)
     }
 
     fn channel() -> Channel {

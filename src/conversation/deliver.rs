@@ -14,7 +14,7 @@ use crate::{
     },
     discord::{DiscordError, Nonce, Post, button::Button},
     history::{Entry, History},
-    reply::{self, texts, texts::files::Unread},
+    reply::{self, texts},
     telemetry::Outcome,
     tess::TessError,
 };
@@ -77,9 +77,16 @@ impl Inner {
     ) -> Result<Option<MessageId>, DiscordError> {
         // One that was trimmed is no longer known, and still there.
         let known = || messages.iter().rfind(|message| self.is_known(id, **message)).copied();
-        post.reply_to = known().or(messages.last().copied());
+        let may_reply = self.channels.get(&id).is_none_or(|channel| channel.may_reply);
+        post.reply_to = known().or(messages.last().copied()).filter(|_| may_reply);
         loop {
             match (self.discord.post(id, &post).await, post.reply_to) {
+                // Without the history nothing is found after a restart by a reference either.
+                (Err(error), Some(_)) if error.forbids_replies() => {
+                    warn!(%error, "the bot lacks the permission Read Message History here: it answers, and remembers nothing");
+                    self.change(id, |channel| channel.may_reply = false);
+                    post.reply_to = None;
+                }
                 // Its deletion was not heard of, or not yet.
                 (Err(DiscordError::UnknownReference), Some(gone)) => {
                     self.change(id, |channel| channel.history.remove(gone));
@@ -129,7 +136,7 @@ impl Inner {
         self.change(id, |channel: &mut Channel| {
             forget_answer(&mut channel.history, batch.newest);
             channel.history.insert(Entry::answer(parts, batch.newest, output));
-            channel.history.trim(&self.limits);
+            channel.trim(&self.limits);
         });
         self.keep_within_bound();
     }
@@ -179,11 +186,10 @@ impl Inner {
             .await;
     }
 
-    /// Says which files did not reach the agent, and why.
-    pub(super) async fn tell_unread(&self, id: ChannelId, batch: &Batch, unread: &[Unread]) {
-        if !unread.is_empty() && !batch.cancelled.is_cancelled() && !self.is_closed(id) {
-            let text = texts::files::unread(self.language, unread);
-            self.speak(id, batch.newest, &text, Nonce::note(batch.named, 'u'), &[]).await;
+    /// Says something beside the answer; `kind` tells what.
+    pub(super) async fn tell_beside(&self, id: ChannelId, batch: &Batch, text: &str, kind: char) {
+        if !batch.cancelled.is_cancelled() && !self.is_closed(id) {
+            self.speak(id, batch.newest, text, Nonce::note(batch.named, kind), &[]).await;
         }
     }
 

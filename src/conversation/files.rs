@@ -227,7 +227,7 @@ impl Inner {
             let fits = chars <= self.limits.chars;
             if fits {
                 channel.history.attach(attached.message, &block);
-                channel.history.trim(&self.limits);
+                channel.trim(&self.limits);
             }
             fits
         });

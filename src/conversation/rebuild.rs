@@ -53,7 +53,7 @@ impl Inner {
             for entry in entries {
                 channel.history.insert(entry);
             }
-            channel.history.trim(&self.limits);
+            channel.trim(&self.limits);
             channel.rebuilt = true;
         });
         for note in leftovers {

@@ -33,6 +33,15 @@ use crate::{
 /// How long what is said now waits for what was missed before: while Discord does not tell it, nothing could be posted either.
 const MISSED_WITHIN: Duration = Duration::from_secs(600);
 
+/// What is told beside an answer, behind it: told before, it would look after a kill as if it were the answer.
+#[derive(Default)]
+struct Beside {
+    /// Files that do not reach the agent.
+    unread: Vec<Unread>,
+    /// That the channel's agent is gone.
+    vanished: Option<String>,
+}
+
 /// How asking ended.
 enum Asked {
     Answered(Answer),
@@ -119,12 +128,14 @@ impl Inner {
     }
 
     fn next_batch(&self, id: ChannelId) -> Option<Batch> {
-        let mut channel = self.channels.get_mut(&id)?;
-        if self.stopping.is_cancelled() {
-            channel.rest();
-            return None;
-        }
-        let batch = channel.next_batch()?;
+        let batch = self.change(id, |channel| {
+            if self.stopping.is_cancelled() {
+                channel.rest();
+                return None;
+            }
+            channel.next_batch()
+        });
+        let batch = batch.flatten()?;
         if batch.is_repeat() {
             self.metrics.take(batch.len());
         }
@@ -147,7 +158,10 @@ impl Inner {
     async fn settle(&self, id: ChannelId, taken: Batch) {
         let (batch, refused) = self.within_budgets(id, &taken);
         let answered = match batch {
-            Some(batch) => self.take_turn(id, &batch).await,
+            Some(batch) => {
+                self.change(id, |channel| channel.narrow(&batch));
+                self.take_turn(id, &batch).await
+            }
             None => true,
         };
         if !answered {
@@ -212,10 +226,10 @@ impl Inner {
 
     /// `seen` is cancelled when the answer begins to be seen.
     async fn answer(&self, id: ChannelId, batch: &Batch, seen: &CancellationToken) -> Outcome {
-        let mut unread = Vec::new();
+        let mut beside = Beside::default();
         let mut reply = LiveReply::new(self, id, batch, seen);
         let (text, growing) = watch::channel(String::new());
-        let (asked, ()) = tokio::join!(self.asked(id, batch, text, &mut unread), reply.grow(growing));
+        let (asked, ()) = tokio::join!(self.asked(id, batch, text, &mut beside), reply.grow(growing));
         let outcome = match asked {
             Asked::Answered(answer) => self.deliver(reply, &answer.output).await,
             Asked::Failed(error) => {
@@ -225,7 +239,7 @@ impl Inner {
             Asked::Unread => Outcome::Failed("files_unread"),
             Asked::Stopped => {
                 reply.break_off().await;
-                unread.clear();
+                beside.unread.clear();
                 self.say(id, batch, texts::stopped(self.language)).await;
                 Outcome::Cancelled("stopped_by_user")
             }
@@ -234,38 +248,37 @@ impl Inner {
                 Outcome::Cancelled(why)
             }
         };
-        self.tell_unread(id, batch, &unread).await;
+        if let Some(vanished) = &beside.vanished {
+            self.tell_beside(id, batch, vanished, 'v').await;
+        }
+        if !beside.unread.is_empty() {
+            self.tell_beside(id, batch, &texts::files::unread(self.language, &beside.unread), 'u').await;
+        }
         outcome
     }
 
-    /// Asks while typing is shown, until there is an answer or none is wanted. `text` is what of it is written so far; `unread` gets
-    /// the files that do not reach the agent.
-    async fn asked(
-        &self,
-        id: ChannelId,
-        batch: &Batch,
-        text: watch::Sender<String>,
-        unread: &mut Vec<Unread>,
-    ) -> Asked {
+    /// Asks while typing is shown, until there is an answer or none is wanted. `text` is what of it is written so far; `beside` gets
+    /// what else is to be told.
+    async fn asked(&self, id: ChannelId, batch: &Batch, text: watch::Sender<String>, beside: &mut Beside) -> Asked {
         tokio::select! {
-            // The request that is waited for goes out before the one that shows typing.
+            // Nothing is asked that nobody wants; and the request that is waited for goes out before the one that shows typing.
             biased;
-            asked = self.ask(id, batch, &text, unread) => asked,
-            never = self.keep_typing(id) => match never {},
             () = batch.cancelled.cancelled() => Asked::Cancelled("reset"),
             () = batch.stopped.cancelled() => Asked::Stopped,
+            asked = self.ask(id, batch, &text, beside) => asked,
+            never = self.keep_typing(id) => match never {},
         }
     }
 
-    async fn ask(&self, id: ChannelId, batch: &Batch, text: &watch::Sender<String>, unread: &mut Vec<Unread>) -> Asked {
-        let prepared = match self.prepare(id, batch, unread).await {
+    async fn ask(&self, id: ChannelId, batch: &Batch, text: &watch::Sender<String>, beside: &mut Beside) -> Asked {
+        let prepared = match self.prepare(id, batch, &mut beside.unread).await {
             Ok(prepared) => prepared,
             Err(Nothing::Deleted) => return Asked::Cancelled("deleted"),
             Err(Nothing::Read) => return Asked::Unread,
         };
         match self.ask_agent(id, batch, &prepared, text).await {
             Asked::Failed(TessError::AgentNotFound { .. }) if prepared.agent != self.agent => {
-                self.fall_back(id, batch, prepared, text).await
+                self.fall_back(id, batch, prepared, text, beside).await
             }
             asked => asked,
         }
@@ -279,6 +292,7 @@ impl Inner {
         batch: &Batch,
         mut prepared: Prepared,
         text: &watch::Sender<String>,
+        beside: &mut Beside,
     ) -> Asked {
         let gone = prepared.agent;
         prepared.hand_to(self.agent);
@@ -290,7 +304,7 @@ impl Inner {
         if self.state.agent(id) == Some(gone) && self.set_agent(id, self.agent) {
             told.push_str(texts::settings::dropped(self.language));
         }
-        self.speak(id, batch.newest, &told, Nonce::note(batch.named, 'v'), &[]).await;
+        beside.vanished = Some(told);
         asked
     }
 

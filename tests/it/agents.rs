@@ -129,10 +129,10 @@ async fn a_channel_whose_agent_is_gone_is_told_once_and_answered_by_the_default(
     chat.tess.remove_agent(OTHER);
     chat.tess.answers(["From the default.", "Again.", "And again."]);
     let asked = chat.say("alice", "hi");
+    chat.expect_reply("From the default.").await;
     let told = chat.next().await;
     assert_eq!(told.reply_to, Some(asked));
     insta::assert_snapshot!(told.content, @"⚠️ This channel's agent (77001) is gone from Tess. The default (agent 8794) answers from now on; choose another with `/agent`.");
-    chat.expect_reply("From the default.").await;
     chat.settled().await;
     chat.say("alice", "more");
     chat.expect_reply("Again.").await;

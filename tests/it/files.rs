@@ -124,6 +124,21 @@ async fn what_reading_a_file_costs_is_charged() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_read_takes_no_memory_any_more() {
+    let chat = Chat::start().await;
+    let mut after_a_reset = Vec::new();
+    for _ in 0..2 {
+        chat.say_with_file("alice", "see", "report.pdf", PDF);
+        chat.next().await;
+        chat.settled().await;
+        chat.discord.slash(chat.channel, "alice", "reset", &serde_json::json!({})).response().await;
+        after_a_reset.push(chat.metrics.histories_bytes());
+    }
+    assert_eq!(after_a_reset[0], after_a_reset[1]);
+    chat.finish().await;
+}
+
+#[tokio::test]
 async fn a_document_that_a_kill_left_at_tess_is_deleted_by_the_next_start() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Three pages.", "Three."]);

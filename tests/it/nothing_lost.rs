@@ -469,3 +469,91 @@ async fn a_part_whose_nonce_was_that_of_a_deleted_message_is_posted_with_another
         chat.finish().await;
     }
 }
+
+#[tokio::test]
+async fn a_question_is_not_pushed_out_by_what_others_say_before_its_turn() {
+    let chat = Chat::setup().set("RESPOND_TO", "mentions").set("HISTORY_MESSAGES", "3").start().await;
+    chat.tess.answers(["One.", "Two."]);
+    chat.tess.hold();
+    chat.say("alice", &format!("{} first", chat.discord.mention()));
+    chat.execution().await;
+    let asked = chat.say("bob", &format!("{} second", chat.discord.mention()));
+    for n in 0..6 {
+        chat.say("carol", &format!("chatter {n}"));
+    }
+    chat.taken(2).await;
+    // Whatever carol said has been heard when this is.
+    let other = chat.discord.channel(chat.guild, "other");
+    chat.discord.say(other, "dave", &chat.discord.mention());
+    chat.taken(3).await;
+    chat.tess.release();
+    chat.expect_reply("One.").await;
+    assert_eq!(chat.next().await.reply_to, Some(asked));
+    chat.discord.next_message(other).await;
+    chat.settled().await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_guild_that_the_bot_comes_back_to_is_answered() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Before.", "After."]);
+    chat.say("alice", "hi");
+    chat.expect_reply("Before.").await;
+    chat.settled().await;
+    let known = chat.metrics.histories_bytes();
+    chat.discord.dispatch_raw("GUILD_DELETE", json!({"id": chat.guild.to_string()}));
+    chat.until("the history to be gone", || chat.metrics.histories_bytes() < known).await;
+    assert_eq!(chat.metrics.histories_bytes(), 0);
+    chat.say("alice", "hello again");
+    chat.expect_reply("After.").await;
+    chat.settled().await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_missed_is_answered_however_much_is_said_before_it_is_found() {
+    let mut chat = Chat::setup().set("RESPOND_TO", "mentions").start().await;
+    chat.tess.answers(["Found."]);
+    chat.stop_bot().await.unwrap();
+    let asked = chat.say("alice", &format!("{} missed", chat.discord.mention()));
+    chat.discord.delay(Route::GetMessages, Duration::from_millis(900));
+    chat.start_bot().await;
+    for n in 0..100 {
+        chat.say("carol", &format!("chatter {n}"));
+    }
+    assert_eq!(chat.next().await.reply_to, Some(asked));
+    chat.settled().await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn of_hundreds_of_messages_in_a_gap_none_is_passed_over() {
+    let mut chat = Chat::setup().set("RESPOND_TO", "mentions").start().await;
+    chat.tess.answers(["Found."]);
+    chat.stop_bot().await.unwrap();
+    for n in 0..650 {
+        chat.say("carol", &format!("chatter {n}"));
+    }
+    let asked = chat.say("alice", &format!("{} missed", chat.discord.mention()));
+    chat.start_bot().await;
+    assert_eq!(chat.next().await.reply_to, Some(asked));
+    chat.settled().await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_said_between_two_missed_questions_is_seen_after_a_restart() {
+    let mut chat = Chat::setup().set("RESPOND_TO", "mentions").start().await;
+    chat.tess.answers(["Blue."]);
+    chat.stop_bot().await.unwrap();
+    let bot = chat.discord.mention();
+    chat.say("bob", &format!("{bot} hello"));
+    chat.say("alice", "the fish is blue");
+    chat.say("bob", &format!("{bot} which colour has it?"));
+    chat.start_bot().await;
+    chat.expect_reply("Blue.").await;
+    chat.expect_asked(&["user: bob: hello\nalice: the fish is blue\nbob: which colour has it?"]).await;
+    chat.settled().await;
+    chat.finish().await;
+}

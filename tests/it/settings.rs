@@ -280,9 +280,9 @@ async fn an_agent_that_is_gone_takes_its_settings_with_it() {
     settings.set("model", &["=gpt-4o-mini"]).await;
     chat.tess.remove_agent(REVIEWER);
     chat.say("alice", "hi");
+    chat.next().await;
     let told = chat.next().await;
     assert!(told.content.ends_with("are dropped."), "{}", told.content);
-    chat.next().await;
     let body = chat.execution().await.body;
     assert_eq!((&body["model"], &body["messages"][0]["content"]), (&Value::Null, &json!("alice: hi")));
     chat.settled().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tess_discord::sim::discord::{InteractionHandle, SimMessage};
+use tess_discord::sim::discord::{InteractionHandle, Route, SimMessage};
 
 use crate::support::Chat;
 
@@ -322,5 +322,44 @@ async fn a_reset_takes_the_button_away_for_there_is_nothing_to_repeat() {
     chat.settled().await;
     slash(&chat, "alice", "reset").response().await;
     until_no_button(&chat, reply.id).await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_turn_that_is_stopped_before_it_begins_is_not_asked() {
+    let chat = Chat::start().await;
+    chat.discord.delay(Route::Typing, Duration::from_millis(300));
+    chat.say("alice", "hi");
+    chat.taken(1).await;
+    let told = slash(&chat, "alice", "stop").response().await;
+    assert!(told.content.starts_with('☑'), "{}", told.content);
+    assert!(chat.next().await.content.starts_with("☑️ Stopped"));
+    chat.settled().await;
+    assert_eq!(chat.tess.execute_requests(), 0);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn the_stop_button_works_when_the_newest_message_was_over_a_budget() {
+    let setup = Chat::setup().set("MESSAGES_PER_USER_MINUTE", "1");
+    let chat = setup.change(|config| config.notice_after = Duration::from_millis(50)).start().await;
+    chat.tess.hold();
+    chat.say("alice", "first");
+    chat.execution().await;
+    let note = chat.next().await;
+    let asked = chat.say("bob", "and I?");
+    chat.say("alice", "once more");
+    chat.taken(3).await;
+    chat.discord.press(note.id, &format!("stop:{}", note.reply_to.unwrap()), "alice").callback().await;
+    assert!(chat.next().await.content.starts_with("☑️ Stopped"));
+    chat.execution().await;
+    let note = chat.next().await;
+    assert_eq!(note.reply_to, Some(asked));
+    let callback = chat.discord.press(note.id, &format!("stop:{asked}"), "bob").callback().await;
+    assert_eq!(callback["type"], 6, "{callback}");
+    assert!(chat.next().await.content.starts_with("☑️ Stopped"));
+    assert!(chat.next().await.content.contains("1 message a minute"));
+    chat.tess.release();
+    chat.settled().await;
     chat.finish().await;
 }
