@@ -65,6 +65,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause before a request is repeated.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(15);
 
+/// Discord's codes for a reply where the bot may not read the message history.
+const NO_HISTORY: [u64; 2] = [160_002, 160_009];
+
 /// Discord's code for a message that is not there (any more).
 const UNKNOWN_MESSAGE: u64 = 10008;
 
@@ -96,6 +99,12 @@ pub enum DiscordError {
 }
 
 impl DiscordError {
+    /// Whether the bot may speak in the channel, but not reply to a message there.
+    #[must_use]
+    pub fn forbids_replies(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if NO_HISTORY.contains(code))
+    }
+
     /// Whether the bot may not speak in the channel at all, rather than not say this one thing.
     #[must_use]
     pub fn closes_channel(&self) -> bool {

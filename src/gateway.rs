@@ -92,10 +92,15 @@ impl Fatal {
     }
 }
 
+/// Tries to resume a session before a new one is begun.
+const RESUMES_IN_VAIN: u32 = 3;
+
 /// How a connection ended.
 enum End {
     /// Whatever it was, try again.
     Broken(&'static str),
+    /// Nothing came in time that could be called a session.
+    NotUp,
     /// Discord closed it.
     Closed(u16),
     /// The bot stops.
@@ -123,6 +128,8 @@ pub struct Gateway {
 /// What has to be kept from one connection to the next.
 #[derive(Default)]
 struct Continuation {
+    /// Connections in a row that were opened and did not come up.
+    in_vain: u32,
     session: Option<Session>,
     url: Option<String>,
 }
@@ -161,10 +168,12 @@ impl Gateway {
             let end = match shard {
                 Ok(mut shard) => {
                     let end = self.attend(&mut shard, stop, &mut up_for, &mut on_event).await;
-                    kept = Continuation {
-                        session: shard.session().cloned(),
-                        url: shard.resume_url().filter(|_| !self.proxied).map(str::to_owned),
-                    };
+                    let is_in_vain = up_for.is_zero() && matches!(end, End::NotUp | End::Closed(_));
+                    kept.in_vain = if is_in_vain { kept.in_vain + 1 } else { 0 };
+                    // A node or a session that is of no use is not gone back to for ever.
+                    let url = shard.resume_url().filter(|_| !self.proxied && kept.in_vain == 0);
+                    kept.url = url.map(str::to_owned);
+                    kept.session = shard.session().filter(|_| kept.in_vain < RESUMES_IN_VAIN).cloned();
                     end
                 }
                 Err(DiscordError::Unauthorized) => return Err(Fatal::BadToken),
@@ -229,7 +238,7 @@ impl Gateway {
             };
             let item = match stop.run_until_cancelled(item).await {
                 None => break self.say_goodbye(shard).await,
-                Some(Err(_)) => break End::Broken("not up in time"),
+                Some(Err(_)) => break End::NotUp,
                 Some(Ok(item)) => item,
             };
             match item {
@@ -293,6 +302,10 @@ impl Gateway {
             End::Stopped => return Ok(ControlFlow::Break(())),
             End::Broken(why) => {
                 info!(why, "the gateway's connection ended");
+                None
+            }
+            End::NotUp => {
+                info!("the gateway's connection was not up in time");
                 None
             }
             End::Closed(code) => {

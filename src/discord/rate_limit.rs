@@ -150,12 +150,8 @@ impl RateLimits {
             self.routes.retain(|_, bucket| bucket.reset_at > now);
         }
         let reset_at = now + quota.reset_after;
-        // An answer that was overtaken by a later one must not give places back.
-        let remaining = match self.routes.get(&key) {
-            Some(known) if known.reset_at > now => known.remaining.min(quota.remaining),
-            _ => quota.remaining,
-        };
-        self.routes.insert(key, Bucket { remaining, reset_at });
+        // One request of a route is under way at a time, so no answer overtakes another.
+        self.routes.insert(key, Bucket { remaining: quota.remaining, reset_at });
     }
 
     /// A 429 was received: nothing of its scope goes out for `retry_after`.
@@ -232,11 +228,12 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_was_overtaken_gives_no_places_back() {
+    fn the_last_answer_tells_how_much_is_left() {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 50);
         limits.learn(POST, Quota { remaining: 0, reset_after: secs(5) }, now);
         limits.learn(POST, Quota { remaining: 1, reset_after: secs(5) }, now);
+        assert_eq!(take(&mut limits, POST, now), Ok(()));
         assert_eq!(take(&mut limits, POST, now), Err(Wait::Until(now + secs(5))));
     }
 

@@ -29,7 +29,7 @@ pub enum Event {
         /// The guilds it is in; each is told of by an [`Event::Guild`] of its own once it is available.
         guilds: Vec<GuildId>,
     },
-    /// A guild became available, with the channels and threads the bot can see there.
+    /// A guild became available, with its channels, also those that the bot may not see, and the threads it may.
     Guild(GuildId, Vec<KnownChannel>),
     /// Channels and threads that are new, or were not seen before.
     Channels(Vec<KnownChannel>),

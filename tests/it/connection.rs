@@ -165,6 +165,19 @@ async fn a_gateway_that_never_says_hello_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_session_that_can_not_be_resumed_in_time_gives_way_to_a_new_one() {
+    let chat = Chat::setup().change(|config| config.pace.gateway_up_within = Duration::from_millis(150)).start().await;
+    talks_on(&chat, "Before.").await;
+    let identifies = || chat.metrics.encode().contains(r#"connections_total{how="identify"} 2"#);
+    chat.discord.hold_hello(true);
+    chat.discord.drop_connection();
+    chat.until("a new session to be tried", identifies).await;
+    chat.discord.hold_hello(false);
+    talks_on(&chat, "After.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
 async fn the_last_identifies_of_a_day_are_not_spent() {
     let chat = Chat::start().await;
     talks_on(&chat, "Before.").await;

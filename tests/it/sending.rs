@@ -171,3 +171,18 @@ async fn a_token_that_is_refused_in_the_middle_ends_the_bot() {
     assert!(error.contains("DISCORD_TOKEN"), "{error}");
     chat.finish().await;
 }
+
+#[tokio::test]
+async fn where_the_bot_may_not_read_the_history_it_answers_without_a_reference() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["One.", "Two."]);
+    let refusal = json!({"message": "Cannot reply without permission to read message history", "code": 160_002});
+    chat.discord.fail_next("POST", "/channels/*/messages", 403, refusal, 1);
+    for (text, answer) in [("hi", "One."), ("hello?", "Two.")] {
+        chat.say("alice", text);
+        assert_eq!(chat.expect_reply(answer).await.reply_to, None);
+        chat.settled().await;
+    }
+    assert_eq!(chat.tess.charged(), 2);
+    chat.finish().await;
+}
