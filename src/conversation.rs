@@ -101,6 +101,7 @@ struct Inner {
     pace: Pace,
     /// Places for files on their way from Discord to Tess.
     file_places: Arc<Semaphore>,
+    file_holders: files::Holders,
     own_marks: Mutex<OwnMarks>,
     /// Channels that are still to be looked at for missed messages.
     to_look_at: AtomicUsize,
@@ -141,6 +142,7 @@ impl Conversations {
             retry_button: config.retry_button,
             catch_up: config.catch_up,
             pace: config.pace.clone(),
+            file_holders: files::Holders::default(),
             file_places: Arc::new(Semaphore::new(files::AT_ONCE)),
             to_look_at: AtomicUsize::new(0),
             held: DashMap::with_shard_amount(SHARDS),

@@ -39,8 +39,8 @@
 //!
 //! # Who may import whom
 //!
-//! One way: `bot` -> `check`, `gateway`, `commands`, `ops` -> `conversation` -> `tess`, `discord`, `reply`, `listen`, `history`, `state` -> `config`,
-//! `telemetry`. `tess` does not know Discord's REST and `discord` does not know Tess; only `conversation` and `commands` call both. `sim` knows
+//! One way: `bot` -> `check`, `commands` -> `conversation` -> `gateway`, `listen`, `history`, `reply`, `state` -> `discord`, `tess` -> `config`,
+//! `telemetry`. `tess` does not know Discord's REST and `discord` does not know Tess; only `conversation` and `check` call both. `sim` knows
 //! nobody. `tests/it/architecture.rs` holds it.
 //!
 //! # Decisions

@@ -44,7 +44,7 @@ Type a line to say it as alice. Also:
   bob: hi            say it as somebody else
   @bot hi            mention the bot
   /agent             which agent answers here
-  /agent id:8795     switch to another
+  /agent id:46589    switch to another
   /reset             forget the conversation
   /help              what the bot says of itself
   Ctrl-C or Ctrl-D   stop
@@ -139,7 +139,7 @@ impl Demo {
         demo.greet(&tess, real_tess);
         tokio::select! {
             ended = &mut running => return ended?.context("the bot ended"),
-            () = demo.discord.wait_connected() => {}
+            () = demo.ready() => {}
         }
         tokio::select! {
             ended = &mut running => return ended?.context("the bot ended"),
@@ -165,6 +165,12 @@ impl Demo {
             format!("a simulated Tess ({})", tess.title(tess.default_agent()))
         };
         println!("#general, between a simulated Discord and {who}. Say something; /help helps, Ctrl-C stops.\n");
+    }
+
+    /// The bot is connected, and its commands are known.
+    async fn ready(&self) {
+        self.discord.wait_connected().await;
+        self.discord.wait_until("the commands", |discord| discord.command_puts() > 0).await;
     }
 
     async fn talk(&self) -> anyhow::Result<()> {
@@ -273,7 +279,7 @@ fn lines() -> mpsc::Receiver<String> {
     receiver
 }
 
-/// `id:8795` or `8795` as an interaction carries it.
+/// `id:46589` or `46589` as an interaction carries it.
 fn options(rest: &str) -> Value {
     let value = rest.trim();
     let value = value.strip_prefix("id:").unwrap_or(value).trim();

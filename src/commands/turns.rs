@@ -22,7 +22,7 @@ pub(super) async fn stop(ctx: Context<'_>) -> Result<(), Error> {
 }
 
 /// Ask the last question again
-#[poise::command(slash_command, description_localized("pt-BR", "Pergunta de novo a última pergunta"))]
+#[poise::command(slash_command, description_localized("pt-BR", "Refaz a última pergunta"))]
 pub(super) async fn retry(ctx: Context<'_>) -> Result<(), Error> {
     let poise::Context::Application(application) = ctx else { return Ok(()) };
     let request = MessageId::new(application.interaction.id.get());

@@ -120,18 +120,18 @@ pub static SETTINGS: [Setting; 34] = [
         meaning: "The agent that answers where no other was chosen with a command.",
     },
     Setting {
-        name: "TESS_AGENTS",
-        default: Fallback::Unset,
-        example: "12345,67890",
-        limits: Limits::Words("at most 100 agents' numbers with commas or spaces between them"),
-        meaning: "The agents that /agent can choose, besides TESS_AGENT_ID. Unset, every chat agent of the workspace.",
-    },
-    Setting {
         name: "TESS_WORKSPACE_ID",
         default: Fallback::Unset,
         example: "678",
         limits: Limits::Words("the workspace's number, from Settings > Workspace in Tess"),
         meaning: "The workspace that the key belongs to and that pays. Tess demands it of most accounts.",
+    },
+    Setting {
+        name: "TESS_AGENTS",
+        default: Fallback::Unset,
+        example: "12345,67890",
+        limits: Limits::Words("at most 100 agents' numbers with commas or spaces between them"),
+        meaning: "The agents that /agent can choose, besides TESS_AGENT_ID. Unset, every chat agent of the workspace.",
     },
     Setting {
         name: "TESS_INSTRUCTIONS",

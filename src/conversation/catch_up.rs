@@ -325,3 +325,19 @@ fn answered_up_to<'m>(messages: impl Iterator<Item = &'m Message>, me: UserId) -
     let own = messages.filter(|message| message.author.id == me && message.is_plain());
     own.filter_map(Message::replies_to).max()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_with_nothing_new_do_not_count_against_those_that_are_looked_at() {
+        let mut channels = Channels::default();
+        let mut add = |id: usize, has_news| channels.add(ChannelId::new(id as u64), has_news);
+        assert!((1..=2 * MOST_CHANNELS).all(|id| matches!(add(id, false), Added::HasNoNews)));
+        let with_news = 2 * MOST_CHANNELS + 1..;
+        assert!(with_news.take(MOST_CHANNELS).all(|id| matches!(add(id, true), Added::Asks)));
+        assert!(matches!(add(usize::MAX, true), Added::HasNoNews), "there is a bound");
+        assert!(matches!(add(1, true), Added::Known));
+    }
+}

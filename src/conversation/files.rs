@@ -1,6 +1,10 @@
 //! The files of a turn: texts are put behind their message, others are lent to Tess for as long as the turn takes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use serenity::model::id::{ChannelId, UserId};
 use tokio::{
@@ -82,10 +86,14 @@ pub(super) struct Stored {
     storage: Storage,
 }
 
+/// How many turns use each file at Tess: it may give equal files one id.
+pub(super) type Holders = Arc<Mutex<HashMap<FileId, usize>>>;
+
 /// Tess's, as far as this bot uses it.
 #[derive(Clone)]
 struct Storage {
     tess: Tess,
+    holders: Holders,
     state: State,
     turns: TaskTracker,
     given_up: CancellationToken,
@@ -101,14 +109,37 @@ impl Drop for Stored {
     fn drop(&mut self) {
         // Without a runtime the process is being taken down.
         let Ok(runtime) = Handle::try_current() else { return };
+        self.storage.give_back(self.id);
         let (id, storage) = (self.id, self.storage.clone());
         self.storage.turns.spawn_on(async move { storage.delete(id).await }, &runtime);
     }
 }
 
 impl Storage {
-    /// What can not be deleted now is left for the next start.
+    /// A file was stored for a turn.
+    fn take(&self, id: FileId) {
+        *self.holders().entry(id).or_default() += 1;
+        self.state.set_lent(id);
+    }
+
+    fn give_back(&self, id: FileId) {
+        if let Entry::Occupied(mut holders) = self.holders().entry(id) {
+            *holders.get_mut() -= 1;
+            if *holders.get() == 0 {
+                holders.remove();
+            }
+        }
+    }
+
+    fn holders(&self) -> MutexGuard<'_, HashMap<FileId, usize>> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Deletes a file that no turn uses. What can not be deleted now is left for the next start.
     async fn delete(&self, id: FileId) {
+        if self.holders().contains_key(&id) {
+            return;
+        }
         let at_last = async {
             self.given_up.cancelled().await;
             sleep(DELETED_AT_LAST_WITHIN).await;
@@ -131,6 +162,7 @@ impl Inner {
     fn storage(&self) -> Storage {
         Storage {
             tess: self.tess.clone(),
+            holders: Arc::clone(&self.file_holders),
             state: self.state.clone(),
             turns: self.turns.clone(),
             given_up: self.given_up.clone(),
@@ -259,7 +291,7 @@ impl Inner {
         // On a task of its own: were it cut off with the turn, a file would stay at Tess under an id that nobody knows.
         let upload = self.turns.spawn(async move {
             let id = storage.tess.upload(&name, mime.as_deref().unwrap_or(UNKNOWN_TYPE), bytes, true).await?;
-            storage.state.set_lent(id);
+            storage.take(id);
             drop(place);
             Ok(Stored { id, name, storage })
         });

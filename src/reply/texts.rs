@@ -294,7 +294,7 @@ pub fn over_minute(language: Language, most: usize, opens: u64) -> String {
     let (message, mensagem) = if most == 1 { ("message", "mensagem") } else { ("messages", "mensagens") };
     language.say(
         format!("⚠️ I answer {most} {message} a minute of each person. Ask me again <t:{opens}:R>."),
-        format!("⚠️ Respondo {most} {mensagem} por minuto de cada pessoa. Pergunte de novo <t:{opens}:R>."),
+        format!("⚠️ Respondo a no máximo {most} {mensagem} por minuto de cada pessoa. Pergunte de novo <t:{opens}:R>."),
     )
 }
 
@@ -342,11 +342,11 @@ pub fn help(language: Language, respond_to: RespondTo) -> String {
             "ℹ️ {listens}, levando em conta a conversa até aqui. O que vocês escreverem enquanto trabalho é respondido em \
              seguida, tudo de uma vez.\n\
              - `/agent` mostra o agente deste canal, ou escolhe outro\n\
-             - `/agents` lista os agentes que se podem escolher\n\
+             - `/agents` lista os agentes que podem ser escolhidos\n\
              - `/settings` mostra como ele está configurado aqui, ou muda isso\n\
              - `/reset` faz o agente esquecer o que foi dito aqui\n\
              - `/stop` interrompe a resposta em andamento\n\
-             - `/retry` pergunta de novo a última pergunta\n\
+             - `/retry` refaz a última pergunta\n\
              - `/usage` mostra quanto suas mensagens custaram\n\
              - `/help` mostra isto"
         ),
@@ -531,8 +531,8 @@ mod tests {
         ⚠️ Este bot já gastou os 2.50 créditos da Tess de hoje. Ele volta a responder <t:1772582400:R>.
         ⚠️ Este servidor já gastou os 2.50 créditos da Tess de hoje. Volto a responder aqui <t:1772582400:R>.
         ⚠️ Você já gastou os seus 2.50 créditos da Tess de hoje. Volto a responder a você <t:1772582400:R>.
-        ⚠️ Respondo 1 mensagem por minuto de cada pessoa. Pergunte de novo <t:1772582400:R>.
-        ⚠️ Respondo 10 mensagens por minuto de cada pessoa. Pergunte de novo <t:1772582400:R>.
+        ⚠️ Respondo a no máximo 1 mensagem por minuto de cada pessoa. Pergunte de novo <t:1772582400:R>.
+        ⚠️ Respondo a no máximo 10 mensagens por minuto de cada pessoa. Pergunte de novo <t:1772582400:R>.
         ⚠️ Aqui não há servidor. Use `/usage scope:server` em um dos canais dele.
         ⚠️ Isso exige a permissão **Gerenciar servidor** ou **Gerenciar canais**. `/usage` mostra o seu próprio uso.
         ");
@@ -582,11 +582,11 @@ mod tests {
         assert_snapshot!(help(PT, RespondTo::Mentions), @"
         ℹ️ Respondo quando você me menciona ou responde a mim, e a toda mensagem direta, levando em conta a conversa até aqui. O que vocês escreverem enquanto trabalho é respondido em seguida, tudo de uma vez.
         - `/agent` mostra o agente deste canal, ou escolhe outro
-        - `/agents` lista os agentes que se podem escolher
+        - `/agents` lista os agentes que podem ser escolhidos
         - `/settings` mostra como ele está configurado aqui, ou muda isso
         - `/reset` faz o agente esquecer o que foi dito aqui
         - `/stop` interrompe a resposta em andamento
-        - `/retry` pergunta de novo a última pergunta
+        - `/retry` refaz a última pergunta
         - `/usage` mostra quanto suas mensagens custaram
         - `/help` mostra isto
         ");

@@ -73,6 +73,8 @@ pub struct TessOptions {
     pub file_bytes: usize,
     /// Polls that find a file still waiting to be read.
     pub file_polls: usize,
+    /// Whether a file that is stored already is stored once, under the same id. Seen with one client, and documented nowhere.
+    pub one_id_for_equal_files: bool,
 }
 
 /// What a wait that was cut gets; both are on record.
@@ -106,6 +108,7 @@ impl Default for TessOptions {
             pace: Duration::ZERO,
             file_bytes: 32 * 1024 * 1024,
             file_polls: 1,
+            one_id_for_equal_files: false,
         }
     }
 }

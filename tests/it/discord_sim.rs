@@ -177,7 +177,7 @@ async fn a_heartbeat_is_acknowledged_unless_the_gateway_is_silent() {
 
 #[tokio::test]
 async fn a_client_without_heartbeats_is_closed() {
-    let sim = start(|options| options.heartbeat_interval = Duration::from_millis(20)).await;
+    let sim = start(|options| options.heartbeat_interval = Duration::from_millis(400)).await;
     let (mut socket, _) = Socket::identified(&sim, INTENTS).await;
     assert_eq!(socket.close_code().await, 4000);
     sim.expect_violation("no heartbeat");

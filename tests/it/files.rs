@@ -139,6 +139,33 @@ async fn a_file_that_was_read_takes_no_memory_any_more() {
 }
 
 #[tokio::test]
+async fn a_file_that_two_channels_send_stays_until_both_are_answered() {
+    let setup = Chat::setup();
+    let options = TessOptions { one_id_for_equal_files: true, ..setup.tess.clone() };
+    let chat = setup.tess(options).start().await;
+    let other = chat.discord.channel(chat.guild, "other");
+    chat.tess.answers(["Three pages.", "Three as well.", "Welcome."]);
+    chat.tess.hold();
+    chat.say_with_file("alice", "how long is it?", "report.pdf", PDF);
+    chat.execution().await;
+    chat.discord.say_with_file(other, "bob", "and this?", "report.pdf", PDF);
+    assert_eq!(file_ids(&chat.execution().await.body), 1);
+    assert_eq!(chat.tess.files().len(), 1);
+    chat.tess.release_one();
+    chat.expect_reply("Three pages.").await;
+    // Whatever was to be deleted after the first is gone when this is answered.
+    chat.say("alice", "thanks");
+    chat.execution().await;
+    assert_eq!(chat.tess.files().len(), 1, "the other still needs it");
+    chat.tess.release();
+    chat.expect_reply("Welcome.").await;
+    chat.discord.next_message(other).await;
+    chat.expect_no_file_left().await;
+    chat.settled().await;
+    chat.finish().await;
+}
+
+#[tokio::test]
 async fn a_document_that_a_kill_left_at_tess_is_deleted_by_the_next_start() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Three pages.", "Three."]);

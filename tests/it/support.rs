@@ -146,7 +146,7 @@ fn quick() -> Pace {
         poll_every: ms(5),
         discord_request: ms(1000),
         delivery: Duration::from_secs(8),
-        execute_request: ms(2000),
+        execute_request: SOON,
         state_flush: ms(5),
         guilds_settle: ms(20),
         ..Pace::default()
@@ -287,14 +287,19 @@ impl Chat {
         std::fs::remove_dir_all(self.state.path()).unwrap();
     }
 
-    /// Rows of a table in the state file. The running bot has it locked, so a copy is read.
+    /// Rows of a table in the state file.
     pub(crate) fn rows_on_disk(&self, table: &str) -> i64 {
+        self.number_on_disk(&format!("SELECT count(*) FROM {table}"))
+    }
+
+    /// A number in the state file; 0 when it is not there. The running bot has it locked, so a copy is read.
+    pub(crate) fn number_on_disk(&self, sql: &str) -> i64 {
         let copy = TempDir::new().unwrap();
         for name in ["state.db", "state.db-wal"] {
             let _ = std::fs::copy(self.state.path().join(name), copy.path().join(name));
         }
         rusqlite::Connection::open(copy.path().join("state.db"))
-            .and_then(|db| db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)))
+            .and_then(|db| db.query_row(sql, [], |row| row.get(0)))
             .unwrap_or(0)
     }
 

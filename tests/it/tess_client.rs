@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 pub(crate) const AGENT: AgentId = AgentId(HELPER);
 
 /// Long enough for a request to a simulator, short enough to be waited for.
-pub(crate) const A_MOMENT: Duration = Duration::from_millis(100);
+pub(crate) const A_MOMENT: Duration = Duration::from_millis(300);
 
 /// A client beside its simulator.
 pub(crate) struct Bench {

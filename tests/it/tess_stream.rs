@@ -255,7 +255,7 @@ async fn an_answer_that_is_not_streamed_after_all_is_an_answer() {
 #[tokio::test]
 async fn a_stream_is_refused_and_rate_limited_like_an_execution() {
     let t = Bench::words().await;
-    t.sim.rate_limit_next(Some(0.1), false);
+    t.sim.rate_limit_next(Some(A_MOMENT.as_secs_f64()), false);
     let start = Instant::now();
     t.stream().await.answer.unwrap();
     assert!(start.elapsed() >= A_MOMENT);

@@ -230,7 +230,8 @@ fn check_files(message: &Value, body: &Body) -> Result<(), Answer> {
 
 fn pings_nobody(allowed: &Value) -> bool {
     let none = |key: &str| allowed[key].as_array().is_none_or(Vec::is_empty);
-    allowed["parse"].as_array().is_some_and(Vec::is_empty) && none("users") && none("roles")
+    let nobody_replied_to = allowed["replied_user"] != true;
+    allowed["parse"].as_array().is_some_and(Vec::is_empty) && none("users") && none("roles") && nobody_replied_to
 }
 
 #[cfg(test)]

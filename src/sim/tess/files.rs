@@ -72,7 +72,10 @@ impl Files {
         self.stored.get(&id).map(|stored| stored.file.status.as_str())
     }
 
-    fn store(&mut self, mut file: StoredFile, polls: usize) -> Value {
+    fn store(&mut self, mut file: StoredFile, polls: usize, one_id: bool) -> Value {
+        if let Some(same) = self.stored.values().find(|stored| one_id && stored.file.content == file.content) {
+            return same.view();
+        }
         file.id = FIRST_ID + self.received;
         self.received += 1;
         let fails = self.failing > 0 && file.process;
@@ -124,8 +127,9 @@ async fn upload(State(sim): Sim, ConnectInfo(cut): ConnectInfo<Cut>, form: Multi
             return refuse(422, &json!({"message": "The file field is required."}));
         }
     };
-    let polls = sim.options.file_polls;
-    let stored = sim.change(|world| (world.files.stored.len() < STORED).then(|| world.files.store(file, polls)));
+    let (polls, one_id) = (sim.options.file_polls, sim.options.one_id_for_equal_files);
+    let stored =
+        sim.change(|world| (world.files.stored.len() < STORED).then(|| world.files.store(file, polls, one_id)));
     match stored {
         Some(view) => Fault::deliver(fault.as_ref(), &view, cut).await,
         None => refuse(422, &json!({"message": "Storage limit of 30 files reached."})),
