@@ -262,6 +262,7 @@ pub fn needs_manage_channels(language: Language) -> &'static str {
 /// The credits that everybody may spend a day are spent. `opens` is in seconds since the Unix epoch, here as below.
 #[must_use]
 pub fn over_day_budget(language: Language, limit: Credits, opens: u64) -> String {
+    let limit = amount(language, limit);
     language.say(
         format!("⚠️ This bot has used up its {limit} Tess credits for today. It answers again <t:{opens}:R>."),
         format!("⚠️ Este bot já gastou os {limit} créditos da Tess de hoje. Ele volta a responder <t:{opens}:R>."),
@@ -271,6 +272,7 @@ pub fn over_day_budget(language: Language, limit: Credits, opens: u64) -> String
 /// The credits that a guild may spend a day are spent.
 #[must_use]
 pub fn over_guild_budget(language: Language, limit: Credits, opens: u64) -> String {
+    let limit = amount(language, limit);
     language.say(
         format!("⚠️ This server has used up its {limit} Tess credits for today. I answer here again <t:{opens}:R>."),
         format!(
@@ -282,6 +284,7 @@ pub fn over_guild_budget(language: Language, limit: Credits, opens: u64) -> Stri
 /// The credits that a user may spend a day are spent.
 #[must_use]
 pub fn over_user_budget(language: Language, limit: Credits, opens: u64) -> String {
+    let limit = amount(language, limit);
     language.say(
         format!("⚠️ You have used up your {limit} Tess credits for today. I answer you again <t:{opens}:R>."),
         format!("⚠️ Você já gastou os seus {limit} créditos da Tess de hoje. Volto a responder a você <t:{opens}:R>."),
@@ -351,6 +354,15 @@ pub fn help(language: Language, respond_to: RespondTo) -> String {
              - `/help` mostra isto"
         ),
     )
+}
+
+/// An amount of credits, written as the language does.
+pub(super) fn amount(language: Language, credits: Credits) -> String {
+    let amount = credits.to_string();
+    match language {
+        Language::English => amount,
+        Language::Portuguese => amount.replace('.', ","),
+    }
 }
 
 /// A duration in words, rounded up.
@@ -528,9 +540,9 @@ mod tests {
             texts.join("\n")
         };
         assert_snapshot!(texts(PT), @"
-        ⚠️ Este bot já gastou os 2.50 créditos da Tess de hoje. Ele volta a responder <t:1772582400:R>.
-        ⚠️ Este servidor já gastou os 2.50 créditos da Tess de hoje. Volto a responder aqui <t:1772582400:R>.
-        ⚠️ Você já gastou os seus 2.50 créditos da Tess de hoje. Volto a responder a você <t:1772582400:R>.
+        ⚠️ Este bot já gastou os 2,50 créditos da Tess de hoje. Ele volta a responder <t:1772582400:R>.
+        ⚠️ Este servidor já gastou os 2,50 créditos da Tess de hoje. Volto a responder aqui <t:1772582400:R>.
+        ⚠️ Você já gastou os seus 2,50 créditos da Tess de hoje. Volto a responder a você <t:1772582400:R>.
         ⚠️ Respondo a no máximo 1 mensagem por minuto de cada pessoa. Pergunte de novo <t:1772582400:R>.
         ⚠️ Respondo a no máximo 10 mensagens por minuto de cada pessoa. Pergunte de novo <t:1772582400:R>.
         ⚠️ Aqui não há servidor. Use `/usage scope:server` em um dos canais dele.

@@ -10,7 +10,7 @@ use serenity::model::{
     id::{ChannelId, UserId},
 };
 
-use super::texts::{INFO_MARK, escaped_to};
+use super::texts::{INFO_MARK, amount, escaped_to};
 use crate::config::{AgentId, Credits, Language};
 
 /// Days of the chart.
@@ -64,8 +64,9 @@ pub struct ServerUsage {
 /// A user's own use.
 #[must_use]
 pub fn own(language: Language, usage: &OwnUsage) -> String {
-    let OwnUsage { today, week, month, day_limit } = usage;
-    let limit = day_limit.map(|limit| {
+    let [today, week, month] = [usage.today, usage.week, usage.month].map(|credits| amount(language, credits));
+    let limit = usage.day_limit.map(|limit| {
+        let limit = amount(language, limit);
         language
             .say(format!(" of the {limit} a day that you may use"), format!(" dos {limit} por dia que você pode usar"))
     });
@@ -89,14 +90,14 @@ pub fn own(language: Language, usage: &OwnUsage) -> String {
 /// A guild's use. Names are mentions, which ping nobody in an answer that only the caller sees; `title_of` knows agents' titles.
 #[must_use]
 pub fn server(language: Language, usage: &ServerUsage, title_of: impl Fn(AgentId) -> Option<String>) -> String {
-    let ServerUsage { today, week, month, .. } = usage;
-    if *month == Credits::ZERO {
+    if usage.month == Credits::ZERO {
         let nothing = language.say(
             "Nothing was spent on this server in the last 30 days.",
             "Nada foi gasto neste servidor nos últimos 30 dias.",
         );
         return format!("{INFO_MARK} {nothing}");
     }
+    let [today, week, month] = [usage.today, usage.week, usage.month].map(|credits| amount(language, credits));
     let spent = language.say(
         format!(
             "This server has spent, in Tess credits: today **{today}**, in 7 days **{week}**, in 30 days **{month}**."
@@ -105,12 +106,12 @@ pub fn server(language: Language, usage: &ServerUsage, title_of: impl Fn(AgentId
             "Este servidor gastou, em créditos da Tess: hoje **{today}**, em 7 dias **{week}**, em 30 dias **{month}**."
         ),
     );
-    let mut text = format!("{INFO_MARK} {spent}\n```text\n{}```\n", chart(&usage.days, usage.last_day));
+    let mut text = format!("{INFO_MARK} {spent}\n```text\n{}```\n", chart(language, &usage.days, usage.last_day));
     text += language.say("Most in 30 days\n", "Os maiores gastos em 30 dias\n");
     let (who, place, agents) = language.say(("who", "where", "agents"), ("quem", "onde", "agentes"));
-    list(&mut text, who, &usage.users, |user| format!("<@{user}>"));
-    list(&mut text, place, &usage.channels, |channel| format!("<#{channel}>"));
-    list(&mut text, agents, &usage.agents, |agent| match title_of(*agent) {
+    list(language, &mut text, who, &usage.users, |user| format!("<@{user}>"));
+    list(language, &mut text, place, &usage.channels, |channel| format!("<#{channel}>"));
+    list(language, &mut text, agents, &usage.agents, |agent| match title_of(*agent) {
         Some(title) => format!("{} ({agent})", escaped_to(&title, TITLE_CHARS)),
         None => agent.to_string(),
     });
@@ -119,14 +120,14 @@ pub fn server(language: Language, usage: &ServerUsage, title_of: impl Fn(AgentId
 }
 
 /// One line a day: month and day, a bar, the amount.
-fn chart(days: &[Credits; CHART_DAYS], last_day: SystemTime) -> String {
+fn chart(language: Language, days: &[Credits; CHART_DAYS], last_day: SystemTime) -> String {
     let highest = days.iter().copied().max().unwrap_or_default();
     let mut chart = String::new();
     for (at, credits) in days.iter().enumerate() {
         let ago = (CHART_DAYS - 1 - at) as u32;
-        let date = month_and_day(last_day.checked_sub(DAY * ago).unwrap_or(UNIX_EPOCH));
+        let date = month_and_day(language, last_day.checked_sub(DAY * ago).unwrap_or(UNIX_EPOCH));
         let bar = bar(credits.share_of(highest));
-        let line = format!("{date} {bar:<BAR_CELLS$} {credits}");
+        let line = format!("{date} {bar:<BAR_CELLS$} {}", amount(language, *credits));
         chart.push_str(line.trim_end());
         chart.push('\n');
     }
@@ -140,16 +141,20 @@ fn bar(share: f64) -> String {
     format!("{}{half}", "█".repeat(halves / 2))
 }
 
-/// `03-14`.
-fn month_and_day(moment: SystemTime) -> String {
+/// `03-14`, or `14/03`.
+fn month_and_day(language: Language, moment: SystemTime) -> String {
     let seconds = moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let timestamp = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_unix_timestamp(seconds).ok());
     let date = timestamp.map(|timestamp| timestamp.to_string()).unwrap_or_default();
-    date.get(5..10).unwrap_or("??-??").to_owned()
+    match (date.get(5..7), date.get(8..10)) {
+        (Some(month), Some(day)) => language.say(format!("{month}-{day}"), format!("{day}/{month}")),
+        _ => "??-??".to_owned(),
+    }
 }
 
-fn list<T>(text: &mut String, what: &str, amounts: &[(T, Credits)], name: impl Fn(&T) -> String) {
-    let shown: Vec<_> = amounts.iter().map(|(of, credits)| format!("{} {credits}", name(of))).collect();
+fn list<T>(language: Language, text: &mut String, what: &str, amounts: &[(T, Credits)], name: impl Fn(&T) -> String) {
+    let shown: Vec<_> =
+        amounts.iter().map(|(of, credits)| format!("{} {}", name(of), amount(language, *credits))).collect();
     line(text, what, shown.join(" · "));
 }
 
@@ -195,9 +200,9 @@ mod tests {
         let usage = OwnUsage { today: credits(0.0061), week: credits(1.5), month: credits(42.0), day_limit: None };
         assert_snapshot!(own(PT, &OwnUsage { day_limit: Some(credits(2.5)), ..usage }), @"
         ℹ️ Suas mensagens custaram, em créditos da Tess:
-        - hoje: **0.0061** dos 2.50 por dia que você pode usar
-        - em 7 dias: **1.50**
-        - em 30 dias: **42.00**
+        - hoje: **0,0061** dos 2,50 por dia que você pode usar
+        - em 7 dias: **1,50**
+        - em 30 dias: **42,00**
         ");
         assert_snapshot!(own(EN, &usage), @"
         ℹ️ Your messages have cost, in Tess credits:
@@ -235,16 +240,17 @@ mod tests {
         - where: <#21> 60.12
         - agents: Helper\* (8794) 60.00 · 77 0.1250
         ");
-        let portuguese = server(PT, &usage(), title_of).replace(&chart(&usage().days, last_day()), "…\n");
+        let portuguese = server(PT, &usage(), title_of).replace(&chart(PT, &usage().days, last_day()), "…\n");
+        assert!(chart(PT, &usage().days, last_day()).starts_with("18/02"));
         assert_snapshot!(portuguese, @r"
-        ℹ️ Este servidor gastou, em créditos da Tess: hoje **2.00**, em 7 dias **27.50**, em 30 dias **60.12**.
+        ℹ️ Este servidor gastou, em créditos da Tess: hoje **2,00**, em 7 dias **27,50**, em 30 dias **60,12**.
         ```text
         …
         ```
         Os maiores gastos em 30 dias
-        - quem: <@11> 50.00 · <@12> 10.12
-        - onde: <#21> 60.12
-        - agentes: Helper\* (8794) 60.00 · 77 0.1250
+        - quem: <@11> 50,00 · <@12> 10,12
+        - onde: <#21> 60,12
+        - agentes: Helper\* (8794) 60,00 · 77 0,1250
         ");
     }
 
