@@ -4,7 +4,7 @@ use divan::{Bencher, black_box};
 use serenity::model::id::MessageId;
 use tess_discord::{
     config::{HistoryConfig, Language},
-    history::{Entry, History},
+    history::{Entry, History, Worth},
     reply,
 };
 
@@ -41,7 +41,7 @@ fn message_into_a_full_history(bencher: Bencher) {
     let history = full_history();
     bencher.with_inputs(|| (history.clone(), message(100))).bench_values(|(mut history, message)| {
         history.insert(message);
-        history.trim(&LIMITS, |_| false);
+        history.trim(&LIMITS, |_| Worth::Context);
         history
     });
 }

@@ -198,6 +198,7 @@ impl Conversations {
             }
             channel.give_up_waiting(|message| gone.contains(&message))
         });
+        inner.state.settle_late(deletion.channel_id, &gone.into_iter().collect::<Vec<_>>());
         inner.cancel(deletion.channel_id, unanswered.unwrap_or(0), "deleted");
     }
 
@@ -230,6 +231,8 @@ impl Conversations {
     pub fn reset(&self, channel: ChannelId, mark: MessageId) {
         let inner = &self.inner;
         inner.state.set_reset_mark(channel, mark);
+        let late = inner.state.late(channel).into_iter().filter(|message| *message <= mark);
+        inner.state.settle_late(channel, &late.collect::<Vec<_>>());
         let cleared = inner.change(channel, |channel| (channel.clear(mark), channel.take_void_offer()));
         let Some((unanswered, offered)) = cleared else { return };
         inner.cancel(channel, unanswered, "reset");

@@ -128,6 +128,8 @@ pub struct Gateway {
 /// What has to be kept from one connection to the next.
 #[derive(Default)]
 struct Continuation {
+    /// Where the gateway is: known once, it is not asked for again to go back to a session, which may not wait for REST.
+    gateway: Option<String>,
     /// Connections in a row that were opened and did not come up.
     in_vain: u32,
     session: Option<Session>,
@@ -163,12 +165,12 @@ impl Gateway {
         let mut kept = Continuation::default();
         let mut backoff = Backoff::new(self.pace.backoff_min, self.pace.backoff_max);
         loop {
-            let Some(shard) = stop.run_until_cancelled(self.open(&kept)).await else { return Ok(()) };
-            let mut up_for = Duration::ZERO;
+            let Some(shard) = stop.run_until_cancelled(self.open(&mut kept)).await else { return Ok(()) };
+            let (mut up_for, mut opened) = (Duration::ZERO, false);
             let end = match shard {
                 Ok(mut shard) => {
-                    let end = self.attend(&mut shard, stop, &mut up_for, &mut on_event).await;
-                    let is_in_vain = up_for.is_zero() && matches!(end, End::NotUp | End::Closed(_));
+                    let end = self.attend(&mut shard, stop, &mut up_for, &mut opened, &mut on_event).await;
+                    let is_in_vain = opened && up_for.is_zero();
                     kept.in_vain = if is_in_vain { kept.in_vain + 1 } else { 0 };
                     // A node or a session that is of no use is not gone back to for ever.
                     let url = shard.resume_url().filter(|_| !self.proxied && kept.in_vain == 0);
@@ -197,12 +199,14 @@ impl Gateway {
     }
 
     /// A shard that is about to connect: with a session to resume, or with leave to start a new one.
-    async fn open(&self, kept: &Continuation) -> Result<Shard<Granted>, DiscordError> {
-        let url = match &kept.session {
+    async fn open(&self, kept: &mut Continuation) -> Result<Shard<Granted>, DiscordError> {
+        let url = match (&kept.session, &kept.gateway) {
             // Only a new session is counted.
-            None => allowance::wait(&self.discord, &self.pace).await?,
-            Some(_) => self.discord.gateway_url().await?,
+            (None, _) => allowance::wait(&self.discord, &self.pace).await?,
+            (Some(_), Some(known)) => known.clone(),
+            (Some(_), None) => self.discord.gateway_url().await?,
         };
+        kept.gateway = Some(url.clone());
         let builder = ConfigBuilder::new(self.token.clone(), INTENTS).proxy_url(url.trim_end_matches('/').to_owned());
         let mut builder = builder.queue(Granted);
         if let Some(session) = &kept.session {
@@ -223,13 +227,13 @@ impl Gateway {
         shard: &mut Shard<Granted>,
         stop: &CancellationToken,
         up_for: &mut Duration,
+        opened: &mut bool,
         on_event: &mut impl FnMut(Event),
     ) -> End {
         let up_before = Instant::now() + self.pace.gateway_up_within;
         let mut up_since: Option<Instant> = None;
-        let mut opened = false;
         let end = loop {
-            let item = next_item(shard, &mut opened);
+            let item = next_item(shard, opened);
             let item = async {
                 match up_since {
                     Some(_) => Ok(item.await),

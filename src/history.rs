@@ -136,6 +136,17 @@ impl Weight {
     }
 }
 
+/// What a message is worth when there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Worth {
+    /// It tells what is talked about.
+    Context,
+    /// It is to be answered, together with later ones.
+    Asked,
+    /// It is the one that the answer will be a reply to: without it there would be none.
+    RepliedTo,
+}
+
 /// One channel's messages, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct History {
@@ -229,12 +240,16 @@ impl History {
     }
 
     /// Drops the oldest messages until both bounds hold, each together with the answers that followed it, so that no
-    /// answer is kept without its question. What is `needed` goes last; the newest message always stays.
-    pub fn trim(&mut self, limits: &HistoryConfig, needed: impl Fn(MessageId) -> bool) {
-        let is_needed = |entry: &Entry| matches!(entry, Entry::Person { id, .. } if needed(*id));
+    /// answer is kept without its question. What is only [`Worth::Context`] goes first, and the newest message always stays.
+    pub fn trim(&mut self, limits: &HistoryConfig, worth: impl Fn(MessageId) -> Worth) {
+        let worth = |entry: &Entry| match entry {
+            Entry::Person { id, .. } => worth(*id),
+            Entry::Answer { .. } => Worth::Context,
+        };
         while self.len() > 1 && (self.len() > limits.messages || self.chars() > limits.chars) {
-            let mut before_newest = self.entries.iter().take(self.len() - 1);
-            let at = before_newest.position(|entry| !is_needed(entry)).unwrap_or(0);
+            let before_newest = || self.entries.iter().take(self.len() - 1);
+            let first = |least: Worth| before_newest().position(|entry| worth(entry) <= least);
+            let Some(at) = first(Worth::Context).or_else(|| first(Worth::Asked)) else { break };
             self.drop_at(at);
             while at + 1 < self.len() && matches!(self.entries.get(at), Some(Entry::Answer { .. })) {
                 self.drop_at(at);
@@ -367,8 +382,8 @@ mod tests {
 
     use super::*;
 
-    fn nothing(_: MessageId) -> bool {
-        false
+    fn nothing(_: MessageId) -> Worth {
+        Worth::Context
     }
 
     const LIMITS: HistoryConfig = HistoryConfig { messages: 40, chars: 24_000, total_bytes: usize::MAX };
@@ -428,16 +443,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_needed_is_dropped_last() {
+    fn what_is_asked_is_dropped_last_and_what_is_replied_to_never() {
         let mut history = History::new();
         for id in 1..=6 {
             history.insert(Entry::person(MessageId::new(id), "alice", "hi"));
         }
-        history.trim(&HistoryConfig { messages: 3, ..LIMITS }, |id| id.get() == 2);
+        let asked = |id: MessageId| if id.get() == 2 { Worth::Asked } else { Worth::Context };
+        history.trim(&HistoryConfig { messages: 3, ..LIMITS }, asked);
         let left = |history: &History| history.iter().flat_map(Entry::ids).map(|id| id.get()).collect::<Vec<_>>();
         assert_eq!(left(&history), [2, 5, 6]);
-        history.trim(&HistoryConfig { messages: 2, ..LIMITS }, |_| true);
-        assert_eq!(left(&history), [5, 6]);
+        let replied_to = |id: MessageId| if id.get() == 2 { Worth::RepliedTo } else { Worth::Asked };
+        history.trim(&HistoryConfig { messages: 1, ..LIMITS }, replied_to);
+        assert_eq!(left(&history), [2, 6]);
     }
 
     #[test]

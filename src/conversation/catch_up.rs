@@ -147,10 +147,12 @@ impl CatchUp {
         Some(Self { session, awaited, _ends: ends })
     }
 
-    /// A guild became available.
+    /// A guild became available. What was said in one that the bot has just been invited to was not said to it.
     pub fn look_at(&mut self, guild: GuildId, channels: &[KnownChannel]) {
-        self.session.look_at(guild, channels);
-        self.awaited.remove(&guild);
+        if let Some(look) = self.awaited.remove(&guild) {
+            self.session.look_at(guild, channels);
+            drop(look);
+        }
     }
 
     /// A guild will not become available any more.
@@ -217,7 +219,8 @@ impl Session {
         let (this, look, after) = (self.clone(), Look::ahead(inner), inner.hold(channel, after));
         inner.turns.spawn(async move {
             // The next session looks again, and until then the channel stays held.
-            if let Some(newest) = this.over.run_until_cancelled(this.ask(channel, after, guild)).await {
+            let asked = this.over.run_until_cancelled(this.ask(channel, after, guild)).await;
+            if let Some(newest) = asked.filter(|_| !this.over.is_cancelled()) {
                 this.conversations.inner.release(channel);
                 if let Some(newest) = newest {
                     this.conversations.inner.set_looked_at(channel, newest);

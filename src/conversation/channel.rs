@@ -10,7 +10,7 @@ use crate::{
     config::HistoryConfig,
     conversation::control::{Person, Repeating, Stopping},
     discord::model::{Attachment, Message},
-    history::{Entry, History},
+    history::{Entry, History, Worth},
     state::before,
 };
 
@@ -87,6 +87,8 @@ impl Running {
 #[derive(Debug)]
 struct Last {
     newest: MessageId,
+    /// What asked for it: the same request, told of again, asks for nothing more.
+    named: MessageId,
     askers: Vec<UserId>,
     files: Vec<Attached>,
 }
@@ -297,11 +299,17 @@ impl Channel {
         }
     }
 
-    /// Drops the oldest messages beyond the bounds; what is still to be answered goes last.
+    /// Drops the oldest messages beyond the bounds: first what is not to be answered, and never what a turn will reply to.
     pub(super) fn trim(&mut self, limits: &HistoryConfig) {
         let Self { history, waiting, running, .. } = self;
         let answers = running.as_ref().map_or(&[][..], |running| &running.messages);
-        history.trim(limits, |id| answers.contains(&id) || waiting.iter().any(|waiting| waiting.message == id));
+        let replied_to =
+            [running.as_ref().map(|running| running.newest), waiting.iter().max().map(|last| last.message)];
+        history.trim(limits, |id| match id {
+            id if replied_to.contains(&Some(id)) => Worth::RepliedTo,
+            id if answers.contains(&id) || waiting.iter().any(|waiting| waiting.message == id) => Worth::Asked,
+            _ => Worth::Context,
+        });
     }
 
     /// No turn runs any more, whatever waits.
@@ -322,7 +330,7 @@ impl Channel {
         }
         let mut askers = batch.askers.clone();
         askers.shrink_to_fit();
-        self.last = Some(Last { newest: batch.newest, askers, files: batch.files.clone() });
+        self.last = Some(Last { newest: batch.newest, named: batch.named, askers, files: batch.files.clone() });
     }
 
     /// Stops the turn that runs, or only the one that answers `message`.
@@ -346,6 +354,9 @@ impl Channel {
         let Some(last) = self.last.as_ref().filter(is_meant) else { return Repeating::Nothing };
         if !by.may_decide(&last.askers) {
             return Repeating::NotAllowed;
+        }
+        if last.named == request {
+            return Repeating::Nothing;
         }
         if self.running.as_ref().is_some_and(|running| !running.ended) {
             return Repeating::Busy;

@@ -153,7 +153,7 @@ impl Inner {
                 info!(reason = refusal.reached.reason(), message.id = %message, "over a budget");
                 if !batch.cancelled.is_cancelled() && !self.is_closed(channel) {
                     let nonce = Nonce::part(batch.request_for(*message), 0);
-                    self.speak(channel, *message, &text(self.language, refusal), nonce, &[]).await;
+                    self.speak(channel, &[*message], &text(self.language, refusal), nonce, &[]).await;
                 }
             }
         };

@@ -171,31 +171,50 @@ impl Inner {
 
     /// Says one thing in place of the answer.
     pub(super) async fn say(&self, id: ChannelId, batch: &Batch, text: &str) {
-        self.speak(id, batch.newest, text, Nonce::part(batch.named, 0), &[]).await;
+        self.speak(id, &batch.messages, text, Nonce::part(batch.named, 0), &[]).await;
     }
 
     /// Says in place of the answer why there is none, and offers to try again.
     pub(super) async fn say_failure(&self, id: ChannelId, batch: &Batch, text: &str) {
-        self.speak(id, batch.newest, text, Nonce::part(batch.named, 0), &[retry_button(self.language, batch.newest)])
-            .await;
+        self.speak(
+            id,
+            &batch.messages,
+            text,
+            Nonce::part(batch.named, 0),
+            &[retry_button(self.language, batch.newest)],
+        )
+        .await;
     }
 
     /// Says beside what was posted of the answer that it is not all, and offers to try again.
     async fn note_failure(&self, id: ChannelId, batch: &Batch, text: &str) {
-        self.speak(id, batch.newest, text, Nonce::note(batch.named, 'f'), &[retry_button(self.language, batch.newest)])
-            .await;
+        self.speak(
+            id,
+            &batch.messages,
+            text,
+            Nonce::note(batch.named, 'f'),
+            &[retry_button(self.language, batch.newest)],
+        )
+        .await;
     }
 
     /// Says something beside the answer; `kind` tells what.
     pub(super) async fn tell_beside(&self, id: ChannelId, batch: &Batch, text: &str, kind: char) {
         if !batch.cancelled.is_cancelled() && !self.is_closed(id) {
-            self.speak(id, batch.newest, text, Nonce::note(batch.named, kind), &[]).await;
+            self.speak(id, &batch.messages, text, Nonce::note(batch.named, kind), &[]).await;
         }
     }
 
-    pub(super) async fn speak(&self, id: ChannelId, reply_to: MessageId, text: &str, nonce: Nonce, buttons: &[Button]) {
+    pub(super) async fn speak(
+        &self,
+        id: ChannelId,
+        reply_to: &[MessageId],
+        text: &str,
+        nonce: Nonce,
+        buttons: &[Button],
+    ) {
         let post = Post { content: text, reply_to: None, nonce, file: None, silent: false, buttons };
-        match self.reply(id, &[reply_to], post).await {
+        match self.reply(id, reply_to, post).await {
             Ok(message) if !buttons.is_empty() => {
                 self.change(id, |channel| channel.offer = message);
             }

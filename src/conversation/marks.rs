@@ -47,8 +47,14 @@ impl Conversations {
     /// two calls: the next start then knows, without asking, that nothing is new after them.
     pub fn settle_marks(&self) {
         let inner = &self.inner;
+        // What is given up then looks idle, and is not handled.
+        if inner.stopping.is_cancelled() {
+            return;
+        }
         for (channel, own) in inner.own_marks().age() {
-            if inner.channels.get(&channel).is_some_and(|channel| channel.is_idle()) {
+            let is_idle = inner.channels.get(&channel).is_some_and(|channel| channel.is_idle());
+            // Where the bot was never active, nothing says in which guild the channel is: it would be taken for a direct message.
+            if is_idle && inner.state.handled(channel).is_some() {
                 inner.set_handled(channel, own);
             }
         }

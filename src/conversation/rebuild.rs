@@ -90,7 +90,7 @@ pub(super) fn leftovers(messages: &[Message], me: UserId) -> HashSet<MessageId> 
 /// An answer of the agent may look like one, but is never silent.
 fn is_note(message: &Message, me: UserId) -> bool {
     let looks_like_one = message.is_plain() && message.content.starts_with(reply::texts::NOTICE_MARK);
-    message.author.id == me && looks_like_one && message.flags & SILENT != 0
+    message.author.id == me && looks_like_one && message.flags & SILENT != 0 && message.has_button(control::STOP)
 }
 
 /// What a channel's messages, oldest first, are in its history. The parts of one of the bot's replies are joined again.
@@ -219,10 +219,12 @@ mod tests {
 
     #[test]
     fn error_texts_notes_and_answers_to_commands_are_not_the_agents_words() {
+        let stop = json!([{"type": 1, "components": [{"custom_id": "stop:1"}]}]);
         let messages = [
             reply(2, "⚠️ Tess is down", 1),
-            message(3, 9, "⏳ wait", &json!({"flags": SILENT})),
+            message(3, 9, "⏳ wait", &json!({"flags": SILENT, "components": stop})),
             reply(5, "⏳ looks like a note", 1),
+            message(6, 9, "⏳ looks like one, too", &json!({"flags": SILENT})),
             message(4, 9, "Forgotten.", &json!({"type": 20})),
         ];
         assert!(rebuilt(&messages).is_empty());

@@ -244,6 +244,7 @@ impl Inner {
                 Outcome::Cancelled("stopped_by_user")
             }
             Asked::Cancelled(why) => {
+                beside.unread.clear();
                 reply.take_away().await;
                 Outcome::Cancelled(why)
             }

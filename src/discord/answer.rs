@@ -59,6 +59,15 @@ impl Answer {
         }
         if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
             let body = body(response).await?.unwrap_or_default();
+            // A page is not Discord's word, but that of something in between.
+            if matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
+                && body.trim_ascii_start().starts_with(b"<")
+            {
+                return Ok(Self::Unknown {
+                    status: Some(status.as_u16()),
+                    detail: format!("a page with HTTP {status}"),
+                });
+            }
             return Ok(Self::Refused(refusal(status, &body)));
         }
         Ok(Self::Unknown { status: Some(status.as_u16()), detail: format!("HTTP {}", status.as_u16()) })

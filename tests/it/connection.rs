@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::json;
-use tess_discord::sim::discord::{DiscordSim, Route};
+use tess_discord::sim::discord::DiscordSim;
 use tokio::io::AsyncReadExt;
 
 use crate::support::Chat;
@@ -134,6 +134,13 @@ async fn a_gateway_that_answers_no_heartbeat_is_left() {
 }
 
 /// The gateway can not be reached for a while; the bot tries until it can, and answers what was said meanwhile.
+/// Connections that the bot has begun to open.
+fn tries(chat: &Chat) -> u64 {
+    let metrics = chat.metrics.encode();
+    let opened = metrics.lines().filter(|line| line.starts_with("tess_discord_gateway_connections_total{"));
+    opened.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
 async fn is_tried_until_it_is_back(unreachable: impl Fn(&DiscordSim, bool)) {
     let chat = Chat::setup().change(|config| config.pace.gateway_up_within = Duration::from_millis(300)).start().await;
     talks_on(&chat, "Before.").await;
@@ -141,9 +148,8 @@ async fn is_tried_until_it_is_back(unreachable: impl Fn(&DiscordSim, bool)) {
     chat.discord.drop_connection();
     chat.tess.answers(["After."]);
     chat.say("alice", "anyone?");
-    let before = chat.discord.requests_of(Route::Gateway);
-    let discord = chat.discord.clone();
-    chat.until("more tries", || discord.requests_of(Route::Gateway) >= before + 3).await;
+    let before = tries(&chat);
+    chat.until("more tries", || tries(&chat) >= before + 3).await;
     unreachable(&chat.discord, false);
     chat.expect_reply("After.").await;
     chat.finish().await;
@@ -175,6 +181,21 @@ async fn a_session_that_can_not_be_resumed_in_time_gives_way_to_a_new_one() {
     chat.discord.drop_connection();
     chat.until("a new session to be tried", is_new).await;
     chat.discord.hold_hello(false);
+    talks_on(&chat, "After.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn a_session_is_gone_back_to_while_rest_is_down() {
+    let chat = Chat::start().await;
+    talks_on(&chat, "Before.").await;
+    chat.settled().await;
+    let (before, tried) = (chat.discord.identifies(), tries(&chat));
+    chat.discord.down(true);
+    chat.discord.drop_connection();
+    chat.until("the bot to come back", || tries(&chat) > tried && chat.is_up()).await;
+    chat.discord.down(false);
+    assert_eq!(chat.discord.identifies(), before);
     talks_on(&chat, "After.").await;
     chat.finish().await;
 }

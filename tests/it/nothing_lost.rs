@@ -538,3 +538,40 @@ async fn what_was_said_between_two_missed_questions_is_seen_after_a_restart() {
     chat.settled().await;
     chat.finish().await;
 }
+
+#[tokio::test]
+async fn what_was_said_in_a_guild_before_the_bot_was_invited_is_not_answered() {
+    let chat = Chat::start().await;
+    let told_of = chat.discord.channel(chat.guild, "long there");
+    let before = chat.discord.say_at(told_of, "alice", "between us", 0);
+    let channel = json!({"id": told_of.to_string(), "last_message_id": before.to_string()});
+    chat.discord.dispatch_raw("GUILD_CREATE", json!({"id": "4242", "channels": [channel]}));
+    chat.say("alice", "hi");
+    chat.next().await;
+    chat.settled().await;
+    chat.caught_up().await;
+    assert_eq!(chat.metrics.taken(), 1);
+    assert!(chat.discord.messages(told_of).iter().all(|message| message.author != "bot"));
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn chatter_is_not_taken_for_direct_messages_after_a_command() {
+    let often = Duration::from_millis(20);
+    let setup = Chat::setup().set("RESPOND_TO", "mentions");
+    let mut chat = setup.change(move |config| config.pace.listening_noted = often).start().await;
+    let other = chat.discord.channel(chat.guild, "other");
+    chat.say("alice", "nobody asked the bot");
+    chat.discord.slash(chat.channel, "alice", "reset", &json!({})).response().await;
+    // Its own words would count as marks by the time that this one's are.
+    chat.discord.say(other, "bob", &chat.discord.mention());
+    let last = chat.discord.next_message(other).await.id;
+    let handled = |chat: &Chat| chat.number_on_disk(&format!("SELECT handled FROM channel WHERE id = {other}"));
+    chat.until("the mark to be at the answer", || handled(&chat) == i64::try_from(last).unwrap()).await;
+    chat.stop_bot().await.unwrap();
+    chat.say("alice", "nor does anybody now");
+    chat.start_bot().await;
+    chat.caught_up().await;
+    assert_eq!(chat.metrics.taken(), 0);
+    chat.finish().await;
+}

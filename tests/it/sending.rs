@@ -186,3 +186,14 @@ async fn where_the_bot_may_not_read_the_history_it_answers_without_a_reference()
     assert_eq!(chat.tess.charged(), 2);
     chat.finish().await;
 }
+
+#[tokio::test]
+async fn a_page_of_something_in_between_is_not_discords_refusal() {
+    let chat = Chat::start().await;
+    chat.tess.answers(["Here."]);
+    chat.discord.fail_next("POST", "/channels/*/messages", 403, json!("<html>Sorry, you have been blocked</html>"), 1);
+    chat.say("alice", "hi");
+    chat.expect_reply("Here.").await;
+    chat.settled().await;
+    chat.finish().await;
+}

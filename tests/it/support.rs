@@ -262,8 +262,12 @@ impl Chat {
 
     /// Until the bot is connected and nothing is left to be looked at for missed messages.
     pub(crate) async fn caught_up(&self) {
-        let is_up = || self.metrics.encode().contains("\ntess_discord_gateway_up 1\n");
-        self.until("the bot to have caught up", || is_up() && self.metrics.catching_up() == 0).await;
+        self.until("the bot to have caught up", || self.is_up() && self.metrics.catching_up() == 0).await;
+    }
+
+    /// Whether the gateway's session is up.
+    pub(crate) fn is_up(&self) -> bool {
+        self.metrics.encode().contains("\ntess_discord_gateway_up 1\n")
     }
 
     /// Waits until every message that was taken has its outcome.
