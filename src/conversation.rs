@@ -211,10 +211,8 @@ impl Conversations {
         let unanswered = inner.change(channel, Channel::leave);
         inner.cancel(channel, unanswered.unwrap_or(0), "channel_gone");
         // Where a turn still ends, an empty one stays.
-        if let Some((_, left)) = inner.channels.remove_if(&channel, |_, channel| channel.is_idle()) {
-            inner.bytes.fetch_sub(left.bytes(), Ordering::Relaxed);
-            inner.metrics.set_histories(inner.bytes.load(Ordering::Relaxed), inner.channels.len());
-        }
+        inner.drop_idle(channel);
+        inner.show_histories();
     }
 
     /// The bot was taken out of a guild: nothing of it is kept.
@@ -390,9 +388,21 @@ impl Inner {
         let after = channel.bytes();
         drop(channel);
         // Wrapping: a difference, whichever way it goes.
-        let total = self.bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
-        self.metrics.set_histories(total.wrapping_add(after.wrapping_sub(before)), self.channels.len());
+        self.bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+        self.show_histories();
         Some(result)
+    }
+
+    /// Drops a channel if nothing goes on in it; the bytes that it took.
+    fn drop_idle(&self, id: ChannelId) -> Option<usize> {
+        let (_, channel) = self.channels.remove_if(&id, |_, channel| channel.is_idle())?;
+        let bytes = channel.bytes();
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        Some(bytes)
+    }
+
+    fn show_histories(&self) {
+        self.metrics.set_histories(self.bytes.load(Ordering::Relaxed), self.channels.len());
     }
 
     fn cancel(&self, channel: ChannelId, messages: usize, why: &'static str) {
@@ -408,26 +418,21 @@ impl Inner {
         if total <= self.limits.total_bytes {
             return;
         }
-        let mut idle: Vec<(Instant, ChannelId, usize)> = self
-            .channels
-            .iter()
-            .filter(|channel| channel.is_idle())
-            .map(|channel| (channel.used(), *channel.key(), channel.bytes()))
-            .collect();
+        let idle = self.channels.iter().filter(|channel| channel.is_idle());
+        let mut idle: Vec<(Instant, ChannelId)> = idle.map(|channel| (channel.used(), *channel.key())).collect();
         idle.sort_unstable();
         let mut excess = total - self.limits.total_bytes * (100 - EVICTED_PERCENT) / 100;
         let mut evicted = 0;
-        for (_, id, bytes) in idle {
+        for (_, id) in idle {
             if excess == 0 {
                 break;
             }
-            if self.channels.remove_if(&id, |_, channel| channel.is_idle()).is_some() {
-                self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            if let Some(bytes) = self.drop_idle(id) {
                 excess = excess.saturating_sub(bytes);
                 evicted += 1;
             }
         }
         self.metrics.histories_evicted(evicted);
-        self.metrics.set_histories(self.bytes.load(Ordering::Relaxed), self.channels.len());
+        self.show_histories();
     }
 }

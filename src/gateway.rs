@@ -99,8 +99,6 @@ const RESUMES_IN_VAIN: u32 = 3;
 enum End {
     /// Whatever it was, try again.
     Broken(&'static str),
-    /// Nothing came in time that could be called a session.
-    NotUp,
     /// Discord closed it.
     Closed(u16),
     /// The bot stops.
@@ -242,7 +240,7 @@ impl Gateway {
             };
             let item = match stop.run_until_cancelled(item).await {
                 None => break self.say_goodbye(shard).await,
-                Some(Err(_)) => break End::NotUp,
+                Some(Err(_)) => break End::Broken("not up in time"),
                 Some(Ok(item)) => item,
             };
             match item {
@@ -306,10 +304,6 @@ impl Gateway {
             End::Stopped => return Ok(ControlFlow::Break(())),
             End::Broken(why) => {
                 info!(why, "the gateway's connection ended");
-                None
-            }
-            End::NotUp => {
-                info!("the gateway's connection was not up in time");
                 None
             }
             End::Closed(code) => {

@@ -149,9 +149,8 @@ impl CatchUp {
 
     /// A guild became available. What was said in one that the bot has just been invited to was not said to it.
     pub fn look_at(&mut self, guild: GuildId, channels: &[KnownChannel]) {
-        if let Some(look) = self.awaited.remove(&guild) {
+        if let Some(_look) = self.awaited.remove(&guild) {
             self.session.look_at(guild, channels);
-            drop(look);
         }
     }
 

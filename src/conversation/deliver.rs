@@ -69,7 +69,7 @@ impl Inner {
 
     /// Posts a reply to the newest of some messages, oldest first, that is still there: by its reference it is known after a restart
     /// what it answers. `None`: it was deleted at once.
-    async fn reply(
+    pub(super) async fn reply(
         &self,
         id: ChannelId,
         messages: &[MessageId],
@@ -99,22 +99,6 @@ impl Inner {
 
     fn is_known(&self, id: ChannelId, message: MessageId) -> bool {
         self.channels.get(&id).is_some_and(|channel| channel.history.contains(message))
-    }
-
-    /// Posts a part of a reply. Only the first is a reply, and only that notifies: one notification for one answer, and a silent
-    /// message is how a later part is known again.
-    pub(super) async fn post_part(
-        &self,
-        id: ChannelId,
-        batch: &Batch,
-        number: usize,
-        mut post: Post<'_>,
-    ) -> Result<Option<MessageId>, DiscordError> {
-        post.silent = number > 0;
-        match number {
-            0 => self.reply(id, &batch.messages, post).await,
-            _ => self.discord.post(id, &post).await,
-        }
     }
 
     /// The reply is complete, and this is its last message.

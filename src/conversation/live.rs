@@ -169,6 +169,8 @@ impl<'a> LiveReply<'a> {
         Ok(())
     }
 
+    /// Posts one of its messages. Only the first is a reply, and only that notifies: one notification for one answer, and a silent
+    /// message is how a later part is known again.
     async fn post(
         &self,
         number: usize,
@@ -181,7 +183,10 @@ impl<'a> LiveReply<'a> {
             true => Nonce::part(self.batch.named, number),
             false => Nonce::live(self.batch.named, self.attempt, number),
         };
-        let post = Post { content, reply_to: None, nonce, file, silent: false, buttons };
-        self.inner.post_part(self.channel, self.batch, number, post).await
+        let post = Post { content, reply_to: None, nonce, file, silent: number > 0, buttons };
+        match number {
+            0 => self.inner.reply(self.channel, &self.batch.messages, post).await,
+            _ => self.inner.discord.post(self.channel, &post).await,
+        }
     }
 }

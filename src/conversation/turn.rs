@@ -159,7 +159,9 @@ impl Inner {
         let (batch, refused) = self.within_budgets(id, &taken);
         let answered = match batch {
             Some(batch) => {
-                self.change(id, |channel| channel.narrow(&batch));
+                if !refused.is_empty() {
+                    self.change(id, |channel| channel.narrow(&batch));
+                }
                 self.take_turn(id, &batch).await
             }
             None => true,
