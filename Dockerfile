@@ -8,14 +8,17 @@ WORKDIR /build
 
 # The dependencies, with empty sources: this layer is built again only when they change.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
-    && cargo build --release --locked --bin tess-discord \
+COPY crates/sim/Cargo.toml crates/sim/
+COPY crates/playground/Cargo.toml crates/playground/
+RUN mkdir -p src crates/sim/src crates/playground/src/bin && touch src/lib.rs crates/sim/src/lib.rs \
+    && echo 'fn main() {}' | tee src/main.rs > crates/playground/src/bin/demo.rs \
+    && cargo build --release --locked -p tess-discord --bin tess-discord \
     && rm -r src
 
 # Cargo goes by modification times, and COPY keeps those of the host, which may be older than the empty sources.
 COPY src src
 RUN find src -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --bin tess-discord \
+    && cargo build --release --locked -p tess-discord --bin tess-discord \
     && mkdir /data
 
 # No shell and no package manager; the roots of TLS come with the executable.

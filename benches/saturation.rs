@@ -11,14 +11,14 @@ mod stage;
 use std::{env, fmt::Write as _, fs, path::Path, time::Duration};
 
 use anyhow::ensure;
+use sim::{
+    discord::{DiscordOptions, Limit},
+    tess::TessOptions,
+};
 use stage::{Ledger, Script, Stage};
 use tess_discord::{
     bot::Bot,
     config::{Config, Pace},
-    sim::{
-        discord::{DiscordOptions, Limit},
-        tess::TessOptions,
-    },
 };
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;

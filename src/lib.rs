@@ -35,7 +35,6 @@
 //! | [`reply`] | pure: an agent's output -> messages Discord accepts; every text the bot says |
 //! | [`state`] | the small durable facts, in SQLite; never a message's text |
 //! | [`telemetry`] | logs, and every metric's name |
-//! | [`sim`] | simulators of both services, for the tests and the demo |
 //!
 //! # Who may import whom
 //!
@@ -73,7 +72,6 @@ pub mod history;
 pub mod listen;
 pub mod ops;
 pub mod reply;
-pub mod sim;
 pub mod state;
 pub mod telemetry;
 pub mod tess;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use tess_discord::sim::{
+use sim::{
     discord::{DiscordOptions, DiscordSim, Limit},
     tess::TessOptions,
 };

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Context as _;
 use serde_json::Value;
-use tess_discord::sim::{
+use sim::{
     discord::{DiscordOptions, DiscordSim, SimMessage},
     tess::{TessOptions, TessSim},
 };

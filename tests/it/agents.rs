@@ -1,7 +1,7 @@
 //! Choosing among the account's agents, and what happens when the chosen one is gone.
 
 use serde_json::{Value, json};
-use tess_discord::sim::{
+use sim::{
     discord::SimResponse,
     tess::{Fault, HELPER, POET, REVIEWER, Route},
 };

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
+use sim::{
+    discord::DiscordOptions,
+    tess::{Fault, PAINTER, Route, TessOptions},
+};
 use tess_discord::{
     bot::clients,
     check::{self, Report},
-    sim::{
-        discord::DiscordOptions,
-        tess::{Fault, PAINTER, Route, TessOptions},
-    },
     telemetry::Metrics,
 };
 

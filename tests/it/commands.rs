@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tess_discord::sim::tess::{Fault, Route};
+use sim::tess::{Fault, Route};
 
 use crate::support::Chat;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::json;
-use tess_discord::sim::discord::DiscordSim;
+use sim::discord::DiscordSim;
 use tokio::io::AsyncReadExt;
 
 use crate::support::Chat;

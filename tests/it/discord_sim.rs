@@ -9,7 +9,7 @@ use reqwest::{
     multipart::{Form, Part},
 };
 use serde_json::{Value, json};
-use tess_discord::sim::discord::{DiscordOptions, DiscordSim, Limit, LostAnswer, Route, Scope};
+use sim::discord::{DiscordOptions, DiscordSim, Limit, LostAnswer, Route, Scope};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,

@@ -1,13 +1,11 @@
 //! Files: what people attach reaches the agent, and what the agent makes is shown.
 
 use serde_json::{Value, json};
-use tess_discord::{
-    sim::{
-        discord::Route,
-        tess::{Route as TessRoute, TessOptions},
-    },
-    telemetry::Outcome,
+use sim::{
+    discord::Route,
+    tess::{Route as TessRoute, TessOptions},
 };
+use tess_discord::telemetry::Outcome;
 
 use crate::{support::Chat, tess_client::answer_of};
 

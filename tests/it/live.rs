@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tess_discord::sim::discord::{LostAnswer, Route, Scope, SimMessage};
+use sim::discord::{LostAnswer, Route, Scope, SimMessage};
 
 use crate::support::{Chat, Setup};
 

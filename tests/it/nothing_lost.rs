@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tess_discord::sim::discord::{Limit, Route};
+use sim::discord::{Limit, Route};
 
 use crate::support::{Chat, SOON, Setup};
 

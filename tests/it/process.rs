@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tess_discord::sim::{
+use sim::{
     discord::{DiscordOptions, DiscordSim},
     tess::{TessOptions, TessSim},
 };
@@ -208,24 +208,4 @@ async fn the_health_endpoints_tell_how_it_is() {
     .await;
     assert_eq!(code, Some(0), "{said}");
     drop(started);
-}
-
-#[tokio::test]
-async fn the_demo_answers_piped_lines_and_ends_with_0() {
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"));
-    demo.env_remove("RUST_LOG").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut demo = demo.spawn().unwrap();
-    let lines = "hello\nbob: who spoke before me?\n/agent id:46589\n/agent\n/reset\n@bot are you there?\n/dance\n";
-    let mut input = demo.stdin.take().unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut input, lines.as_bytes()).await.unwrap();
-    drop(input);
-    let ended = within("the demo to end", demo.wait_with_output()).await.unwrap();
-    let shown = String::from_utf8_lossy(&ended.stdout).into_owned();
-    assert_eq!(ended.status.code(), Some(0), "{shown}\n{}", String::from_utf8_lossy(&ended.stderr));
-    for wanted in
-        ["> bob: who spoke before me?", "alice: hello", "Poeta", "only you can see this", "☑️", "no command /dance"]
-    {
-        assert!(shown.contains(wanted), "{wanted} is missing in:\n{shown}");
-    }
-    assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "nothing went wrong");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tess_discord::sim::{
+use sim::{
     discord::{InteractionHandle, SimResponse},
     tess::{Fault, POET, REVIEWER, Route},
 };

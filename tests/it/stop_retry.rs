@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tess_discord::sim::discord::{InteractionHandle, Route, SimMessage};
+use sim::discord::{InteractionHandle, Route, SimMessage};
 
 use crate::support::Chat;
 

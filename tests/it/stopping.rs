@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tess_discord::sim::discord::Route;
+use sim::discord::Route;
 
 use crate::support::Chat;
 

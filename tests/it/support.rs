@@ -13,14 +13,14 @@
 
 use std::time::Duration;
 
+use sim::{
+    discord::{DiscordOptions, DiscordSim, SimMessage},
+    tess::{Execution, TessOptions, TessSim},
+};
 use tempfile::TempDir;
 use tess_discord::{
     bot::Bot,
     config::{Config, Pace},
-    sim::{
-        discord::{DiscordOptions, DiscordSim, SimMessage},
-        tess::{Execution, TessOptions, TessSim},
-    },
     telemetry::Metrics,
 };
 use tokio::{

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use sim::tess::{CutWait, Fault, HELPER, PAINTER, POET, REVIEWER, Route, TessOptions, TessSim};
 use tess_discord::{
     config::{AgentId, AllowedAgents, Pace, TessConfig, WorkspaceId},
-    sim::tess::{CutWait, Fault, HELPER, PAINTER, POET, REVIEWER, Route, TessOptions, TessSim},
     tess::{Agent, Answer, ChatMessage, FileId, Options, Request, Role, Tess, TessError},
 };
 use tokio::time::{Instant, timeout};

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tess_discord::{
-    sim::tess::{Fault, Route, TessOptions},
-    tess::{FILES_PER_EXECUTION, FileId, Options, STORED_FILES, TessError},
-};
+use sim::tess::{Fault, Route, TessOptions};
+use tess_discord::tess::{FILES_PER_EXECUTION, FileId, Options, STORED_FILES, TessError};
 use tokio::time::Instant;
 
 use super::tess_client::{A_MOMENT, Bench, answer_of};

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tess_discord::{
-    sim::tess::{Route, StreamFault, TessOptions},
-    tess::{Answer, Options, Request, TessError},
-};
+use sim::tess::{Route, StreamFault, TessOptions};
+use tess_discord::tess::{Answer, Options, Request, TessError};
 use tokio::{
     sync::watch,
     time::{self, Instant},

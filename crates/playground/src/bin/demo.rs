@@ -12,13 +12,13 @@ use std::{
 use anyhow::Context;
 use lexopt::{Arg, ValueExt};
 use serde_json::{Value, json};
+use sim::{
+    discord::{DiscordOptions, DiscordSim},
+    tess::{TessOptions, TessSim},
+};
 use tess_discord::{
     bot::Bot,
     config::{Config, LogFormat},
-    sim::{
-        discord::{DiscordOptions, DiscordSim},
-        tess::{TessOptions, TessSim},
-    },
     telemetry::{self, Metrics},
 };
 use tokio::{

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use serde_json::json;
-use tess_discord::sim::{
+use sim::{
     discord::DiscordSim,
     tess::{HELPER, POET},
 };

@@ -4,7 +4,7 @@
 //! reads what the bot answers with [`next_message`](DiscordSim::next_message):
 //!
 //! ```no_run
-//! # use tess_discord::sim::discord::{DiscordOptions, DiscordSim};
+//! # use sim::discord::{DiscordOptions, DiscordSim};
 //! # async fn example() -> std::io::Result<()> {
 //! let discord = DiscordSim::start(DiscordOptions::default()).await?;
 //! // … start a bot with `discord.url()` and `discord.token()` …

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::{Value, json};
-use tess_discord::sim::{
+use sim::{
     discord::{DiscordSim, LostAnswer, Route, Scope},
     tess::{Fault, Route as TessRoute, TessSim},
 };

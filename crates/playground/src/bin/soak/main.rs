@@ -18,7 +18,7 @@ use anyhow::Context;
 use fastrand::Rng;
 use lexopt::{Arg, ValueExt};
 use serde_json::Value;
-use tess_discord::sim::{
+use sim::{
     discord::{DiscordOptions, DiscordSim, Limit},
     tess::{TessOptions, TessSim},
 };

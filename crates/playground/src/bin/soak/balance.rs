@@ -5,7 +5,7 @@ use std::{
     fmt::Write,
 };
 
-use tess_discord::sim::discord::SimMessage;
+use sim::discord::SimMessage;
 
 use crate::people::{Place, Said};
 
