@@ -1,6 +1,10 @@
 //! What the documents say is what the program does.
 
-use std::{fmt::Write, fs, path::Path};
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use tess_discord::{
     config::{Fallback, SETTINGS},
@@ -21,7 +25,7 @@ fn section<'d>(document: &'d str, name: &str) -> &'d str {
 }
 
 #[test]
-fn the_readme_lists_every_setting_with_its_default() {
+fn the_operations_document_lists_every_setting_with_its_default() {
     let mut table = "| variable | default | what it does |\n|---|---|---|\n".to_owned();
     for setting in &SETTINGS {
         let default = match setting.default {
@@ -37,7 +41,8 @@ fn the_readme_lists_every_setting_with_its_default() {
         )
         .unwrap();
     }
-    assert_eq!(section(&document("README.md"), "settings"), table.trim(), "put this table into the README:\n{table}");
+    let operations = document("docs/operations.md");
+    assert_eq!(section(&operations, "settings"), table.trim(), "put this table into docs/operations.md:\n{table}");
 }
 
 #[test]
@@ -58,9 +63,10 @@ fn the_portuguese_readme_runs_nothing_that_the_english_one_does_not() {
 }
 
 #[test]
-fn the_readme_lists_every_metric() {
-    let readme = document("README.md");
-    let missing: Vec<_> = names::ALL.iter().filter(|name| !readme.contains(&format!("\n| `{name}` |"))).collect();
+fn the_operations_document_lists_every_metric() {
+    let operations = document("docs/operations.md");
+    let table = section(&operations, "metrics");
+    let missing: Vec<_> = names::ALL.iter().filter(|name| !table.contains(&format!("\n| `{name}` |"))).collect();
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
@@ -77,6 +83,64 @@ async fn the_readme_lists_every_command() {
         }
     }
     chat.finish().await;
+}
+
+/// The Markdown documents of the repository, by path from its root.
+fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !["target", "data", ".git"].contains(&name.as_str()) {
+            documents(&path, found);
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+}
+
+/// The targets of the links in a document, those in code blocks left out.
+fn links(text: &str) -> Vec<&str> {
+    let outside_code = text.split("```").step_by(2);
+    outside_code
+        .flat_map(|text| text.split("](").skip(1))
+        .filter_map(|rest| Some(rest.split_once(')')?.0))
+        .filter(|target| !target.contains("://"))
+        .collect()
+}
+
+/// The anchors of a document's headings, as GitHub makes them.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.split("```").step_by(2).flat_map(str::lines).filter(|line| line.starts_with('#'));
+    let letters = |heading: &str| {
+        let heading = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(letters).collect()
+}
+
+#[test]
+fn links_between_documents_lead_to_files_and_headings() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    documents(root, &mut found);
+    assert!(found.len() > 10, "{found:?}");
+    let mut broken = Vec::new();
+    for path in found {
+        let text = fs::read_to_string(&path).unwrap();
+        for link in links(&text) {
+            let (file, anchor) = link.split_once('#').map_or((link, None), |(file, anchor)| (file, Some(anchor)));
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            let leads_there = target.exists()
+                && anchor.is_none_or(|anchor| {
+                    anchors(&fs::read_to_string(&target).unwrap()).iter().any(|known| known == anchor)
+                });
+            if !leads_there {
+                broken.push(format!("{}: {link}", path.strip_prefix(root).unwrap().display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
 #[test]
