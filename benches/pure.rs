@@ -1,10 +1,10 @@
 //! What the pure parts cost a message: `cargo bench --bench pure`.
 
 use divan::{Bencher, black_box};
-use serenity::model::id::MessageId;
 use tess_discord::{
     config::{HistoryConfig, Language},
     history::{Entry, History, Worth},
+    ids::MessageId,
     reply,
 };
 

@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::pending, sync::Arc, time::SystemTime};
 
 use anyhow::Context as _;
 use secrecy::ExposeSecret;
-use serenity::{http::HttpBuilder, model::id::UserId};
+use serenity::http::HttpBuilder;
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -23,6 +23,7 @@ use crate::{
     conversation::{Conversations, catch_up::CatchUp},
     discord::Discord,
     gateway::{Fatal, Gateway, event::Event},
+    ids::UserId,
     ops::{self, Readiness},
     state::State,
     telemetry::Metrics,

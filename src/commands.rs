@@ -13,14 +13,14 @@ use poise::{
     },
 };
 use serde_json::Value;
-use serenity::model::id::{ApplicationId, MessageId, UserId};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::{
     commands::agents::Agents,
-    config::{AgentId, Config, Language, RespondTo},
+    config::{Config, Language, RespondTo},
     conversation::Conversations,
+    ids::{AgentId, ApplicationId, MessageId, UserId},
     reply::texts,
     telemetry::Metrics,
     tess::{Options, Tess, TessError},

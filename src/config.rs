@@ -9,25 +9,24 @@ mod settings;
 
 use std::{
     collections::{BTreeSet, HashSet},
-    env, fmt,
+    env,
     net::SocketAddr,
     path::PathBuf,
-    str::FromStr,
     time::Duration,
 };
 
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
-use serenity::model::id::ChannelId;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use self::reader::{NOT_VALID, Reader};
+
 pub use self::{
     credits::Credits,
     language::Language,
     problems::Problems,
     settings::{Fallback, Limits, SETTINGS, Setting},
 };
+use crate::ids::{AgentId, ChannelId, WorkspaceId};
 
 /// `NOTICE_AFTER=0`, which means never: longer than any execution may take.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3_600);
@@ -43,24 +42,6 @@ const AGENTS_MOST: usize = 100;
 
 /// Bytes of a megabyte of `HISTORY_TOTAL_MB`.
 const MEGABYTE: usize = 1_000_000;
-
-/// The numeric id of a Tess agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct AgentId(pub u64);
-
-impl fmt::Display for AgentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for AgentId {
-    type Err = std::num::ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
-    }
-}
 
 /// `TESS_AGENTS`: the agents that a channel may choose. The default one is always among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,10 +72,6 @@ impl AllowedAgents {
         }))
     }
 }
-
-/// The numeric id of a Tess workspace, sent as `x-workspace-id`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WorkspaceId(pub u64);
 
 /// Everything the bot can be told, checked.
 #[derive(Clone, Debug)]

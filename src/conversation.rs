@@ -15,7 +15,6 @@ use std::{
 };
 
 use dashmap::DashMap;
-use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
@@ -24,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    config::{AgentId, AllowedAgents, Config, Credits, HistoryConfig, Language, ListenConfig, Pace, ReplyMode},
+    config::{AllowedAgents, Config, Credits, HistoryConfig, Language, ListenConfig, Pace, ReplyMode},
     conversation::{
         budget::Budgets,
         channel::{Channel, Heard, Waiting},
@@ -36,6 +35,7 @@ use crate::{
         model::{Deletion, Message},
     },
     history::Entry,
+    ids::{AgentId, ChannelId, GuildId, MessageId, UserId},
     listen::{self, Decision, Place},
     state::State,
     telemetry::{Metrics, Outcome},

@@ -17,7 +17,6 @@ use reqwest::{Method, RequestBuilder, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use serenity::model::id::{ApplicationId, ChannelId, MessageId};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
@@ -25,6 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backoff::Backoff,
     config::{DiscordConfig, Pace},
     discord::{
         answer::{Answer, Refusal},
@@ -32,6 +32,7 @@ use crate::{
         model::Message,
         rate_limit::{RateLimits, RouteKey, Wait},
     },
+    ids::{ApplicationId, ChannelId, MessageId},
     telemetry::Metrics,
 };
 
@@ -59,11 +60,8 @@ const READ_TRIES: u32 = 4;
 /// Longest wait of such a request for a rate limit: someone waits for what it reads.
 const READ_WAIT: Duration = Duration::from_secs(10);
 
-/// First pause before a request is repeated; it doubles, up to [`RETRY_PAUSE_MAX`].
-const RETRY_PAUSE: Duration = Duration::from_millis(250);
-
-/// Longest pause before a request is repeated.
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(15);
+/// Pauses before a request is repeated, with jitter so that many channels do not return together.
+const RETRIES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(15)).with_jitter(0.5);
 
 /// Discord's codes for a reply where the bot may not read the message history.
 const NO_HISTORY: [u64; 2] = [160_002, 160_009];
@@ -374,7 +372,7 @@ impl Discord {
                 Err(_) if patience.is_over(tried) => {
                     return Err(DiscordError::Unavailable { detail: "an answer that is not what it should be".into() });
                 }
-                Err(_) => sleep(pause(tried)).await,
+                Err(_) => sleep(RETRIES.pause_after(tried)).await,
             }
         }
     }
@@ -404,7 +402,7 @@ impl Discord {
             if patience.is_over(tried) {
                 return Err(DiscordError::Unavailable { detail });
             }
-            sleep(pause(tried)).await;
+            sleep(RETRIES.pause_after(tried)).await;
         }
     }
 
@@ -498,12 +496,6 @@ fn limited() -> DiscordError {
     DiscordError::Unavailable { detail: "rate limited".into() }
 }
 
-/// The pause after the given number of tries, with jitter so that many channels do not come back at once.
-fn pause(tried: u32) -> Duration {
-    let longest = RETRY_PAUSE.saturating_mul(1 << tried.min(10)).min(RETRY_PAUSE_MAX);
-    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -515,11 +507,5 @@ mod tests {
         assert!(refused(404, 10003).closes_channel());
         assert!(!refused(400, 200_000).closes_channel());
         assert!(!DiscordError::Unavailable { detail: String::new() }.closes_channel());
-    }
-
-    #[test]
-    fn pauses_grow_up_to_a_bound() {
-        assert!(pause(1) <= RETRY_PAUSE * 2);
-        assert!(pause(30) <= RETRY_PAUSE_MAX);
     }
 }

@@ -30,15 +30,15 @@ use twilight_gateway::{
 };
 
 use crate::{
+    backoff::Backoff,
     config::{Config, Pace},
     discord::{Discord, DiscordError},
-    gateway::{backoff::Backoff, event::Event},
+    gateway::event::Event,
     ops::Readiness,
     telemetry::{Metrics, Opening},
 };
 
 mod allowance;
-mod backoff;
 pub mod event;
 
 /// What the bot asks Discord for: 37377.
@@ -161,7 +161,7 @@ impl Gateway {
     /// [`Fatal`], when trying again is of no use.
     pub async fn run(&self, stop: &CancellationToken, mut on_event: impl FnMut(Event)) -> Result<(), Fatal> {
         let mut kept = Continuation::default();
-        let mut backoff = Backoff::new(self.pace.backoff_min, self.pace.backoff_max);
+        let mut backoff = Backoff::new(self.pace.backoff_min, self.pace.backoff_max).with_jitter(0.25);
         loop {
             let Some(shard) = stop.run_until_cancelled(self.open(&mut kept)).await else { return Ok(()) };
             let (mut up_for, mut opened) = (Duration::ZERO, false);
@@ -188,7 +188,7 @@ impl Gateway {
             if up_for >= STEADY {
                 backoff.reset();
             }
-            let pause = backoff.next();
+            let pause = backoff.next_pause();
             info!(pause_ms = pause.as_millis(), resume = kept.session.is_some(), "connecting to the gateway again");
             if stop.run_until_cancelled(sleep(pause)).await.is_none() {
                 return Ok(());

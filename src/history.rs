@@ -5,10 +5,9 @@
 
 use std::{collections::VecDeque, mem::size_of};
 
-use serenity::model::id::MessageId;
-
 use crate::{
     config::HistoryConfig,
+    ids::MessageId,
     tess::{ChatMessage, Role},
 };
 

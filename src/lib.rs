@@ -61,6 +61,7 @@
 //! * **An execution is never repeated when it may have run**: it costs credits, and Tess has no idempotency key. The one exception is a
 //!   turn that a kill or the end of `SHUTDOWN_GRACE` cut off: nobody has its answer, so the next start asks again.
 
+mod backoff;
 pub mod bot;
 pub mod check;
 pub mod commands;
@@ -69,6 +70,7 @@ pub mod conversation;
 pub mod discord;
 pub mod gateway;
 pub mod history;
+pub mod ids;
 pub mod listen;
 pub mod ops;
 pub mod reply;

@@ -2,11 +2,10 @@
 //!
 //! Pure, and linear in the length of a message, however it was made to look like markup.
 
-use serenity::model::id::{ChannelId, UserId};
-
 use crate::{
     config::{ListenConfig, RespondTo},
     discord::model::Message,
+    ids::{ChannelId, UserId},
     listen::files::Way,
 };
 

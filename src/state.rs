@@ -19,21 +19,19 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serenity::model::id::{ChannelId, GuildId, MessageId};
-
 use self::{
     facts::Facts,
     file::StateFile,
     writer::{Shared, Writer},
 };
 use crate::{
-    config::{AgentId, Credits},
+    config::Credits,
+    ids::{AgentId, ChannelId, FileId, GuildId, MessageId},
     telemetry::Metrics,
-    tess::FileId,
 };
 
 pub use self::{
-    facts::{Active, DISCORD_EPOCH, before},
+    facts::{Active, before},
     file::StateError,
     ledger::{Day, SpentBy},
 };
@@ -246,10 +244,10 @@ impl Drop for Handle {
 mod tests {
     use std::{fs, path::PathBuf, thread, time::Instant};
 
-    use serenity::model::id::UserId;
     use tempfile::TempDir;
 
     use super::*;
+    use crate::ids::{UserId, first_id_at};
 
     const CHANNEL: ChannelId = ChannelId::new(1);
     /// Longer than any test: nothing is written before it has to be.
@@ -268,8 +266,8 @@ mod tests {
 
     /// A message of the year 2100: never too old to be kept.
     fn message(n: u64) -> MessageId {
-        const YEAR_2100: u64 = 4_102_444_800_000 - 1_420_070_400_000;
-        MessageId::new((YEAR_2100 << 22) + n)
+        const YEAR_2100: Duration = Duration::from_secs(4_102_444_800);
+        MessageId::new(first_id_at(UNIX_EPOCH + YEAR_2100).get() + n)
     }
 
     fn wait_until(mut condition: impl FnMut() -> bool) {

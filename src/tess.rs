@@ -64,7 +64,7 @@ mod options;
 mod stream;
 mod wire;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::time::Instant;
@@ -73,13 +73,16 @@ pub use self::{
     agent::{Agent, Question},
     error::TessError,
     files::{
-        AUDIO, AUDIO_BYTES, DOCUMENTS, FILE_BYTES, FILES_PER_EXECUTION, FileId, FileKind, GeneratedFile, IMAGES,
-        STORED_FILES, VIDEO,
+        AUDIO, AUDIO_BYTES, DOCUMENTS, FILE_BYTES, FILES_PER_EXECUTION, FileKind, GeneratedFile, IMAGES, STORED_FILES,
+        VIDEO,
     },
     options::{BadDefault, Invalid, Options},
 };
 use self::{http::Http, limiter::Limiter, wire::Delivery};
-use crate::config::{AgentId, Pace, TessConfig};
+use crate::{
+    config::{Pace, TessConfig},
+    ids::{AgentId, ExecutionId, FileId},
+};
 
 /// Agents of one page of the list.
 const AGENTS_PER_PAGE: usize = 50;
@@ -119,16 +122,6 @@ pub struct Request<'a> {
     pub options: &'a Options,
     /// Files to read, at most [`FILES_PER_EXECUTION`]; each has been waited for.
     pub files: &'a [FileId],
-}
-
-/// The numeric id of an execution, `agent-responses/{id}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ExecutionId(pub u64);
-
-impl fmt::Display for ExecutionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
 }
 
 /// What an agent answered.

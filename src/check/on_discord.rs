@@ -2,10 +2,7 @@
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use serenity::model::{
-    channel::PermissionOverwrite,
-    id::{ChannelId, GuildId, RoleId, UserId},
-};
+use serenity::model::channel::PermissionOverwrite;
 
 use super::{
     Line,
@@ -14,6 +11,7 @@ use super::{
 use crate::{
     config::Config,
     discord::{ChannelInfo, Discord, DiscordError, GuildInfo},
+    ids::{ChannelId, GuildId, RoleId, UserId},
 };
 
 const PORTAL: &str = "https://discord.com/developers/applications";

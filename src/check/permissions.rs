@@ -3,10 +3,12 @@
 use serenity::model::{
     Permissions,
     channel::{PermissionOverwrite, PermissionOverwriteType},
-    id::{GuildId, RoleId, UserId},
 };
 
-use crate::discord::GuildInfo;
+use crate::{
+    discord::GuildInfo,
+    ids::{GuildId, RoleId, UserId},
+};
 
 /// What the bot needs, as Discord's settings name it.
 const NEEDED: [(Permissions, &str); 6] = [

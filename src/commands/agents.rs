@@ -12,7 +12,8 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
-    config::{AgentId, AllowedAgents},
+    config::AllowedAgents,
+    ids::AgentId,
     tess::{Agent, Tess, TessError},
 };
 

@@ -12,11 +12,7 @@ use poise::{
 use tracing::warn;
 
 use super::{Context, Data, Error, acknowledged, language};
-use crate::{
-    config::{AgentId, Language},
-    reply::texts,
-    tess::Agent,
-};
+use crate::{config::Language, ids::AgentId, reply::texts, tess::Agent};
 
 /// What the ids of its buttons begin with; the page follows.
 pub(super) const BUTTON: &str = "agents";

@@ -4,13 +4,13 @@ use poise::serenity_prelude::{
     ComponentInteraction, CreateAllowedMentions, CreateInteractionResponse, CreateInteractionResponseMessage, Http,
     Permissions,
 };
-use serenity::model::id::MessageId;
 use tracing::warn;
 
 use super::{Context, Data, Error, language, whisper};
 use crate::{
     config::Language,
     conversation::control::{Person, Repeating, Stopping},
+    ids::MessageId,
     reply::texts,
 };
 

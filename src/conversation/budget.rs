@@ -5,10 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use serenity::model::id::{GuildId, UserId};
-
 use crate::{
     config::{BudgetConfig, Credits},
+    ids::{GuildId, UserId},
     state::Day,
 };
 

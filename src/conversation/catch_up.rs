@@ -11,17 +11,18 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
 use tokio::{sync::Semaphore, time::sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
 use crate::{
+    backoff::Backoff,
     conversation::{Conversations, Inner, rebuild},
     discord::{DiscordError, Page, model::Message},
     gateway::event::KnownChannel,
+    ids::{ChannelId, GuildId, MessageId, UserId, first_id_at, posted_at},
     listen::{self, Decision, Place},
-    state::{Active, DISCORD_EPOCH},
+    state::Active,
 };
 
 /// Channels that are asked after one READY. At [`AT_ONCE`] requests it takes minutes to get through so many.
@@ -35,13 +36,6 @@ const PAGE: usize = 100;
 
 /// Most requests for one channel.
 const MOST_PAGES: usize = 20;
-
-/// The smallest id a message posted at `time` can have.
-fn snowflake(time: SystemTime) -> MessageId {
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(DISCORD_EPOCH);
-    let ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
-    MessageId::new((ms << 22).max(1))
-}
 
 /// Something that is still to be looked at, counted for as long as it lives.
 struct Look(Arc<Inner>);
@@ -132,8 +126,8 @@ impl CatchUp {
             channels: Arc::default(),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             over: inner.stopping.child_token(),
-            oldest: snowflake(SystemTime::now().checked_sub(inner.catch_up).unwrap_or(UNIX_EPOCH)),
-            listened: inner.state.listened().map(snowflake),
+            oldest: first_id_at(SystemTime::now().checked_sub(inner.catch_up).unwrap_or(UNIX_EPOCH)),
+            listened: inner.state.listened().map(first_id_at),
         };
         session.ask_direct();
         let rest = session.clone();
@@ -204,8 +198,8 @@ impl Session {
 
     /// A channel that was silent for a day before is not worth a request at each start.
     fn oldest_active(&self) -> MessageId {
-        const DAY_MS: u64 = 24 * 3600 * 1000;
-        MessageId::new(self.oldest.get().saturating_sub(DAY_MS << 22).max(1))
+        const DAY: Duration = Duration::from_secs(24 * 3_600);
+        first_id_at(posted_at(self.oldest) - DAY)
     }
 
     fn ask_later(&self, channel: ChannelId, after: MessageId, newest: MessageId, guild: Option<GuildId>) {
@@ -238,7 +232,7 @@ impl Session {
         // Never closed.
         let _place = self.places.acquire().await.ok()?;
         let inner = &self.conversations.inner;
-        let mut pause = inner.pace.backoff_min;
+        let mut backoff = Backoff::new(inner.pace.backoff_min, inner.pace.backoff_max);
         let messages = loop {
             match self.posted_after(channel, after).await {
                 Ok(messages) => break messages,
@@ -249,8 +243,7 @@ impl Session {
                     }
                 }
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(inner.pace.backoff_max);
+            sleep(backoff.next_pause()).await;
         };
         let newest = messages.last().map(|message| message.id);
         inner.take_up(channel, messages, guild).await;

@@ -2,7 +2,6 @@
 
 use std::{collections::VecDeque, mem};
 
-use serenity::model::id::{GuildId, MessageId, UserId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +10,7 @@ use crate::{
     conversation::control::{Person, Repeating, Stopping},
     discord::model::{Attachment, Message},
     history::{Entry, History, Worth},
+    ids::{GuildId, MessageId, UserId},
     state::before,
 };
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use serenity::model::id::{ChannelId, MessageId, UserId};
 use tracing::info;
 
 use crate::{
     config::Language,
     conversation::{Conversations, turn},
     discord::button::Button,
+    ids::{ChannelId, MessageId, UserId},
     reply::texts,
 };
 

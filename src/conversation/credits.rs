@@ -7,23 +7,23 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
 use tokio::time::Instant;
 use tracing::{error, info};
 
 use crate::{
-    config::{AgentId, Credits, Language},
+    config::{Credits, Language},
     conversation::{
         Conversations, Inner,
         budget::{Ask, Reached, Refusal, SpentToday},
         channel::Batch,
     },
     discord::Nonce,
+    ids::{AgentId, ChannelId, GuildId, MessageId, UserId, posted_at},
     reply::{
         texts,
         usage::{CHART_DAYS, OwnUsage, ServerUsage, TOP},
     },
-    state::{DISCORD_EPOCH, Day, SpentBy},
+    state::{Day, SpentBy},
     telemetry::Outcome,
 };
 
@@ -117,7 +117,7 @@ impl Inner {
         let mut refused = Vec::new();
         let batch = taken.clone().keep(|waiting| {
             let spent = spent.get(&waiting.user).copied().unwrap_or_default();
-            let ask = Ask { user: waiting.user, guild, posted: posted(taken.request_for(waiting.message)) };
+            let ask = Ask { user: waiting.user, guild, posted: posted_at(taken.request_for(waiting.message)) };
             let Err(refusal) = budgets.admit(ask, spent, now) else { return true };
             refused.push(Refused { message: waiting.message, refusal });
             false
@@ -180,11 +180,6 @@ fn text(language: Language, refusal: &Refusal) -> String {
     }
 }
 
-/// When a message was posted: its id tells.
-fn posted(message: MessageId) -> SystemTime {
-    UNIX_EPOCH + DISCORD_EPOCH + Duration::from_millis(message.get() >> 22)
-}
-
 /// The greatest few, greatest first.
 fn most<K: Ord + Hash>(sums: HashMap<K, Credits>) -> Vec<(K, Credits)> {
     let mut sums: Vec<_> = sums.into_iter().collect();
@@ -203,16 +198,6 @@ mod tests {
         assert_eq!([alert.is_due(Instant::now()), alert.is_due(Instant::now())], [true, false]);
         tokio::time::advance(ALERT_EVERY).await;
         assert!(alert.is_due(Instant::now()));
-    }
-
-    #[test]
-    fn a_message_tells_when_it_was_posted() {
-        let id = MessageId::new(175_928_847_299_117_063);
-        assert_eq!(
-            posted(id),
-            UNIX_EPOCH + Duration::from_millis(1_462_015_105_796),
-            "the example of Discord's reference"
-        );
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The end of a turn: its answer in the channel and in the history, or a text that says why there is none.
 
-use serenity::model::id::{ChannelId, MessageId};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -14,6 +13,7 @@ use crate::{
     },
     discord::{DiscordError, Nonce, Post, button::Button},
     history::{Entry, History},
+    ids::{ChannelId, MessageId},
     reply::{self, texts},
     telemetry::Outcome,
     tess::TessError,

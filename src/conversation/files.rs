@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use serenity::model::id::{ChannelId, UserId};
 use tokio::{
     runtime::Handle,
     time::{Instant, sleep, timeout},
@@ -23,13 +22,14 @@ use crate::{
         FetchError,
         model::{Attachment, Message},
     },
+    ids::{ChannelId, FileId, UserId},
     listen::{
         self,
         files::{TEXT_BYTES, Way},
     },
     reply::texts::files::{Unread, Why},
     state::State,
-    tess::{FILES_PER_EXECUTION, FileId, FileKind, Tess, TessError},
+    tess::{FILES_PER_EXECUTION, FileKind, Tess, TessError},
 };
 
 /// Files of all channels that are on their way at once. Each may take [`crate::tess::FILE_BYTES`] of memory, twice.

@@ -4,7 +4,6 @@
 //! The last thing that is done to it is to take that button away. A process that finds a reply with the mark was stopped or
 //! killed in the middle of it: the reply counts for nothing, is deleted, and its message is answered again ([`super::rebuild`]).
 
-use serenity::model::id::{ChannelId, MessageId};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -12,6 +11,7 @@ use tracing::{info, warn};
 use crate::{
     conversation::{Inner, channel::Batch, control::stop_button, deliver::Posted},
     discord::{DiscordError, Nonce, Post, button::Button},
+    ids::{ChannelId, MessageId},
     reply::{Reply, live, texts},
 };
 

@@ -9,10 +9,12 @@ use std::{
     sync::{MutexGuard, PoisonError},
 };
 
-use serenity::model::id::{ChannelId, MessageId};
 use tokio_util::sync::CancellationToken;
 
-use crate::conversation::{Conversations, Inner};
+use crate::{
+    conversation::{Conversations, Inner},
+    ids::{ChannelId, MessageId},
+};
 
 /// A channel that is to be looked at for missed messages.
 pub(super) struct Held {

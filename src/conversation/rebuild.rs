@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use serenity::model::id::{ChannelId, MessageId, UserId};
 use tracing::{debug, warn};
 
 use crate::{
@@ -12,6 +11,7 @@ use crate::{
         model::{Message, SILENT},
     },
     history::Entry,
+    ids::{ChannelId, MessageId, UserId},
     listen::{self, Decision},
     reply::{self, texts},
 };

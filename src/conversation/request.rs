@@ -1,13 +1,11 @@
 //! What a turn sends to the agent.
 
-use serenity::model::id::ChannelId;
-
 use crate::{
-    config::AgentId,
     conversation::{Inner, channel::Batch, deliver, files::Stored},
     history::History,
+    ids::{AgentId, ChannelId, FileId},
     reply::texts::files::Unread,
-    tess::{ChatMessage, FileId, Options, Request},
+    tess::{ChatMessage, Options, Request},
 };
 
 /// A request, with all it lends. The files are deleted at Tess when it is dropped.

@@ -3,7 +3,6 @@
 use std::{convert::Infallible, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use serenity::model::id::{ChannelId, MessageId};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout_at},
@@ -25,7 +24,11 @@ use crate::{
         request::{Nothing, Prepared},
     },
     discord::{DiscordError, Nonce, Post},
-    reply::{self, texts, texts::files::Unread},
+    ids::{ChannelId, MessageId},
+    reply::{
+        self,
+        texts::{self, files::Unread},
+    },
     telemetry::Outcome,
     tess::{Answer, TessError},
 };

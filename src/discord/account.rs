@@ -2,13 +2,10 @@
 
 use reqwest::Method;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use serenity::model::{
-    Permissions,
-    channel::PermissionOverwrite,
-    id::{ChannelId, GuildId, RoleId, UserId},
-};
+use serenity::model::{Permissions, channel::PermissionOverwrite};
 
 use super::{Discord, DiscordError, Patience, rate_limit::RouteKey};
+use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 
 /// Tries of a request of this kind: someone watches.
 const TRIES: u32 = 2;

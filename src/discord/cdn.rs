@@ -5,7 +5,8 @@ use std::time::Duration;
 use reqwest::{StatusCode, Url, header};
 use tokio::time::{sleep, timeout};
 
-use super::{Discord, RETRY_PAUSE, USER_AGENT};
+use super::{Discord, USER_AGENT};
+use crate::backoff::Backoff;
 
 /// The hosts that have Discord's files. <https://discord.com/developers/docs/reference#signed-attachment-cdn-urls>
 const HOSTS: [&str; 2] = ["cdn.discordapp.com", "media.discordapp.net"];
@@ -15,6 +16,9 @@ const FETCH_WITHIN: Duration = Duration::from_secs(60);
 
 /// Tries of fetching a file.
 const TRIES: u32 = 3;
+
+/// Pauses between them.
+const RETRIES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(1));
 
 /// Why a file was not fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +50,7 @@ impl Discord {
         let fetched = timeout(FETCH_WITHIN, async {
             for tried in 1..TRIES {
                 match self.try_fetch(url.clone(), most).await {
-                    Err(FetchError::Unavailable) => sleep(RETRY_PAUSE * tried).await,
+                    Err(FetchError::Unavailable) => sleep(RETRIES.pause_after(tried)).await,
                     certain => return certain,
                 }
             }

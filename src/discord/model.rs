@@ -5,7 +5,8 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use serenity::model::id::{AttachmentId, ChannelId, GuildId, MessageId, UserId};
+
+use crate::ids::{AttachmentId, ChannelId, GuildId, MessageId, UserId};
 
 /// Message types that people write: a plain message and a reply.
 /// <https://discord.com/developers/docs/resources/message#message-object-message-types>

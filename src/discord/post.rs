@@ -1,12 +1,12 @@
 //! A message on its way to Discord.
 
 use serde_json::{Value, json};
-use serenity::model::id::MessageId;
 
 use super::{
     button::{self, Button},
     model,
 };
+use crate::ids::MessageId;
 
 /// The most characters a nonce may have.
 const NONCE_CHARS: usize = 25;

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serenity::{
-    all::Interaction,
-    model::id::{ApplicationId, ChannelId, GuildId, MessageId, UserId},
-};
+use serenity::all::Interaction;
 
-use crate::discord::model::{Deletion, Message};
+use crate::{
+    discord::model::{Deletion, Message},
+    ids::{ApplicationId, ChannelId, GuildId, MessageId, UserId},
+};
 
 /// Gateway opcode: the client should connect again, and resume.
 pub(super) const RECONNECT: u8 = 7;

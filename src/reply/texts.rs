@@ -14,7 +14,8 @@ pub use self::turns::{
     stop_label, stopped, stopping,
 };
 use crate::{
-    config::{AgentId, Credits, Language, RespondTo},
+    config::{Credits, Language, RespondTo},
+    ids::AgentId,
     tess::TessError,
 };
 

@@ -5,13 +5,13 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serenity::model::{
-    Timestamp,
-    id::{ChannelId, UserId},
-};
+use serenity::model::Timestamp;
 
 use super::texts::{INFO_MARK, amount, escaped_to};
-use crate::config::{AgentId, Credits, Language};
+use crate::{
+    config::{Credits, Language},
+    ids::{AgentId, ChannelId, UserId},
+};
 
 /// Days of the chart.
 pub const CHART_DAYS: usize = 14;

@@ -3,15 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
-
-use serenity::model::id::{ChannelId, GuildId, MessageId};
 
 use super::ledger::{Day, Ledger, LedgerBatch, SpentBy};
 use crate::{
-    config::{AgentId, Credits},
-    tess::FileId,
+    config::Credits,
+    ids::{AgentId, ChannelId, FileId, GuildId, MessageId, first_id_at},
 };
 
 /// Most channels remembered. A tenth is dropped at a time when there are more: the longest unused first, those with an
@@ -26,9 +24,6 @@ const LATE_KEPT: usize = 100;
 
 /// Most files at Tess that are remembered: more than an account stores.
 const LENT_KEPT: usize = 100;
-
-/// When Discord's ids start to count. <https://discord.com/developers/docs/reference#snowflakes>
-pub const DISCORD_EPOCH: Duration = Duration::from_millis(1_420_070_400_000);
 
 /// What is known of a channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,9 +109,9 @@ impl Facts {
     pub(super) fn loaded(loaded: Loaded, now: SystemTime) -> Self {
         let ledger = Ledger::loaded(loaded.spent, Day::of(now));
         let mut facts = Self { own: loaded.own, ledger, ..Self::default() };
-        let oldest = oldest_kept(now);
+        let oldest = first_id_at(now - UNUSED_FOR);
         for (channel, row) in loaded.channels {
-            if row.has_choice() || row.handled.is_some_and(|handled| handled.get() >= oldest) {
+            if row.has_choice() || row.handled.is_some_and(|handled| handled >= oldest) {
                 facts.channels.insert(channel, row);
             } else {
                 facts.changed.insert(channel);
@@ -323,16 +318,10 @@ pub fn before(message: MessageId) -> MessageId {
     MessageId::new(message.get().saturating_sub(1).max(1))
 }
 
-/// The smallest message id that is not too old.
-fn oldest_kept(now: SystemTime) -> u64 {
-    let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(DISCORD_EPOCH);
-    let millis = since_epoch.saturating_sub(UNUSED_FOR).as_millis();
-    u64::try_from(millis << 22).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::posted_at;
 
     const CHANNEL: ChannelId = ChannelId::new(1);
 
@@ -378,8 +367,8 @@ mod tests {
 
     #[test]
     fn long_unused_channels_are_dropped_unless_someone_chose_something_there() {
-        let now = UNIX_EPOCH + DISCORD_EPOCH + UNUSED_FOR + Duration::from_secs(1);
         let mark = 1_000 << 22;
+        let now = posted_at(MessageId::new(mark)) + UNUSED_FOR;
         let chosen = Row { agent: Some(AgentId(1)), ..handled(1) };
         let rows = [(1, handled(mark - 1)), (2, handled(mark)), (3, chosen.clone())];
         let channels = rows.map(|(id, row)| (ChannelId::new(id), row)).into();

@@ -8,15 +8,14 @@ use std::{
 };
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
-use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
 
 use super::{
     facts::{Batch, Loaded, Own, Row},
     ledger::{Day, LedgerBatch, SpentBy},
 };
 use crate::{
-    config::{AgentId, Credits},
-    tess::FileId,
+    config::Credits,
+    ids::{AgentId, ChannelId, FileId, GuildId, MessageId, UserId},
 };
 
 /// How long to wait for a lock: as long as a predecessor that is just ending may need.

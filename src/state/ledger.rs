@@ -8,9 +8,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serenity::model::id::{ChannelId, GuildId, UserId};
-
-use crate::config::{AgentId, Credits};
+use crate::{
+    config::Credits,
+    ids::{AgentId, ChannelId, GuildId, UserId},
+};
 
 /// Days kept, today included.
 pub(super) const DAYS_KEPT: u32 = 60;

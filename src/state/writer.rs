@@ -11,7 +11,7 @@ use super::{
     facts::{Batch, Facts},
     file::{StateError, StateFile},
 };
-use crate::telemetry::Metrics;
+use crate::{backoff::Backoff, telemetry::Metrics};
 
 /// Longest pause between two tries to write to a file that refuses; the first is twice the flush interval.
 const RETRY_MAX: Duration = Duration::from_secs(60);
@@ -134,8 +134,8 @@ impl Writer {
         if self.failures == 0 {
             return self.shared.next_batch(self.flush_every, Facts::is_urgent);
         }
-        let pause = self.flush_every.saturating_mul(2_u32.saturating_pow(self.failures));
-        self.shared.next_batch(pause.min(RETRY_MAX), |_| false)
+        let backoff = Backoff::new(self.flush_every.saturating_mul(2), RETRY_MAX);
+        self.shared.next_batch(backoff.pause_after(self.failures), |_| false)
     }
 
     fn write(&mut self, batch: &Batch) -> Result<(), StateError> {

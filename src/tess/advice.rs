@@ -51,7 +51,7 @@ fn others(api_url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::AgentId;
+    use crate::ids::AgentId;
 
     #[test]
     fn each_refusal_says_which_setting_to_change() {

@@ -6,7 +6,7 @@ use super::{
     options::{Invalid, Options, is_reserved},
     wire::{id, number, text},
 };
-use crate::config::AgentId;
+use crate::ids::AgentId;
 
 /// Longest answer to a question of text that names no bound, in characters: what a field of Discord's forms takes.
 const TEXT_CHARS: usize = 4_000;

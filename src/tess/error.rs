@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use super::{detail::Hidden, http::Reply, wire};
-use crate::config::AgentId;
+use crate::ids::AgentId;
 
 /// Why there is no answer, named by what the caller can do about it.
 ///

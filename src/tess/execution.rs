@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{
-    Answer, ExecutionId, Inner, Request, TessError,
+    Answer, Inner, Request, TessError,
     detail::Hidden,
     error::{failure, refusal},
     http::{NoReply, Opened, Reply},
@@ -13,7 +13,10 @@ use super::{
     stream::Events,
     wire::{self, Delivery, Execution, Report, State},
 };
-use crate::config::AgentId;
+use crate::{
+    backoff::Backoff,
+    ids::{AgentId, ExecutionId},
+};
 
 /// How long a stream whose execution is known may bring nothing. After it a poll is the better way to wait; before, the
 /// execution could not be found again, so the patience is that of the request itself.
@@ -52,7 +55,7 @@ impl Inner {
 
     /// Sends `POST execute` until it was taken or refused. The first turn of `ticket` has been waited for.
     async fn start(&self, post: &reqwest::Request, ticket: &Ticket, deadline: Instant) -> Result<Opened, TessError> {
-        let mut backoff = self.pace.backoff_min;
+        let mut backoff = Backoff::new(self.pace.backoff_min, self.pace.backoff_max).with_jitter(0.5);
         loop {
             let limit = self.pace.execute_request.min(deadline.saturating_duration_since(Instant::now()));
             let (nothing_ran, pause) = match self.http.open(post, limit).await {
@@ -61,7 +64,7 @@ impl Inner {
                     (TessError::RateLimited { retry_after }, retry_after)
                 }
                 Ok(opened) => return Ok(opened),
-                Err(NoReply::NotSent { detail }) => (TessError::NotSent { detail }, jittered(backoff)),
+                Err(NoReply::NotSent { detail }) => (TessError::NotSent { detail }, backoff.next_pause()),
                 Err(NoReply::Lost { .. }) if Instant::now() >= deadline => {
                     return Err(TessError::TimedOut { waited: self.config.timeout });
                 }
@@ -73,7 +76,6 @@ impl Inner {
             if let TessError::NotSent { detail } = &nothing_ran {
                 tracing::debug!(%detail, pause_ms = pause.as_millis(), "Tess could not be reached, trying again");
                 sleep(pause).await;
-                backoff = (backoff * 2).min(self.pace.backoff_max);
             }
             // After a 429 the limiter itself is what waits: the ticket keeps its place before later ones.
             if timeout_at(deadline, self.limiter.turn(ticket)).await.is_err() {
@@ -144,9 +146,4 @@ fn outcome(execution: Execution, hidden: &Hidden<'_>) -> Option<Result<Answer, T
         State::Succeeded => Some(Ok(Answer { execution: id, output, credits, files })),
         State::Failed => Some(Err(failure(&error, hidden))),
     }
-}
-
-/// Between half of a pause and all of it, so that many bots do not come back in one moment.
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
 }

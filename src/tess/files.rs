@@ -1,8 +1,7 @@
 //! Files: sent before an execution that reads them, and made by one.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
@@ -14,6 +13,7 @@ use super::{
     light::{LIGHT_REQUEST, LOOK_UP},
     wire,
 };
+use crate::ids::FileId;
 
 /// Files that one execution takes (Tess's documentation, 2026).
 pub const FILES_PER_EXECUTION: usize = 5;
@@ -51,16 +51,6 @@ const GENERATED_FILES: usize = 10;
 
 /// Longest name of a file, in characters.
 const NAME_CHARS: usize = 100;
-
-/// The numeric id of a file stored at Tess.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct FileId(pub u64);
-
-impl fmt::Display for FileId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// A file that an execution made.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 use super::{error::TessError, stream::Events, wire};
-use crate::config::{TessConfig, WorkspaceId};
+use crate::{config::TessConfig, ids::WorkspaceId};
 
 /// Longest body that is read, in bytes.
 const BODY_BYTES: usize = 4 * 1024 * 1024;

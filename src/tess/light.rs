@@ -13,7 +13,7 @@ use super::{
     http::{NoReply, Reply},
     limiter::Class,
 };
-use crate::config::AgentId;
+use crate::ids::AgentId;
 
 /// How long a poll or a look-up may stay unanswered.
 pub(super) const LIGHT_REQUEST: Duration = Duration::from_secs(15);

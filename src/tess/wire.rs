@@ -6,11 +6,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Agent, ChatMessage, ExecutionId, FileId, Request,
+    Agent, ChatMessage, Request,
     files::{GeneratedFile, generated_files},
     options,
 };
-use crate::config::TessConfig;
+use crate::{
+    config::TessConfig,
+    ids::{ExecutionId, FileId},
+};
 
 /// The pause after a 429 that names none.
 const RETRY_AFTER_UNSAID: Duration = Duration::from_secs(5);
@@ -218,7 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::AgentId;
+    use crate::ids::AgentId;
 
     fn read(body: &Value) -> Option<Execution> {
         execution(body.to_string().as_bytes())

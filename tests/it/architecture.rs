@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-/// What each room may use of the others.
+/// What each module may use of the others. `ids` is for all of them.
 fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let rooms: [(&str, &[&str]); 14] = [
         (
@@ -27,7 +27,10 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("config", &[]),
         ("telemetry", &["config"]),
     ];
-    rooms.into_iter().map(|(room, uses)| (room, uses.iter().copied().collect())).collect()
+    let mut allowed: BTreeMap<_, BTreeSet<_>> =
+        rooms.into_iter().map(|(room, uses)| (room, uses.iter().copied().chain(["ids"]).collect())).collect();
+    allowed.insert("ids", BTreeSet::new());
+    allowed
 }
 
 fn sources(dir: &Path, found: &mut Vec<std::path::PathBuf>) {

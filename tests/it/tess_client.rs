@@ -6,8 +6,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use sim::tess::{CutWait, Fault, HELPER, PAINTER, POET, REVIEWER, Route, TessOptions, TessSim};
 use tess_discord::{
-    config::{AgentId, AllowedAgents, Pace, TessConfig, WorkspaceId},
-    tess::{Agent, Answer, ChatMessage, FileId, Options, Request, Role, Tess, TessError},
+    config::{AllowedAgents, Pace, TessConfig},
+    ids::{AgentId, FileId, WorkspaceId},
+    tess::{Agent, Answer, ChatMessage, Options, Request, Role, Tess, TessError},
 };
 use tokio::time::{Instant, timeout};
 

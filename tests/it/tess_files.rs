@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use sim::tess::{Fault, Route, TessOptions};
-use tess_discord::tess::{FILES_PER_EXECUTION, FileId, Options, STORED_FILES, TessError};
+use tess_discord::{
+    ids::FileId,
+    tess::{FILES_PER_EXECUTION, Options, STORED_FILES, TessError},
+};
 use tokio::time::Instant;
 
 use super::tess_client::{A_MOMENT, Bench, answer_of};

@@ -4,12 +4,12 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use serenity::model::id::{ChannelId, MessageId};
 use sim::discord::{DiscordOptions, DiscordSim, Limit, LostAnswer, Route, Scope};
 use tess_discord::{
     bot,
     config::{Config, Pace},
     discord::{Discord, DiscordError, Nonce, Post},
+    ids::{ChannelId, MessageId},
     telemetry::Metrics,
 };
 use tokio::{

@@ -2,7 +2,8 @@
 
 use super::{escaped, escaped_to};
 use crate::{
-    config::{AgentId, Language},
+    config::Language,
+    ids::AgentId,
     tess::{Agent, Question},
 };
 
