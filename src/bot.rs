@@ -22,7 +22,8 @@ use crate::{
     config::{Config, Pace},
     conversation::{Conversations, catch_up::CatchUp},
     discord::Discord,
-    gateway::{Fatal, Gateway, event::Event},
+    event::{Event, KnownChannel},
+    gateway::{Fatal, Gateway},
     ids::UserId,
     ops::{self, Readiness},
     state::State,
@@ -262,7 +263,7 @@ impl Events {
         }
     }
 
-    fn know(&self, channels: &[crate::gateway::event::KnownChannel]) {
+    fn know(&self, channels: &[KnownChannel]) {
         for channel in channels {
             if let Some(parent) = channel.parent {
                 self.conversations.know_thread(channel.id, parent);

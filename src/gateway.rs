@@ -33,13 +33,13 @@ use crate::{
     backoff::Backoff,
     config::{Config, Pace},
     discord::{Discord, DiscordError},
-    gateway::event::Event,
+    event::Event,
     ops::Readiness,
     telemetry::{Metrics, Opening},
 };
 
 mod allowance;
-pub mod event;
+mod decode;
 
 /// What the bot asks Discord for: 37377.
 const INTENTS: Intents =
@@ -271,19 +271,19 @@ impl Gateway {
 
     /// Hands an event on.
     fn hand_on(&self, text: &str, on_event: &mut impl FnMut(Event)) -> Step {
-        let Some(frame) = event::Frame::read(text) else { return Step::Read };
-        match Event::read(&frame) {
+        let Some(frame) = decode::Frame::read(text) else { return Step::Read };
+        match decode::event(&frame) {
             Ok(Some(event)) => on_event(event),
             Ok(None) => {}
-            Err(event::Undecodable) => {
+            Err(decode::Undecodable) => {
                 self.metrics.gateway_undecodable(frame.kind());
                 warn!(event.kind = frame.kind(), "an event could not be read");
             }
         }
         match (frame.op, frame.kind()) {
             (_, "READY" | "RESUMED") => Step::Up,
-            (event::RECONNECT, _) => Step::Leave("Discord asked to reconnect"),
-            (event::INVALID_SESSION, _) => Step::Leave("invalid session"),
+            (decode::RECONNECT, _) => Step::Leave("Discord asked to reconnect"),
+            (decode::INVALID_SESSION, _) => Step::Leave("invalid session"),
             _ => Step::Read,
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! # The life of a message
 //!
-//! 1. [`gateway`] reads it from the socket, in order, and hands it on ([`gateway::event::Event::Message`]).
+//! 1. [`gateway`] reads it from the socket, in order, and hands it on ([`event::Event::Message`]).
 //! 2. [`conversation`] takes it in ([`conversation::Conversations::hear`]): [`listen`] decides whether it is answered and what it says;
 //!    it joins the channel's [`history`]. Idle channel: a turn starts. Busy channel: it waits, and the next turn answers all
 //!    that waits at once.
@@ -68,6 +68,7 @@ pub mod commands;
 pub mod config;
 pub mod conversation;
 pub mod discord;
+pub mod event;
 pub mod gateway;
 pub mod history;
 pub mod ids;

@@ -19,7 +19,7 @@ use crate::{
     backoff::Backoff,
     conversation::{Conversations, Inner, rebuild},
     discord::{DiscordError, Page, model::Message},
-    gateway::event::KnownChannel,
+    event::KnownChannel,
     ids::{ChannelId, GuildId, MessageId, UserId, first_id_at, posted_at},
     listen::{self, Decision, Place},
     state::Active,

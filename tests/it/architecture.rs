@@ -6,30 +6,46 @@ use std::{
     path::Path,
 };
 
-/// What each module may use of the others. `ids` is for all of them.
+/// Modules that every other may use, and that use none.
+const LEAVES: [&str; 2] = ["backoff", "ids"];
+
+/// What each module may use of the others, beside [`LEAVES`].
 fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
-    let rooms: [(&str, &[&str]); 14] = [
+    let rooms: [(&str, &[&str]); 15] = [
         (
             "bot",
-            &["check", "commands", "config", "conversation", "discord", "gateway", "ops", "state", "telemetry", "tess"],
+            &[
+                "check",
+                "commands",
+                "config",
+                "conversation",
+                "discord",
+                "event",
+                "gateway",
+                "ops",
+                "state",
+                "telemetry",
+                "tess",
+            ],
         ),
         ("check", &["config", "discord", "state", "telemetry", "tess"]),
-        ("gateway", &["config", "discord", "ops", "telemetry"]),
+        ("gateway", &["config", "discord", "event", "ops", "telemetry"]),
         ("commands", &["config", "conversation", "gateway", "reply", "telemetry", "tess"]),
         ("ops", &["telemetry"]),
-        ("conversation", &["config", "discord", "gateway", "history", "listen", "reply", "state", "telemetry", "tess"]),
+        ("conversation", &["config", "discord", "event", "history", "listen", "reply", "state", "telemetry", "tess"]),
         ("tess", &["config"]),
         ("discord", &["config", "telemetry"]),
         ("listen", &["config", "discord", "tess"]),
         ("history", &["config", "tess"]),
         ("reply", &["config", "tess"]),
         ("state", &["config", "telemetry", "tess"]),
+        ("event", &["discord"]),
         ("config", &[]),
         ("telemetry", &["config"]),
     ];
     let mut allowed: BTreeMap<_, BTreeSet<_>> =
-        rooms.into_iter().map(|(room, uses)| (room, uses.iter().copied().chain(["ids"]).collect())).collect();
-    allowed.insert("ids", BTreeSet::new());
+        rooms.into_iter().map(|(room, uses)| (room, uses.iter().copied().chain(LEAVES).collect())).collect();
+    allowed.extend(LEAVES.map(|leaf| (leaf, BTreeSet::new())));
     allowed
 }
 
