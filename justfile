@@ -31,9 +31,9 @@ test *filter:
 fmt:
     cargo fmt --all
 
-# rewrite the tables of docs/operations.md from the code
+# rewrite .env.example and the tables of docs/operations.md from the code
 update-docs:
-    UPDATE_DOCS=1 cargo test --locked --test it docs
+    UPDATE_DOCS=1 cargo test --locked docs
 
 # licences, advisories and unused dependencies
 dependencies: (ci "dependencies" "advisories" "unused")
