@@ -18,7 +18,7 @@ use sim::{
 use stage::{Ledger, Script, Stage};
 use tess_discord::{
     bot::Bot,
-    config::{Config, Pace},
+    config::{Config, Timings},
 };
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -141,14 +141,14 @@ fn config(stage: &Stage, state: &Path) -> anyhow::Result<Config> {
         var("NOTICE_AFTER", "0".to_owned()),
     ]);
     let mut config = Config::from_vars(vars.into_iter()).map_err(|problems| anyhow::anyhow!("{problems}"))?;
-    let real = Pace::default();
+    let real = Timings::default();
     config.tess.timeout /= SCALE;
-    config.pace = Pace {
-        typing_every: real.typing_every / SCALE,
-        poll_every: real.poll_every / SCALE,
-        discord_request: real.discord_request / SCALE,
-        delivery: real.delivery / SCALE,
-        execute_request: real.execute_request / SCALE,
+    config.timings = Timings {
+        typing_interval: real.typing_interval / SCALE,
+        poll_interval: real.poll_interval / SCALE,
+        discord_request_timeout: real.discord_request_timeout / SCALE,
+        delivery_timeout: real.delivery_timeout / SCALE,
+        execute_timeout: real.execute_timeout / SCALE,
         ..real
     };
     Ok(config)

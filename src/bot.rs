@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use crate::{
     check,
     commands::Commands,
-    config::{Config, Pace},
+    config::{Config, Timings},
     conversation::{Conversations, catch_up::CatchUp},
     discord::Discord,
     event::{Event, KnownChannel},
@@ -67,7 +67,7 @@ impl Bot {
     /// What the operator has to put right, in words.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
-        let state = State::open(&config.state_path, config.pace.state_flush, metrics.clone())?;
+        let state = State::open(&config.state_path, config.timings.state_flush_interval, metrics.clone())?;
         let health = match config.health_addr {
             Some(address) => {
                 let bound = TcpListener::bind(address).await;
@@ -123,8 +123,8 @@ impl Bot {
         };
         let interactions = events.interactions.clone();
         let grace = self.config.shutdown_grace;
-        let (ready, pace) = (&self.ready, &self.config.pace);
-        let listening = Listening { state: &self.state, conversations: &self.conversations, ready, pace };
+        let (ready, timings) = (&self.ready, &self.config.timings);
+        let listening = Listening { state: &self.state, conversations: &self.conversations, ready, timings };
         let attending = self.gateway.run(&hang_up, |event| events.on(event));
         let drain = async {
             stop.cancelled().await;
@@ -172,9 +172,9 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
 /// What the operator has to put right, in words.
 pub fn clients(config: &Config, metrics: &Metrics) -> anyhow::Result<(Discord, Tess)> {
     let http = http_client().build()?;
-    let discord = Discord::new(http.clone(), &config.discord, &config.pace, metrics.clone())
+    let discord = Discord::new(http.clone(), &config.discord, &config.timings, metrics.clone())
         .context("DISCORD_TOKEN has characters that no token has")?;
-    Ok((discord, Tess::new(http, &config.tess, &config.pace)))
+    Ok((discord, Tess::new(http, &config.tess, &config.timings)))
 }
 
 /// What every request to either service is made with. It follows no redirects: they would carry the key to whoever they name.
@@ -197,19 +197,19 @@ struct Listening<'a> {
     state: &'a State,
     conversations: &'a Conversations,
     ready: &'a watch::Receiver<Readiness>,
-    pace: &'a Pace,
+    timings: &'a Timings,
 }
 
 impl Listening<'_> {
     /// While it still catches up, what came before is not all heard yet.
     fn note(&self) {
         if *self.ready.borrow() == Readiness::Up && self.conversations.has_caught_up() {
-            self.state.set_listened(SystemTime::now() - self.pace.unnoticed);
+            self.state.set_last_seen(SystemTime::now() - self.timings.undetected_disconnect);
         }
     }
 
     async fn keep_noting(&self) -> Infallible {
-        let mut ticks = interval(self.pace.listening_noted);
+        let mut ticks = interval(self.timings.last_seen_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

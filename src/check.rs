@@ -39,7 +39,7 @@ pub async fn default_agent(config: &Config, tess: &Tess) -> Vec<String> {
 /// Makes the file when there is none, as the bot would.
 async fn state_file(config: &Config) -> Line {
     const NAME: &str = "State file";
-    match State::open(&config.state_path, config.pace.state_flush, Metrics::new()) {
+    match State::open(&config.state_path, config.timings.state_flush_interval, Metrics::new()) {
         Ok(state) => {
             state.close().await;
             Line::good(NAME, format!("{} can be written", config.state_path.display()))

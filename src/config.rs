@@ -81,7 +81,7 @@ pub struct Config {
     /// How to reach Tess, and what to ask it with.
     pub tess: TessConfig,
     /// Which messages are answered.
-    pub listen: ListenConfig,
+    pub intake: IntakeConfig,
     /// How much of the conversations is kept in memory.
     pub history: HistoryConfig,
     /// How much may be asked.
@@ -107,7 +107,7 @@ pub struct Config {
     /// `RUST_LOG`.
     pub log_filter: Targets,
     /// Durations and bounds that are not settings; a test shortens them.
-    pub pace: Pace,
+    pub timings: Timings,
 }
 
 impl Config {
@@ -138,7 +138,7 @@ impl Config {
         let config = Self {
             discord: DiscordConfig::read(read),
             tess: TessConfig::read(read),
-            listen: ListenConfig::read(read),
+            intake: IntakeConfig::read(read),
             history: HistoryConfig::read(read),
             budget: BudgetConfig::read(read),
             state_path: read.parse("STATE_URL", reader::state_path).unwrap_or_default(),
@@ -151,7 +151,7 @@ impl Config {
             health_addr: read.parse("HEALTH_ADDR", |value| value.parse().map_err(|_| NOT_VALID)),
             log_format: read.parse("LOG_FORMAT", LogFormat::parse).unwrap_or_default(),
             log_filter: read.parse("RUST_LOG", log_filter).unwrap_or_default(),
-            pace: Pace::default(),
+            timings: Timings::default(),
         };
         reader.finish().map(|()| config)
     }
@@ -189,7 +189,7 @@ impl TessConfig {
     }
 }
 
-impl ListenConfig {
+impl IntakeConfig {
     fn read(read: &mut Reader) -> Self {
         let respond_to = read.parse("RESPOND_TO", RespondTo::parse).unwrap_or_default();
         let files = read.parse("TESS_FILES", reader::on_or_off).unwrap_or_default();
@@ -312,7 +312,7 @@ pub struct TessConfig {
 
 /// Which messages are answered.
 #[derive(Clone, Debug, Default)]
-pub struct ListenConfig {
+pub struct IntakeConfig {
     /// `RESPOND_TO`.
     pub respond_to: RespondTo,
     /// `DISCORD_CHANNEL_IDS`; empty means every channel the bot can read. A thread counts as its parent.
@@ -377,55 +377,55 @@ pub enum LogFormat {
 
 /// Durations and bounds that are not settings; a test shortens them.
 #[derive(Clone, Debug)]
-pub struct Pace {
+pub struct Timings {
     /// How long opening the gateway's connection may take, from TCP to READY.
-    pub gateway_up_within: Duration,
+    pub gateway_connect_timeout: Duration,
     /// First pause before the gateway is tried again; doubles up to `backoff_max`.
     pub backoff_min: Duration,
     /// Longest pause between two tries.
     pub backoff_max: Duration,
     /// How often "is typing" is shown again; Discord shows it for 10 s.
-    pub typing_every: Duration,
+    pub typing_interval: Duration,
     /// Pause between two edits of a growing answer; Discord's limit is about 5 edits in 5 s.
-    pub live_every: Duration,
+    pub live_edit_interval: Duration,
     /// Pause between two polls of an unfinished execution.
-    pub poll_every: Duration,
+    pub poll_interval: Duration,
     /// Limit of one REST request to Discord.
-    pub discord_request: Duration,
+    pub discord_request_timeout: Duration,
     /// How long a message is tried to be posted before its delivery counts as failed.
-    pub delivery: Duration,
+    pub delivery_timeout: Duration,
     /// How long one `execute` request may stay unanswered; Tess itself cuts at 100 s.
-    pub execute_request: Duration,
+    pub execute_timeout: Duration,
     /// How far the state file may lag behind.
-    pub state_flush: Duration,
+    pub state_flush_interval: Duration,
     /// How long a channel that refused a message is left alone.
-    pub refused_channel: Duration,
+    pub refused_channel_pause: Duration,
     /// How long after READY the guilds have come in; the channels that none of them tells of are looked at then.
-    pub guilds_settle: Duration,
+    pub guilds_wait: Duration,
     /// How often it is noted that the bot listens.
-    pub listening_noted: Duration,
+    pub last_seen_interval: Duration,
     /// How long the gateway may have been silent without anyone having noticed.
-    pub unnoticed: Duration,
+    pub undetected_disconnect: Duration,
 }
 
-impl Default for Pace {
+impl Default for Timings {
     fn default() -> Self {
         Self {
-            gateway_up_within: Duration::from_secs(20),
+            gateway_connect_timeout: Duration::from_secs(20),
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(120),
-            typing_every: Duration::from_secs(8),
-            live_every: Duration::from_millis(1_200),
-            poll_every: Duration::from_secs(2),
-            discord_request: Duration::from_secs(15),
-            delivery: Duration::from_secs(600),
-            execute_request: Duration::from_secs(130),
-            state_flush: Duration::from_millis(500),
-            refused_channel: Duration::from_secs(600),
-            guilds_settle: Duration::from_secs(5),
-            listening_noted: Duration::from_secs(15),
+            typing_interval: Duration::from_secs(8),
+            live_edit_interval: Duration::from_millis(1_200),
+            poll_interval: Duration::from_secs(2),
+            discord_request_timeout: Duration::from_secs(15),
+            delivery_timeout: Duration::from_secs(600),
+            execute_timeout: Duration::from_secs(130),
+            state_flush_interval: Duration::from_millis(500),
+            refused_channel_pause: Duration::from_secs(600),
+            guilds_wait: Duration::from_secs(5),
+            last_seen_interval: Duration::from_secs(15),
             // Two of Discord's heartbeat intervals of 41.25 s, and some.
-            unnoticed: Duration::from_secs(120),
+            undetected_disconnect: Duration::from_secs(120),
         }
     }
 }
@@ -457,8 +457,8 @@ mod tests {
         assert_eq!(config.tess.api_url, "https://tess.pareto.io/api");
         assert_eq!(config.tess.request_interval, Duration::from_secs(1));
         assert_eq!(config.tess.timeout, Duration::from_secs(300));
-        assert_eq!(config.listen.respond_to, RespondTo::All);
-        assert!(config.listen.files);
+        assert_eq!(config.intake.respond_to, RespondTo::All);
+        assert!(config.intake.files);
         assert_eq!((config.history.messages, config.history.chars), (40, 24_000));
         assert_eq!(config.history.total_bytes, 256_000_000);
         assert_eq!(config.state_path, PathBuf::from("data/tess-discord.db"));
@@ -548,7 +548,7 @@ mod tests {
     fn quotes_around_a_value_are_none_of_it() {
         let config = read_with(&[("RESPOND_TO", "'mentions'"), ("TESS_TEMPERATURE", "\"0.5\""), ("TESS_MODEL", "''")]);
         let config = config.unwrap();
-        assert_eq!(config.listen.respond_to, RespondTo::Mentions);
+        assert_eq!(config.intake.respond_to, RespondTo::Mentions);
         assert_eq!((config.tess.temperature.as_deref(), config.tess.model), (Some("0.5"), None));
     }
 
@@ -581,7 +581,7 @@ mod tests {
     #[test]
     fn channel_ids_may_be_separated_by_commas_and_spaces() {
         let config = read_with(&[("DISCORD_CHANNEL_IDS", "1, 2  3,")]).unwrap();
-        assert_eq!(config.listen.channels, [1, 2, 3].map(ChannelId::new).into());
+        assert_eq!(config.intake.channels, [1, 2, 3].map(ChannelId::new).into());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    config::{AllowedAgents, Config, Credits, HistoryConfig, Language, ListenConfig, Pace, ReplyMode},
+    config::{AllowedAgents, Config, Credits, HistoryConfig, Language, IntakeConfig, Timings, ReplyMode},
     conversation::{
         budget::Budgets,
         channel::{Channel, Heard, Waiting},
@@ -82,7 +82,7 @@ struct Inner {
     tess: Tess,
     state: State,
     metrics: Metrics,
-    listen: ListenConfig,
+    listen: IntakeConfig,
     limits: HistoryConfig,
     budgets: Mutex<Budgets>,
     /// What a user may spend a day.
@@ -98,7 +98,7 @@ struct Inner {
     retry_button: bool,
     language: Language,
     catch_up: Duration,
-    pace: Pace,
+    timings: Timings,
     /// Places for files on their way from Discord to Tess.
     file_places: Arc<Semaphore>,
     file_holders: files::Holders,
@@ -127,7 +127,7 @@ impl Conversations {
             tess,
             state,
             metrics,
-            listen: config.listen.clone(),
+            listen: config.intake.clone(),
             limits: config.history,
             budgets: Mutex::new(Budgets::new(config.budget)),
             day_limit: config.budget.user_day,
@@ -141,7 +141,7 @@ impl Conversations {
             language: config.language,
             retry_button: config.retry_button,
             catch_up: config.catch_up,
-            pace: config.pace.clone(),
+            timings: config.timings.clone(),
             file_holders: files::Holders::default(),
             file_places: Arc::new(Semaphore::new(files::AT_ONCE)),
             to_look_at: AtomicUsize::new(0),
@@ -198,7 +198,7 @@ impl Conversations {
             }
             channel.give_up_waiting(|message| gone.contains(&message))
         });
-        inner.state.settle_late(deletion.channel_id, &gone.into_iter().collect::<Vec<_>>());
+        inner.state.remove_late_messages(deletion.channel_id, &gone.into_iter().collect::<Vec<_>>());
         inner.cancel(deletion.channel_id, unanswered.unwrap_or(0), "deleted");
     }
 
@@ -207,7 +207,7 @@ impl Conversations {
         let inner = &self.inner;
         inner.parents.remove(&channel);
         inner.release(channel);
-        inner.state.forget_channel(channel);
+        inner.state.remove_channel(channel);
         let unanswered = inner.change(channel, Channel::leave);
         inner.cancel(channel, unanswered.unwrap_or(0), "channel_gone");
         // Where a turn still ends, an empty one stays.
@@ -228,9 +228,9 @@ impl Conversations {
     /// that is still on its way is dropped.
     pub fn reset(&self, channel: ChannelId, mark: MessageId) {
         let inner = &self.inner;
-        inner.state.set_reset_mark(channel, mark);
-        let late = inner.state.late(channel).into_iter().filter(|message| *message <= mark);
-        inner.state.settle_late(channel, &late.collect::<Vec<_>>());
+        inner.state.advance_reset_mark(channel, mark);
+        let late = inner.state.late_messages(channel).into_iter().filter(|message| *message <= mark);
+        inner.state.remove_late_messages(channel, &late.collect::<Vec<_>>());
         let cleared = inner.change(channel, |channel| (channel.clear(mark), channel.take_void_offer()));
         let Some((unanswered, offered)) = cleared else { return };
         inner.cancel(channel, unanswered, "reset");
@@ -264,7 +264,7 @@ impl Conversations {
     }
 
     /// Keeps the channel's answers to its agent's questions, for its next turn and all later ones. `false`, and nothing changed, when
-    /// they are too long together: [`crate::state::OPTIONS_LONGEST`].
+    /// they are too long together: [`crate::state::MAX_OPTIONS_BYTES`].
     #[must_use]
     pub fn set_options(&self, channel: ChannelId, options: &Options) -> bool {
         let inner = &self.inner;
@@ -345,7 +345,7 @@ impl Inner {
             return;
         }
         self.channels.entry(id).or_insert_with(|| {
-            let channel = Channel::new(guild, self.state.handled(id));
+            let channel = Channel::new(guild, self.state.handled_mark(id));
             self.bytes.fetch_add(channel.bytes(), Ordering::Relaxed);
             channel
         });
@@ -360,7 +360,7 @@ impl Inner {
             }
             channel.trim(&self.limits);
             if matches!(heard, Heard::Waits { .. }) && channel.is_late(message.id) {
-                self.state.set_late(id, message.id);
+                self.state.add_late_message(id, message.id);
             }
             heard
         });
@@ -371,7 +371,7 @@ impl Inner {
                 self.metrics.take(1);
                 self.metrics.settle(Outcome::Skipped("overload"), overflow as u64);
                 let missed = self.held.get(&id).map(|held| MessageId::new(held.after.get() + 1));
-                self.state.set_active(id, missed.unwrap_or(message.id), guild);
+                self.state.track_channel(id, missed.unwrap_or(message.id), guild);
                 if idle {
                     self.turns.spawn(turn::run(Arc::clone(self), id));
                 }

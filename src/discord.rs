@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backoff::Backoff,
-    config::{DiscordConfig, Pace},
+    config::{DiscordConfig, Timings},
     discord::{
         answer::{Answer, Refusal},
         button::Button,
@@ -183,7 +183,7 @@ impl Discord {
     pub fn new(
         http: reqwest::Client,
         config: &DiscordConfig,
-        pace: &Pace,
+        timings: &Timings,
         metrics: Metrics,
     ) -> Result<Self, header::InvalidHeaderValue> {
         let mut authorization = header::HeaderValue::try_from(format!("Bot {}", config.token.expose_secret()))?;
@@ -195,8 +195,8 @@ impl Discord {
             limits: Mutex::new(RateLimits::new(Instant::now(), config.requests_per_second)),
             arrived: Notify::new(),
             locked_out: CancellationToken::new(),
-            request_limit: pace.discord_request,
-            delivery_limit: pace.delivery,
+            request_limit: timings.discord_request_timeout,
+            delivery_limit: timings.delivery_timeout,
             metrics,
         };
         Ok(Self { inner: Arc::new(inner) })

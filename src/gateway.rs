@@ -9,7 +9,7 @@
 //! **one [`Shard`] for each connection**, at most one IDENTIFY in it, and a pause before the next.
 //!
 //! # What ends a connection
-//! A close, an ended stream, a heartbeat without an answer, not being up within [`Pace::gateway_up_within`], INVALID_SESSION. Each is
+//! A close, an ended stream, a heartbeat without an answer, not being up within [`Timings::gateway_connect_timeout`], INVALID_SESSION. Each is
 //! followed by a new one: RESUME while there is a session to resume, otherwise IDENTIFY, which is counted against what
 //! Discord still allows. Fatal closes end the program with one line ([`Fatal`]).
 
@@ -31,7 +31,7 @@ use twilight_gateway::{
 
 use crate::{
     backoff::Backoff,
-    config::{Config, Pace},
+    config::{Config, Timings},
     discord::{Discord, DiscordError},
     event::Event,
     ops::Readiness,
@@ -118,7 +118,7 @@ pub struct Gateway {
     token: String,
     /// Set when another host than Discord's own was configured: then no address that Discord tells is followed.
     proxied: bool,
-    pace: Pace,
+    timings: Timings,
     metrics: Metrics,
     readiness: watch::Sender<Readiness>,
 }
@@ -152,7 +152,7 @@ impl Gateway {
     pub fn new(discord: Discord, config: &Config, metrics: Metrics, readiness: watch::Sender<Readiness>) -> Self {
         let token = config.discord.token.expose_secret().to_owned();
         let proxied = config.discord.api_url != DISCORD;
-        Self { discord, token, proxied, pace: config.pace.clone(), metrics, readiness }
+        Self { discord, token, proxied, timings: config.timings.clone(), metrics, readiness }
     }
 
     /// Keeps a connection up and hands its events to `on_event`, in order, until `stop`.
@@ -161,7 +161,7 @@ impl Gateway {
     /// [`Fatal`], when trying again is of no use.
     pub async fn run(&self, stop: &CancellationToken, mut on_event: impl FnMut(Event)) -> Result<(), Fatal> {
         let mut kept = Continuation::default();
-        let mut backoff = Backoff::new(self.pace.backoff_min, self.pace.backoff_max).with_jitter(0.25);
+        let mut backoff = Backoff::new(self.timings.backoff_min, self.timings.backoff_max).with_jitter(0.25);
         loop {
             let Some(shard) = stop.run_until_cancelled(self.open(&mut kept)).await else { return Ok(()) };
             let (mut up_for, mut opened) = (Duration::ZERO, false);
@@ -200,7 +200,7 @@ impl Gateway {
     async fn open(&self, kept: &mut Continuation) -> Result<Shard<Granted>, DiscordError> {
         let url = match (&kept.session, &kept.gateway) {
             // Only a new session is counted.
-            (None, _) => allowance::wait(&self.discord, &self.pace).await?,
+            (None, _) => allowance::wait(&self.discord, &self.timings).await?,
             (Some(_), Some(known)) => known.clone(),
             (Some(_), None) => self.discord.gateway_url().await?,
         };
@@ -228,7 +228,7 @@ impl Gateway {
         opened: &mut bool,
         on_event: &mut impl FnMut(Event),
     ) -> End {
-        let up_before = Instant::now() + self.pace.gateway_up_within;
+        let up_before = Instant::now() + self.timings.gateway_connect_timeout;
         let mut up_since: Option<Instant> = None;
         let end = loop {
             let item = next_item(shard, opened);

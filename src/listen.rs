@@ -3,7 +3,7 @@
 //! Pure, and linear in the length of a message, however it was made to look like markup.
 
 use crate::{
-    config::{ListenConfig, RespondTo},
+    config::{IntakeConfig, RespondTo},
     discord::model::Message,
     ids::{ChannelId, UserId},
     listen::files::Way,
@@ -42,14 +42,14 @@ pub struct Place {
 
 /// Whether the bot listens in a channel at all. Direct messages are always its own.
 #[must_use]
-pub fn is_ours(channel: ChannelId, listen: &ListenConfig, place: Place) -> bool {
+pub fn is_ours(channel: ChannelId, listen: &IntakeConfig, place: Place) -> bool {
     let listens_to = |channel| listen.channels.contains(&channel);
     place.direct || listen.channels.is_empty() || listens_to(channel) || place.parent.is_some_and(listens_to)
 }
 
 /// What to do with a message. `me` is the bot's user.
 #[must_use]
-pub fn decide(message: &Message, me: UserId, listen: &ListenConfig, place: Place) -> Decision {
+pub fn decide(message: &Message, me: UserId, listen: &IntakeConfig, place: Place) -> Decision {
     let direct = place.direct;
     if !is_ours(message.channel_id, listen, place) || message.author.id == me || !message.is_from_a_person() {
         return Decision::Ignore;
@@ -219,8 +219,8 @@ mod tests {
         words(&message(&json!({ "content": content })), ME, None)
     }
 
-    fn listen(respond_to: RespondTo) -> ListenConfig {
-        ListenConfig { respond_to, ..ListenConfig::default() }
+    fn listen(respond_to: RespondTo) -> IntakeConfig {
+        IntakeConfig { respond_to, ..IntakeConfig::default() }
     }
 
     fn decided(message: &Message, respond_to: RespondTo) -> Decision {
@@ -240,7 +240,7 @@ mod tests {
         let file = |name: &str| message(&json!({"content": "", "attachments": [{ "filename": name }]}));
         assert_eq!(decided(&file("a.png"), RespondTo::All), Decision::Note, "switched off");
         assert_eq!(decided(&file("a.png"), RespondTo::Mentions), Decision::Note);
-        let listen = ListenConfig { files: true, ..ListenConfig::default() };
+        let listen = IntakeConfig { files: true, ..IntakeConfig::default() };
         let decided = |name: &str| decide(&file(name), ME, &listen, Place { direct: false, parent: None });
         assert_eq!(decided("a.png"), Decision::Answer);
         assert_eq!(decided("a.exe"), Decision::Note);
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_thread_counts_as_its_parent_and_direct_messages_are_always_ours() {
-        let listen = ListenConfig { channels: HashSet::from([ChannelId::new(7)]), ..ListenConfig::default() };
+        let listen = IntakeConfig { channels: HashSet::from([ChannelId::new(7)]), ..IntakeConfig::default() };
         let decided = |extra: &Value, direct: bool, parent: Option<u64>| {
             decide(&message(extra), ME, &listen, Place { direct, parent: parent.map(ChannelId::new) })
         };

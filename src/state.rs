@@ -31,16 +31,16 @@ use crate::{
 };
 
 pub use self::{
-    facts::{Active, before},
+    facts::{ActiveChannel, before},
     file::StateError,
-    ledger::{Day, SpentBy},
+    ledger::{Day, SpendingKey},
 };
 
 /// Longest text that [`State::set_commands_hash`] keeps, in bytes.
-pub const COMMANDS_HASH_LONGEST: usize = 128;
+pub const MAX_COMMANDS_HASH_BYTES: usize = 128;
 
 /// Longest JSON text that [`State::set_options`] keeps, in bytes.
-pub const OPTIONS_LONGEST: usize = 8_192;
+pub const MAX_OPTIONS_BYTES: usize = 8_192;
 
 /// How long [`State::close`] waits for the disk.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
@@ -84,9 +84,9 @@ impl State {
     }
 
     /// Keeps the channel's answers to its agent's questions; `None` keeps none. `false`, and nothing changed, when they are longer than
-    /// [`OPTIONS_LONGEST`].
+    /// [`MAX_OPTIONS_BYTES`].
     pub fn set_options(&self, channel: ChannelId, options: Option<&str>) -> bool {
-        let fits = options.is_none_or(|options| options.len() <= OPTIONS_LONGEST);
+        let fits = options.is_none_or(|options| options.len() <= MAX_OPTIONS_BYTES);
         if fits {
             self.shared().change(|facts| facts.set_options(channel, options));
         }
@@ -100,76 +100,76 @@ impl State {
     }
 
     /// Moves the reset mark forward; an older message changes nothing.
-    pub fn set_reset_mark(&self, channel: ChannelId, mark: MessageId) {
-        self.shared().change(|facts| facts.set_reset_mark(channel, mark));
+    pub fn advance_reset_mark(&self, channel: ChannelId, mark: MessageId) {
+        self.shared().change(|facts| facts.advance_reset_mark(channel, mark));
     }
 
-    /// The last message of the channel that was handled, with all before it: what came [late](Self::late) is not.
+    /// The last message of the channel that was handled, with all before it: what came [late](Self::late_messages) is not.
     #[must_use]
-    pub fn handled(&self, channel: ChannelId) -> Option<MessageId> {
+    pub fn handled_mark(&self, channel: ChannelId) -> Option<MessageId> {
         self.shared().read(|facts| facts.handled(channel))
     }
 
     /// Moves the last message handled forward; an older message changes nothing.
-    pub fn set_handled(&self, channel: ChannelId, message: MessageId) {
-        self.shared().change(|facts| facts.set_handled(channel, message));
+    pub fn advance_handled_mark(&self, channel: ChannelId, message: MessageId) {
+        self.shared().change(|facts| facts.advance_handled_mark(channel, message));
     }
 
     /// A message is about to be handled in a channel. The first time the channel is remembered with the mark just before that message,
     /// at once, so that a crash in its first turn leaves something to catch up with. `guild`: the one it is in; none for a direct message.
-    pub fn set_active(&self, channel: ChannelId, message: MessageId, guild: Option<GuildId>) {
-        self.shared().change(|facts| facts.set_active(channel, message, guild));
+    pub fn track_channel(&self, channel: ChannelId, message: MessageId, guild: Option<GuildId>) {
+        self.shared().change(|facts| facts.track_channel(channel, message, guild));
     }
 
     /// A message was heard after a turn that answers a later one had begun. Until it is settled, it is remembered by itself: the reply to
     /// the later one looks as if it answered both.
-    pub fn set_late(&self, channel: ChannelId, message: MessageId) {
-        self.shared().change(|facts| facts.set_late(channel, message));
+    pub fn add_late_message(&self, channel: ChannelId, message: MessageId) {
+        self.shared().change(|facts| facts.add_late_message(channel, message));
     }
 
     /// Messages are settled, whether they were late or not.
-    pub fn settle_late(&self, channel: ChannelId, messages: &[MessageId]) {
-        self.shared().change(|facts| facts.settle_late(channel, messages));
+    pub fn remove_late_messages(&self, channel: ChannelId, messages: &[MessageId]) {
+        self.shared().change(|facts| facts.remove_late_messages(channel, messages));
     }
 
     /// A channel's messages that came late and are not settled, oldest first.
     #[must_use]
-    pub fn late(&self, channel: ChannelId) -> Vec<MessageId> {
+    pub fn late_messages(&self, channel: ChannelId) -> Vec<MessageId> {
         self.shared().read(|facts| facts.late(channel).collect())
     }
 
     /// A file was put into Tess's storage, for as long as a turn takes.
-    pub fn set_lent(&self, file: FileId) {
-        self.shared().change(|facts| facts.set_lent(file));
+    pub fn add_pending_deletion(&self, file: FileId) {
+        self.shared().change(|facts| facts.add_pending_deletion(file));
     }
 
     /// The file is gone from there.
-    pub fn settle_lent(&self, file: FileId) {
-        self.shared().change(|facts| facts.settle_lent(file));
+    pub fn remove_pending_deletion(&self, file: FileId) {
+        self.shared().change(|facts| facts.remove_pending_deletion(file));
     }
 
     /// The files that are still to be deleted at Tess.
     #[must_use]
-    pub fn lent(&self) -> Vec<FileId> {
-        self.shared().read(|facts| facts.own().lent.iter().copied().collect())
+    pub fn pending_deletions(&self) -> Vec<FileId> {
+        self.shared().read(|facts| facts.own().pending_deletions.iter().copied().collect())
     }
 
     /// When the bot was last known to listen, to the second.
     #[must_use]
-    pub fn listened(&self) -> Option<SystemTime> {
-        let seconds = self.shared().read(|facts| facts.own().listened)?;
+    pub fn last_seen(&self) -> Option<SystemTime> {
+        let seconds = self.shared().read(|facts| facts.own().last_seen)?;
         UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
     }
 
     /// The bot listens now.
-    pub fn set_listened(&self, now: SystemTime) {
+    pub fn set_last_seen(&self, now: SystemTime) {
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        self.shared().change(|facts| facts.set_listened(seconds));
+        self.shared().change(|facts| facts.set_last_seen(seconds));
     }
 
     /// The channels that handled `mark` or something later, at `most` so many, most recent first.
     #[must_use]
-    pub fn active_since(&self, mark: MessageId, most: usize) -> Vec<Active> {
+    pub fn active_since(&self, mark: MessageId, most: usize) -> Vec<ActiveChannel> {
         let mut active = self.shared().read(|facts| facts.active_since(mark));
         active.sort_unstable_by_key(|active| Reverse(active.handled));
         active.truncate(most);
@@ -182,32 +182,32 @@ impl State {
         self.shared().read(|facts| facts.own().commands_hash.clone())
     }
 
-    /// Keeps the hash of the slash commands; one longer than [`COMMANDS_HASH_LONGEST`] is no hash and is ignored.
+    /// Keeps the hash of the slash commands; one longer than [`MAX_COMMANDS_HASH_BYTES`] is no hash and is ignored.
     pub fn set_commands_hash(&self, hash: &str) {
-        if hash.len() <= COMMANDS_HASH_LONGEST {
+        if hash.len() <= MAX_COMMANDS_HASH_BYTES {
             self.shared().change(|facts| facts.set_commands_hash(hash));
         }
     }
 
     /// An execution cost `credits`. Kept for 60 days, or shorter where very many people spend; reaches the file with the next
     /// write, so a kill may lose the last moment's.
-    pub fn spend(&self, by: SpentBy, credits: Credits) {
-        self.shared().change(|facts| facts.spend(by, credits));
+    pub fn add_spending(&self, by: SpendingKey, credits: Credits) {
+        self.shared().change(|facts| facts.add_spending(by, credits));
     }
 
     /// What was spent on `days`, added up by what `group` makes of each row; a row it makes nothing of is left out. Reads every
     /// row of these days.
     #[must_use]
-    pub fn spent<K: Eq + Hash>(
+    pub fn spending<K: Eq + Hash>(
         &self,
         days: RangeInclusive<Day>,
-        group: impl Fn(&SpentBy) -> Option<K>,
+        group: impl Fn(&SpendingKey) -> Option<K>,
     ) -> HashMap<K, Credits> {
         self.shared().read(|facts| facts.ledger().sums(days, group))
     }
 
     /// Drops what was decided and handled in a channel that is gone. What was spent there stays spent.
-    pub fn forget_channel(&self, channel: ChannelId) {
+    pub fn remove_channel(&self, channel: ChannelId) {
         self.shared().change(|facts| facts.forget(channel));
     }
 
@@ -294,25 +294,25 @@ mod tests {
         let state = open(&path, NEVER);
         state.set_agent(CHANNEL, Some(AgentId(7)));
         assert!(state.set_options(CHANNEL, Some(r#"{"model":"auto"}"#)));
-        assert!(!state.set_options(CHANNEL, Some(&"x".repeat(OPTIONS_LONGEST + 1))));
-        state.set_reset_mark(CHANNEL, MessageId::new(1));
-        state.set_handled(CHANNEL, MessageId::new(2));
+        assert!(!state.set_options(CHANNEL, Some(&"x".repeat(MAX_OPTIONS_BYTES + 1))));
+        state.advance_reset_mark(CHANNEL, MessageId::new(1));
+        state.advance_handled_mark(CHANNEL, MessageId::new(2));
         state.set_commands_hash("abc");
-        state.set_lent(FileId(8));
-        state.set_lent(FileId(9));
-        state.settle_lent(FileId(8));
+        state.add_pending_deletion(FileId(8));
+        state.add_pending_deletion(FileId(9));
+        state.remove_pending_deletion(FileId(8));
         let (today, user) = (Day::of(SystemTime::now()), UserId::new(3));
-        let by = SpentBy { day: today, guild: None, channel: CHANNEL, user, agent: AgentId(7) };
-        state.spend(by, Credits::from_micro(5));
+        let by = SpendingKey { day: today, guild: None, channel: CHANNEL, user, agent: AgentId(7) };
+        state.add_spending(by, Credits::from_micro(5));
         state.close().await;
         let state = open(&path, NEVER);
-        assert_eq!(state.spent(today..=today, |by| Some(by.user)), [(user, Credits::from_micro(5))].into());
+        assert_eq!(state.spending(today..=today, |by| Some(by.user)), [(user, Credits::from_micro(5))].into());
         assert_eq!(state.agent(CHANNEL), Some(AgentId(7)));
         assert_eq!(state.options(CHANNEL).as_deref(), Some(r#"{"model":"auto"}"#));
         assert_eq!(state.reset_mark(CHANNEL), Some(MessageId::new(1)));
-        assert_eq!(state.handled(CHANNEL), Some(MessageId::new(2)));
+        assert_eq!(state.handled_mark(CHANNEL), Some(MessageId::new(2)));
         assert_eq!(state.commands_hash().as_deref(), Some("abc"));
-        assert_eq!(state.lent(), [FileId(9)]);
+        assert_eq!(state.pending_deletions(), [FileId(9)]);
     }
 
     #[tokio::test]
@@ -339,9 +339,9 @@ mod tests {
         let (_folder, path) = folder();
         let state = open(&path, NEVER);
         let clone = state.clone();
-        clone.set_handled(CHANNEL, message(1));
+        clone.advance_handled_mark(CHANNEL, message(1));
         drop((state, clone));
-        assert_eq!(open(&path, NEVER).handled(CHANNEL), Some(message(1)));
+        assert_eq!(open(&path, NEVER).handled_mark(CHANNEL), Some(message(1)));
     }
 
     #[test]
@@ -349,10 +349,10 @@ mod tests {
         let (_folder, path) = folder();
         let state = open(&path, NEVER);
         for id in [5, 9, 3] {
-            state.set_handled(CHANNEL, MessageId::new(id));
-            state.set_reset_mark(CHANNEL, MessageId::new(id + 1));
+            state.advance_handled_mark(CHANNEL, MessageId::new(id));
+            state.advance_reset_mark(CHANNEL, MessageId::new(id + 1));
         }
-        assert_eq!(state.handled(CHANNEL), Some(MessageId::new(9)));
+        assert_eq!(state.handled_mark(CHANNEL), Some(MessageId::new(9)));
         assert_eq!(state.reset_mark(CHANNEL), Some(MessageId::new(10)));
     }
 
@@ -361,7 +361,7 @@ mod tests {
         let (_folder, path) = folder();
         let state = open(&path, NEVER);
         for (channel, handled) in [(1, 10), (2, 30), (3, 20), (4, 9)] {
-            state.set_handled(ChannelId::new(channel), MessageId::new(handled));
+            state.advance_handled_mark(ChannelId::new(channel), MessageId::new(handled));
         }
         let active = |most| state.active_since(MessageId::new(10), most).into_iter().map(|active| active.channel.get());
         assert_eq!(active(10).collect::<Vec<_>>(), [2, 3, 1]);
@@ -374,7 +374,7 @@ mod tests {
         let state = open(&path, NEVER);
         state.set_agent(CHANNEL, Some(AgentId(7)));
         wait_until(|| after_a_kill(&path, |state| state.agent(CHANNEL)).flatten().is_some());
-        state.forget_channel(CHANNEL);
+        state.remove_channel(CHANNEL);
         drop(state);
         assert_eq!(open(&path, NEVER).agent(CHANNEL), None);
     }
@@ -383,13 +383,13 @@ mod tests {
     fn a_kill_loses_no_choice_and_no_more_than_the_flush_window() {
         let (_folder, path) = folder();
         let lazy = open(&path, NEVER);
-        lazy.set_handled(CHANNEL, message(1));
+        lazy.advance_handled_mark(CHANNEL, message(1));
         lazy.set_agent(CHANNEL, Some(AgentId(7)));
         wait_until(|| after_a_kill(&path, |state| state.agent(CHANNEL)).flatten() == Some(AgentId(7)));
         drop(lazy);
         let eager = open(&path, SOON);
-        eager.set_handled(CHANNEL, message(2));
-        wait_until(|| after_a_kill(&path, |state| state.handled(CHANNEL)).flatten() == Some(message(2)));
+        eager.advance_handled_mark(CHANNEL, message(2));
+        wait_until(|| after_a_kill(&path, |state| state.handled_mark(CHANNEL)).flatten() == Some(message(2)));
     }
 
     #[test]
@@ -403,10 +403,10 @@ mod tests {
         let data = folder.path().join("data");
         fs::remove_dir_all(&data).unwrap();
         fs::write(&data, "").unwrap();
-        state.set_handled(CHANNEL, message(1));
+        state.advance_handled_mark(CHANNEL, message(1));
         wait_until(|| metrics.state_errors() >= 3);
         fs::remove_file(&data).unwrap();
-        wait_until(|| after_a_kill(&path, |state| state.handled(CHANNEL)).flatten() == Some(message(1)));
+        wait_until(|| after_a_kill(&path, |state| state.handled_mark(CHANNEL)).flatten() == Some(message(1)));
         assert_eq!(after_a_kill(&path, |state| state.agent(CHANNEL)), Some(Some(AgentId(7))), "all of it is written");
     }
 
@@ -415,7 +415,7 @@ mod tests {
         let (folder, path) = folder();
         let state = open(&path, NEVER);
         fs::remove_dir_all(folder.path().join("data")).unwrap();
-        state.set_handled(CHANNEL, message(1));
+        state.advance_handled_mark(CHANNEL, message(1));
         let start = Instant::now();
         state.close().await;
         assert!(start.elapsed() < CLOSE_WITHIN);

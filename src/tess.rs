@@ -73,14 +73,14 @@ pub use self::{
     agent::{Agent, Question},
     error::TessError,
     files::{
-        AUDIO, AUDIO_BYTES, DOCUMENTS, FILE_BYTES, FILES_PER_EXECUTION, FileKind, GeneratedFile, IMAGES, STORED_FILES,
-        VIDEO,
+        AUDIO_EXTENSIONS, MAX_AUDIO_BYTES, DOCUMENT_EXTENSIONS, MAX_FILE_BYTES, MAX_FILES_PER_EXECUTION, FileKind, GeneratedFile, IMAGE_EXTENSIONS, MAX_STORED_FILES,
+        VIDEO_EXTENSIONS,
     },
-    options::{BadDefault, Invalid, Options},
+    options::{InvalidDefault, InvalidOption, Options},
 };
 use self::{http::Http, limiter::Limiter, wire::Delivery};
 use crate::{
-    config::{Pace, TessConfig},
+    config::{Timings, TessConfig},
     ids::{AgentId, ExecutionId, FileId},
 };
 
@@ -120,7 +120,7 @@ pub struct Request<'a> {
     pub messages: &'a [ChatMessage],
     /// The answers to the agent's own questions.
     pub options: &'a Options,
-    /// Files to read, at most [`FILES_PER_EXECUTION`]; each has been waited for.
+    /// Files to read, at most [`MAX_FILES_PER_EXECUTION`]; each has been waited for.
     pub files: &'a [FileId],
 }
 
@@ -146,7 +146,7 @@ pub struct Tess {
 struct Inner {
     http: Http,
     config: TessConfig,
-    pace: Pace,
+    timings: Timings,
     limiter: Limiter,
 }
 
@@ -156,11 +156,11 @@ impl Tess {
     /// `http` should have a `connect_timeout`, so that a network that swallows packets is told apart from an execution
     /// that takes its time, and a `pool_idle_timeout` below the server's, so that no execution is sent into a
     /// connection that is just being closed.
-    pub fn new(http: reqwest::Client, config: &TessConfig, pace: &Pace) -> Self {
+    pub fn new(http: reqwest::Client, config: &TessConfig, timings: &Timings) -> Self {
         let inner = Inner {
             http: Http::new(http, config),
             config: config.clone(),
-            pace: pace.clone(),
+            timings: timings.clone(),
             limiter: Limiter::new(config.request_interval),
         };
         Self { inner: Arc::new(inner) }
@@ -191,7 +191,7 @@ impl Tess {
         self.inner.execute(request, Delivery::Stream, on_text).await
     }
 
-    /// Sends a file of at most [`FILE_BYTES`]; `process` has it read, which costs credits, and which an execution needs.
+    /// Sends a file of at most [`MAX_FILE_BYTES`]; `process` has it read, which costs credits, and which an execution needs.
     ///
     /// # Errors
     ///
@@ -220,12 +220,12 @@ impl Tess {
     }
 
     /// What `TESS_MODEL`, `TESS_TEMPERATURE` or `TESS_TOOLS` says to the question `name`.
-    pub fn default_of(&self, name: &str) -> Option<&str> {
+    pub fn default_option(&self, name: &str) -> Option<&str> {
         options::defaults(&self.inner.config).find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// `TESS_MODEL`, `TESS_TEMPERATURE` and `TESS_TOOLS`, as far as `agent` would refuse them.
-    pub fn check_defaults(&self, agent: &Agent) -> Vec<BadDefault> {
+    pub fn invalid_defaults(&self, agent: &Agent) -> Vec<InvalidDefault> {
         options::bad_defaults(&self.inner.config, agent)
     }
 
@@ -264,7 +264,7 @@ impl Tess {
     }
 
     /// Executions that now wait for a free request.
-    pub fn ahead(&self) -> usize {
-        self.inner.limiter.waiting_executions()
+    pub fn queued_executions(&self) -> usize {
+        self.inner.limiter.queued_executions()
     }
 }

@@ -75,7 +75,7 @@ async fn session_starts(discord: &Discord) -> Line {
 }
 
 async fn channels(config: &Config, discord: &Discord, me: UserId) -> Vec<Line> {
-    let mut ids: Vec<ChannelId> = config.listen.channels.iter().copied().collect();
+    let mut ids: Vec<ChannelId> = config.intake.channels.iter().copied().collect();
     if ids.is_empty() {
         return vec![Line::good(CHANNEL, "every one that the bot can read (DISCORD_CHANNEL_IDS is not set)")];
     }

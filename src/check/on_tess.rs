@@ -59,7 +59,7 @@ fn of_agent(config: &TessConfig, tess: &Tess, agent: &Agent) -> Vec<Line> {
         Some(problem) => lines.push(Line::bad(STEPS[AGENT], problem)),
         None => lines.push(Line::good(STEPS[AGENT], format!("{} ({}), a chat agent", agent.title, agent.id))),
     }
-    let bad = tess.check_defaults(agent);
+    let bad = tess.invalid_defaults(agent);
     if bad.is_empty() {
         lines.push(Line::good(OPTIONS, "TESS_MODEL, TESS_TEMPERATURE and TESS_TOOLS are the agent's, or not set"));
     }
@@ -69,7 +69,7 @@ fn of_agent(config: &TessConfig, tess: &Tess, agent: &Agent) -> Vec<Line> {
 
 /// Why the agent would not answer as it is set up, one sentence each, with what to do.
 pub(super) fn problems(tess: &Tess, agent: &Agent) -> Vec<String> {
-    let defaults = tess.check_defaults(agent);
+    let defaults = tess.invalid_defaults(agent);
     unfit(agent).into_iter().chain(defaults.iter().map(ToString::to_string)).collect()
 }
 

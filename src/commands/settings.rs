@@ -248,7 +248,7 @@ impl Here<'_> {
             .map(|question| {
                 let name = question.name.as_str();
                 let own = options.get(name).map(|value| Holds::Own(in_words(value)));
-                let bots = self.data.tess.default_of(name).map(|value| Holds::Bots(value.to_owned()));
+                let bots = self.data.tess.default_option(name).map(|value| Holds::Bots(value.to_owned()));
                 let none =
                     if missing.contains(&question) { Holds::Nothing } else { Holds::Agents(question.default.clone()) };
                 Setting { name, holds: own.or(bots).unwrap_or(none) }
@@ -273,7 +273,7 @@ impl Here<'_> {
             Some(value) => question.check(choice).as_ref() == Ok(value),
             None => false,
         };
-        let default = match self.data.tess.default_of(name) {
+        let default = match self.data.tess.default_option(name) {
             Some(value) => format!("{} ({value})", texts::settings::bots_default(self.language)),
             None => texts::settings::agents_default(self.language).to_owned(),
         };

@@ -22,7 +22,7 @@ use crate::{
     event::KnownChannel,
     ids::{ChannelId, GuildId, MessageId, UserId, first_id_at, posted_at},
     listen::{self, Decision, Place},
-    state::Active,
+    state::ActiveChannel,
 };
 
 /// Channels that are asked after one READY. At [`AT_ONCE`] requests it takes minutes to get through so many.
@@ -117,9 +117,9 @@ impl CatchUp {
         if inner.catch_up.is_zero() {
             return None;
         }
-        if inner.state.listened().is_none() {
+        if inner.state.last_seen().is_none() {
             // The first start ever: there is nothing from before, and from here on whatever is said is found again.
-            inner.state.set_listened(SystemTime::now());
+            inner.state.set_last_seen(SystemTime::now());
         }
         let session = Session {
             conversations: conversations.clone(),
@@ -127,11 +127,11 @@ impl CatchUp {
             places: Arc::new(Semaphore::new(AT_ONCE)),
             over: inner.stopping.child_token(),
             oldest: first_id_at(SystemTime::now().checked_sub(inner.catch_up).unwrap_or(UNIX_EPOCH)),
-            listened: inner.state.listened().map(first_id_at),
+            listened: inner.state.last_seen().map(first_id_at),
         };
         session.ask_direct();
         let rest = session.clone();
-        let (settle, look) = (inner.pace.guilds_settle, Look::ahead(inner));
+        let (settle, look) = (inner.timings.guilds_wait, Look::ahead(inner));
         inner.turns.spawn(async move {
             rest.ask_the_rest(settle).await;
             drop(look);
@@ -163,7 +163,7 @@ impl Session {
                 continue;
             }
             let Some(newest) = channel.last_message else { continue };
-            let Some(after) = inner.state.handled(channel.id).or(self.listened) else { continue };
+            let Some(after) = inner.state.handled_mark(channel.id).or(self.listened) else { continue };
             self.ask_later(channel.id, after.max(self.oldest), newest, Some(guild));
         }
     }
@@ -175,7 +175,7 @@ impl Session {
         }
     }
 
-    fn active(&self) -> Vec<Active> {
+    fn active(&self) -> Vec<ActiveChannel> {
         self.conversations.inner.state.active_since(self.oldest_active(), MOST_CHANNELS)
     }
 
@@ -232,7 +232,7 @@ impl Session {
         // Never closed.
         let _place = self.places.acquire().await.ok()?;
         let inner = &self.conversations.inner;
-        let mut backoff = Backoff::new(inner.pace.backoff_min, inner.pace.backoff_max);
+        let mut backoff = Backoff::new(inner.timings.backoff_min, inner.timings.backoff_max);
         let messages = loop {
             match self.posted_after(channel, after).await {
                 Ok(messages) => break messages,
@@ -272,8 +272,8 @@ impl Inner {
     fn set_looked_at(&self, channel: ChannelId, newest: MessageId) {
         let is_idle = self.channels.get(&channel).is_none_or(|channel| channel.is_idle());
         // Where the bot was never active, that it listens is mark enough.
-        if is_idle && self.state.handled(channel).is_some() {
-            self.set_handled(channel, newest);
+        if is_idle && self.state.handled_mark(channel).is_some() {
+            self.advance_handled_mark(channel, newest);
         }
     }
 
@@ -291,7 +291,7 @@ impl Inner {
         let answered = answered_up_to(messages.iter().filter(|message| !leftovers.contains(&message.id)), me);
         let decide = |message: &Message| listen::decide(message, me, &self.listen, place);
         // The reply to a later message is none to one that came after its turn had begun.
-        let late = self.state.late(channel);
+        let late = self.state.late_messages(channel);
         let missed: Vec<&Message> = messages
             .iter()
             .filter(|message| answered.is_none_or(|answered| message.id > answered) || late.contains(&message.id))

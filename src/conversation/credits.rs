@@ -23,7 +23,7 @@ use crate::{
         texts,
         usage::{CHART_DAYS, OwnUsage, ServerUsage, TOP},
     },
-    state::{Day, SpentBy},
+    state::{Day, SpendingKey},
     telemetry::Outcome,
 };
 
@@ -65,17 +65,17 @@ impl Conversations {
     #[must_use]
     pub fn usage_in(&self, guild: GuildId) -> ServerUsage {
         let (inner, today) = (&self.inner, Day::of(SystemTime::now()));
-        let here = |by: &SpentBy| by.guild == Some(guild);
+        let here = |by: &SpendingKey| by.guild == Some(guild);
         let spent = |days| inner.total(today, days, here);
-        let by_day = inner.state.spent(today.last(CHART_DAYS as u32), |by| here(by).then_some(by.day));
+        let by_day = inner.state.spending(today.last(CHART_DAYS as u32), |by| here(by).then_some(by.day));
         let month = || today.last(30);
         ServerUsage {
             today: spent(1),
             week: spent(7),
             month: spent(30),
-            users: most(inner.state.spent(month(), |by| here(by).then_some(by.user))),
-            channels: most(inner.state.spent(month(), |by| here(by).then_some(by.channel))),
-            agents: most(inner.state.spent(month(), |by| here(by).then_some(by.agent))),
+            users: most(inner.state.spending(month(), |by| here(by).then_some(by.user))),
+            channels: most(inner.state.spending(month(), |by| here(by).then_some(by.channel))),
+            agents: most(inner.state.spending(month(), |by| here(by).then_some(by.agent))),
             days: std::array::from_fn(|n| {
                 let ago = (CHART_DAYS - 1 - n) as u32;
                 by_day.get(&Day(today.0.saturating_sub(ago))).copied().unwrap_or_default()
@@ -86,16 +86,16 @@ impl Conversations {
 }
 
 impl Inner {
-    fn total(&self, today: Day, days: u32, of: impl Fn(&SpentBy) -> bool) -> Credits {
-        self.state.spent(today.last(days), |by| of(by).then_some(())).into_values().sum()
+    fn total(&self, today: Day, days: u32, of: impl Fn(&SpendingKey) -> bool) -> Credits {
+        self.state.spending(today.last(days), |by| of(by).then_some(())).into_values().sum()
     }
 
     /// An execution for this batch cost `credits`.
     pub(super) fn charge(&self, channel: ChannelId, batch: &Batch, agent: AgentId, credits: f64) {
         self.metrics.spend(credits);
         let guild = self.guild(channel);
-        let by = SpentBy { day: Day::of(SystemTime::now()), guild, channel, user: batch.asker, agent };
-        self.state.spend(by, Credits::from_number(credits));
+        let by = SpendingKey { day: Day::of(SystemTime::now()), guild, channel, user: batch.asker, agent };
+        self.state.add_spending(by, Credits::from_number(credits));
     }
 
     /// Tess has no credits left: only the operator can do something about it.
@@ -129,7 +129,7 @@ impl Inner {
     fn spent_today(&self, batch: &Batch, guild: Option<GuildId>, now: SystemTime) -> HashMap<UserId, SpentToday> {
         let today = Day::of(now);
         // One look at the day's rows.
-        let sums = self.state.spent(today..=today, |by| Some((by.user, guild.is_some() && by.guild == guild)));
+        let sums = self.state.spending(today..=today, |by| Some((by.user, guild.is_some() && by.guild == guild)));
         let mut by_user: HashMap<UserId, Credits> = HashMap::new();
         let (mut all, mut in_guild) = (Credits::ZERO, Credits::ZERO);
         for ((user, here), credits) in sums {

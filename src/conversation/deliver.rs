@@ -149,7 +149,7 @@ impl Inner {
 
     /// Leaves a channel that refuses the bot alone for a while.
     pub(super) fn close_channel(&self, id: ChannelId) {
-        let until = Instant::now() + self.pace.refused_channel;
+        let until = Instant::now() + self.timings.refused_channel_pause;
         self.change(id, |channel| channel.closed_until = Some(until));
     }
 

@@ -29,10 +29,10 @@ use crate::{
     },
     reply::texts::files::{Unread, Why},
     state::State,
-    tess::{FILES_PER_EXECUTION, FileKind, Tess, TessError},
+    tess::{MAX_FILES_PER_EXECUTION, FileKind, Tess, TessError},
 };
 
-/// Files of all channels that are on their way at once. Each may take [`crate::tess::FILE_BYTES`] of memory, twice.
+/// Files of all channels that are on their way at once. Each may take [`crate::tess::MAX_FILE_BYTES`] of memory, twice.
 pub(super) const AT_ONCE: usize = 2;
 
 /// Texts that are put behind the messages of one turn.
@@ -119,7 +119,7 @@ impl Storage {
     /// A file was stored for a turn.
     fn take(&self, id: FileId) {
         *self.holders().entry(id).or_default() += 1;
-        self.state.set_lent(id);
+        self.state.add_pending_deletion(id);
     }
 
     fn give_back(&self, id: FileId) {
@@ -148,7 +148,7 @@ impl Storage {
             deleted = timeout(DELETED_WITHIN, self.tess.delete_file(id)) => match deleted {
                 Ok(Ok(())) => {
                     debug!(file.id = %id, "file deleted");
-                    self.state.settle_lent(id);
+                    self.state.remove_pending_deletion(id);
                 }
                 Ok(Err(error)) => warn!(file.id = %id, %error, "a file could not be deleted at Tess"),
                 Err(_) => warn!(file.id = %id, "a file could not be deleted at Tess in time"),
@@ -171,7 +171,7 @@ impl Inner {
 
     /// Deletes what an earlier process left at Tess.
     pub(super) fn delete_lent(&self) {
-        for file in self.state.lent() {
+        for file in self.state.pending_deletions() {
             let storage = self.storage();
             self.turns.spawn(async move { storage.delete(file).await });
         }
@@ -232,8 +232,8 @@ impl Inner {
             }
             Way::Upload(kind) => (Vec::new(), kind),
         };
-        if to.stored.len() >= FILES_PER_EXECUTION {
-            return Err(Why::TooMany { most: FILES_PER_EXECUTION });
+        if to.stored.len() >= MAX_FILES_PER_EXECUTION {
+            return Err(Why::TooMany { most: MAX_FILES_PER_EXECUTION });
         }
         to.stored.push(self.lend(file, bytes, kind).await?);
         Ok(())

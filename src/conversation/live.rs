@@ -63,7 +63,7 @@ impl<'a> LiveReply<'a> {
                 return;
             }
             let over = async { while text.changed().await.is_ok() {} };
-            if timeout(self.inner.pace.live_every, over).await.is_ok() {
+            if timeout(self.inner.timings.live_edit_interval, over).await.is_ok() {
                 return;
             }
         }

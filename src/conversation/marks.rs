@@ -56,8 +56,8 @@ impl Conversations {
         for (channel, own) in inner.own_marks().age() {
             let is_idle = inner.channels.get(&channel).is_some_and(|channel| channel.is_idle());
             // Where the bot was never active, nothing says in which guild the channel is: it would be taken for a direct message.
-            if is_idle && inner.state.handled(channel).is_some() {
-                inner.set_handled(channel, own);
+            if is_idle && inner.state.handled_mark(channel).is_some() {
+                inner.advance_handled_mark(channel, own);
             }
         }
     }
@@ -69,9 +69,9 @@ impl Inner {
     }
 
     /// Notes how far a channel is handled, once what was missed before is no longer to be looked for.
-    pub(super) fn set_handled(&self, channel: ChannelId, handled: MessageId) {
+    pub(super) fn advance_handled_mark(&self, channel: ChannelId, handled: MessageId) {
         if !self.held.contains_key(&channel) {
-            self.state.set_handled(channel, handled);
+            self.state.advance_handled_mark(channel, handled);
         }
     }
 

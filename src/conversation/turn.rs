@@ -173,8 +173,8 @@ impl Inner {
             self.metrics.settle(Outcome::Cancelled("stopped"), refused.len() as u64);
         } else if self.refuse(id, &taken, &refused).await {
             let handled = self.channels.get(&id).map_or(taken.newest, |channel| channel.handled_up_to(taken.newest));
-            self.set_handled(id, handled);
-            self.state.settle_late(id, &taken.messages);
+            self.advance_handled_mark(id, handled);
+            self.state.remove_late_messages(id, &taken.messages);
         }
     }
 
@@ -357,7 +357,7 @@ impl Inner {
         loop {
             // An answer that says why is the one to the message.
             let _ = self.discord.type_in(id).await;
-            sleep(self.pace.typing_every).await;
+            sleep(self.timings.typing_interval).await;
         }
     }
 
@@ -366,7 +366,7 @@ impl Inner {
         if self.notice_after.is_zero() || seen.run_until_cancelled(sleep(self.notice_after)).await.is_none() {
             return;
         }
-        let ahead = self.tess.ahead();
+        let ahead = self.tess.queued_executions();
         let about = self.request_interval.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX));
         let text = texts::waiting(self.language, ahead, about);
         let post = Post {

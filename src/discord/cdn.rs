@@ -103,13 +103,13 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        config::{DiscordConfig, Pace},
+        config::{DiscordConfig, Timings},
         telemetry::Metrics,
     };
 
     fn is_fetched(api_url: &str, url: &str) -> bool {
         let config = DiscordConfig { token: "a.b.c".into(), api_url: api_url.to_owned(), requests_per_second: 50 };
-        let discord = Discord::new(reqwest::Client::new(), &config, &Pace::default(), Metrics::new()).unwrap();
+        let discord = Discord::new(reqwest::Client::new(), &config, &Timings::default(), Metrics::new()).unwrap();
         Url::parse(url).is_ok_and(|url| discord.is_of_discord(&url))
     }
 

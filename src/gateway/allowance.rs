@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use crate::{
-    config::Pace,
+    config::Timings,
     discord::{Discord, DiscordError, SessionStarts},
 };
 
@@ -18,10 +18,10 @@ const RESERVE: u32 = 20;
 const ASK_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// The address at which to open a new session, once Discord allows one without the last ones being spent.
-pub(super) async fn wait(discord: &Discord, pace: &Pace) -> Result<String, DiscordError> {
+pub(super) async fn wait(discord: &Discord, timings: &Timings) -> Result<String, DiscordError> {
     loop {
         let starts = discord.session_starts().await?;
-        let Some(pause) = pause(&starts, pace.backoff_min) else { return Ok(starts.url) };
+        let Some(pause) = pause(&starts, timings.backoff_min) else { return Ok(starts.url) };
         warn!(
             pause_s = pause.as_secs(),
             "Discord allows only a few more new sessions today; waiting rather than spending them"

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::ledger::{Day, Ledger, LedgerBatch, SpentBy};
+use super::ledger::{Day, Ledger, LedgerBatch, SpendingKey};
 use crate::{
     config::Credits,
     ids::{AgentId, ChannelId, FileId, GuildId, MessageId, first_id_at},
@@ -14,16 +14,16 @@ use crate::{
 
 /// Most channels remembered. A tenth is dropped at a time when there are more: the longest unused first, those with an
 /// agent or a reset mark last.
-pub(super) const CHANNELS_KEPT: usize = 50_000;
+pub(super) const MAX_CHANNELS: usize = 50_000;
 
 /// How long a channel that nobody made a choice for is remembered after its last message.
 const UNUSED_FOR: Duration = Duration::from_secs(90 * 24 * 3_600);
 
 /// Most messages that are remembered as late; it takes a gateway that mixes up the order for one to be.
-const LATE_KEPT: usize = 100;
+const MAX_LATE_MESSAGES: usize = 100;
 
 /// Most files at Tess that are remembered: more than an account stores.
-const LENT_KEPT: usize = 100;
+const MAX_PENDING_DELETIONS: usize = 100;
 
 /// What is known of a channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(super) struct Row {
 
 /// A channel in which something was handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Active {
+pub struct ActiveChannel {
     /// The channel.
     pub channel: ChannelId,
     /// Its last message that was handled.
@@ -53,11 +53,11 @@ pub struct Active {
 pub(super) struct Own {
     pub(super) commands_hash: Option<String>,
     /// When it was last known to listen, in seconds since the Unix epoch.
-    pub(super) listened: Option<u64>,
+    pub(super) last_seen: Option<u64>,
     /// Messages that were heard after a turn that answers a later one had begun, and are not settled yet.
     pub(super) late: BTreeSet<(ChannelId, MessageId)>,
     /// Files at Tess that are still to be deleted there.
-    pub(super) lent: BTreeSet<FileId>,
+    pub(super) pending_deletions: BTreeSet<FileId>,
 }
 
 impl Row {
@@ -76,7 +76,7 @@ impl Row {
 pub(super) struct Loaded {
     pub(super) channels: HashMap<ChannelId, Row>,
     pub(super) own: Own,
-    pub(super) spent: BTreeMap<SpentBy, Credits>,
+    pub(super) spent: BTreeMap<SpendingKey, Credits>,
 }
 
 /// What is to be written next.
@@ -145,19 +145,19 @@ impl Facts {
         &self.ledger
     }
 
-    pub(super) fn spend(&mut self, by: SpentBy, credits: Credits) {
+    pub(super) fn add_spending(&mut self, by: SpendingKey, credits: Credits) {
         self.ledger.add(by, credits);
     }
 
-    pub(super) fn active_since(&self, mark: MessageId) -> Vec<Active> {
+    pub(super) fn active_since(&self, mark: MessageId) -> Vec<ActiveChannel> {
         let active = self.channels.iter().filter_map(|(channel, row)| {
-            Some(Active { channel: *channel, handled: self.handled(*channel)?, guild: row.guild })
+            Some(ActiveChannel { channel: *channel, handled: self.handled(*channel)?, guild: row.guild })
         });
         active.filter(|active| active.handled >= mark).collect()
     }
 
     /// Something is about to be handled in a channel: it has to be known by then, and as what. A mark that is there stays.
-    pub(super) fn set_active(&mut self, channel: ChannelId, message: MessageId, guild: Option<GuildId>) {
+    pub(super) fn track_channel(&mut self, channel: ChannelId, message: MessageId, guild: Option<GuildId>) {
         self.urgent |= self.change(channel, |row| {
             row.handled = row.handled.or(Some(before(message)));
             row.guild = guild;
@@ -172,11 +172,11 @@ impl Facts {
         self.urgent |= self.change(channel, |row| row.options = options.map(Arc::from));
     }
 
-    pub(super) fn set_reset_mark(&mut self, channel: ChannelId, mark: MessageId) {
+    pub(super) fn advance_reset_mark(&mut self, channel: ChannelId, mark: MessageId) {
         self.urgent |= self.change(channel, |row| row.reset_mark = row.reset_mark.max(Some(mark)));
     }
 
-    pub(super) fn set_handled(&mut self, channel: ChannelId, message: MessageId) {
+    pub(super) fn advance_handled_mark(&mut self, channel: ChannelId, message: MessageId) {
         self.change(channel, |row| row.handled = row.handled.max(Some(message)));
     }
 
@@ -185,34 +185,34 @@ impl Facts {
         self.own.commands_hash = Some(hash.to_owned());
     }
 
-    pub(super) fn set_listened(&mut self, unix_seconds: u64) {
+    pub(super) fn set_last_seen(&mut self, unix_seconds: u64) {
         self.own_changed = true;
         // Without any, a crash would leave no trace of when to look again.
-        self.urgent |= self.own.listened.is_none();
-        self.own.listened = self.own.listened.max(Some(unix_seconds));
+        self.urgent |= self.own.last_seen.is_none();
+        self.own.last_seen = self.own.last_seen.max(Some(unix_seconds));
     }
 
-    pub(super) fn set_late(&mut self, channel: ChannelId, message: MessageId) {
+    pub(super) fn add_late_message(&mut self, channel: ChannelId, message: MessageId) {
         let late = &mut self.own.late;
-        if late.len() < LATE_KEPT && late.insert((channel, message)) {
+        if late.len() < MAX_LATE_MESSAGES && late.insert((channel, message)) {
             (self.own_changed, self.urgent) = (true, true);
         }
     }
 
-    pub(super) fn settle_late(&mut self, channel: ChannelId, messages: &[MessageId]) {
+    pub(super) fn remove_late_messages(&mut self, channel: ChannelId, messages: &[MessageId]) {
         for message in messages {
             self.own_changed |= self.own.late.remove(&(channel, *message));
         }
     }
 
-    pub(super) fn set_lent(&mut self, file: FileId) {
-        if self.own.lent.len() < LENT_KEPT && self.own.lent.insert(file) {
+    pub(super) fn add_pending_deletion(&mut self, file: FileId) {
+        if self.own.pending_deletions.len() < MAX_PENDING_DELETIONS && self.own.pending_deletions.insert(file) {
             (self.own_changed, self.urgent) = (true, true);
         }
     }
 
-    pub(super) fn settle_lent(&mut self, file: FileId) {
-        self.own_changed |= self.own.lent.remove(&file);
+    pub(super) fn remove_pending_deletion(&mut self, file: FileId) {
+        self.own_changed |= self.own.pending_deletions.remove(&file);
     }
 
     pub(super) fn forget(&mut self, channel: ChannelId) {
@@ -289,7 +289,7 @@ impl Facts {
 
     /// Bounded, even if channels come and go for as long as the disk is full.
     fn note(&mut self, channel: ChannelId) {
-        if self.changed.len() >= 2 * CHANNELS_KEPT {
+        if self.changed.len() >= 2 * MAX_CHANNELS {
             self.change_all_channels();
         }
         if !self.all_changed {
@@ -298,10 +298,10 @@ impl Facts {
     }
 
     fn drop_surplus(&mut self) {
-        if self.channels.len() <= CHANNELS_KEPT {
+        if self.channels.len() <= MAX_CHANNELS {
             return;
         }
-        let surplus = self.channels.len() - CHANNELS_KEPT + CHANNELS_KEPT / 10;
+        let surplus = self.channels.len() - MAX_CHANNELS + MAX_CHANNELS / 10;
         let mut by_worth: Vec<_> =
             self.channels.iter().map(|(channel, row)| (row.has_choice(), row.handled, *channel)).collect();
         by_worth.select_nth_unstable(surplus - 1);
@@ -332,11 +332,11 @@ mod tests {
     #[test]
     fn what_was_not_written_is_written_next_as_it_is_by_then() {
         let mut facts = Facts::default();
-        facts.set_handled(CHANNEL, MessageId::new(5));
+        facts.advance_handled_mark(CHANNEL, MessageId::new(5));
         facts.set_commands_hash("abc");
         let batch = facts.take_batch();
         assert!(!facts.is_changed());
-        facts.set_handled(CHANNEL, MessageId::new(6));
+        facts.advance_handled_mark(CHANNEL, MessageId::new(6));
         facts.give_back(&batch);
         let batch = facts.take_batch();
         assert_eq!(
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn only_what_people_decided_is_urgent() {
         let mut facts = Facts::default();
-        facts.set_handled(CHANNEL, MessageId::new(5));
+        facts.advance_handled_mark(CHANNEL, MessageId::new(5));
         assert!(!facts.is_urgent());
         facts.set_agent(CHANNEL, None);
         assert!(!facts.is_urgent(), "nothing has changed");
@@ -381,11 +381,11 @@ mod tests {
     fn the_number_of_channels_is_bounded_and_choices_stay_longest() {
         let mut facts = Facts::default();
         facts.set_agent(CHANNEL, Some(AgentId(1)));
-        let last = 2 * CHANNELS_KEPT as u64;
+        let last = 2 * MAX_CHANNELS as u64;
         for id in 2..=last {
-            facts.set_handled(ChannelId::new(id), MessageId::new(id));
+            facts.advance_handled_mark(ChannelId::new(id), MessageId::new(id));
         }
-        assert!(facts.channels.len() <= CHANNELS_KEPT);
+        assert!(facts.channels.len() <= MAX_CHANNELS);
         assert_eq!(facts.row(CHANNEL).agent, Some(AgentId(1)));
         assert_eq!(facts.row(ChannelId::new(last)), handled(last));
         assert_eq!(facts.row(ChannelId::new(2)), Row::default());
@@ -394,11 +394,11 @@ mod tests {
     #[test]
     fn changes_are_bounded_while_nothing_can_be_written() {
         let mut facts = Facts::default();
-        for id in 1..=3 * CHANNELS_KEPT as u64 {
-            facts.set_handled(ChannelId::new(id), MessageId::new(id));
+        for id in 1..=3 * MAX_CHANNELS as u64 {
+            facts.advance_handled_mark(ChannelId::new(id), MessageId::new(id));
             facts.forget(ChannelId::new(id));
         }
-        assert!(facts.changed.len() <= 2 * CHANNELS_KEPT);
+        assert!(facts.changed.len() <= 2 * MAX_CHANNELS);
         let batch = facts.take_batch();
         assert!(batch.everything && batch.rows.is_empty());
     }

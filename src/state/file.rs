@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
 use super::{
     facts::{Batch, Loaded, Own, Row},
-    ledger::{Day, LedgerBatch, SpentBy},
+    ledger::{Day, LedgerBatch, SpendingKey},
 };
 use crate::{
     config::Credits,
@@ -189,13 +189,13 @@ impl StateFile {
         }
         let mut statement = self.connection.prepare("SELECT commands_hash, listened FROM bot")?;
         let own = statement.query_map([], |row| {
-            let listened: Option<i64> = row.get(1)?;
-            let listened = listened.and_then(|seconds| seconds.try_into().ok());
-            Ok(Own { commands_hash: row.get(0)?, listened, ..Own::default() })
+            let last_seen: Option<i64> = row.get(1)?;
+            let last_seen = last_seen.and_then(|seconds| seconds.try_into().ok());
+            Ok(Own { commands_hash: row.get(0)?, last_seen, ..Own::default() })
         });
         loaded.own = own?.next().transpose()?.unwrap_or_default();
         loaded.own.late = self.load_late()?;
-        loaded.own.lent = self.load_lent()?;
+        loaded.own.pending_deletions = self.load_lent()?;
         loaded.spent = self.load_spent()?;
         Ok(loaded)
     }
@@ -216,12 +216,12 @@ impl StateFile {
         rows.collect()
     }
 
-    fn load_spent(&self) -> rusqlite::Result<BTreeMap<SpentBy, Credits>> {
+    fn load_spent(&self) -> rusqlite::Result<BTreeMap<SpendingKey, Credits>> {
         let sql = "SELECT day, guild, channel, user, agent, micro_credits FROM spent WHERE channel <> 0 AND user <> 0";
         let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| {
             let id = |column: usize| row.get(column).map(i64::cast_unsigned);
-            let by = SpentBy {
+            let by = SpendingKey {
                 day: Day(row.get(0)?),
                 guild: Some(id(1)?).filter(|id| *id != 0).map(GuildId::new),
                 channel: ChannelId::new(id(2)?),
@@ -275,8 +275,8 @@ impl StateFile {
 }
 
 fn write_own(transaction: &Transaction<'_>, own: &Own) -> rusqlite::Result<()> {
-    let listened = own.listened.and_then(|seconds| i64::try_from(seconds).ok());
-    transaction.execute("INSERT OR REPLACE INTO bot VALUES (1, ?1, ?2)", params![own.commands_hash, listened])?;
+    let last_seen = own.last_seen.and_then(|seconds| i64::try_from(seconds).ok());
+    transaction.execute("INSERT OR REPLACE INTO bot VALUES (1, ?1, ?2)", params![own.commands_hash, last_seen])?;
     // Few, and most often none.
     transaction.execute_batch("DELETE FROM late; DELETE FROM lent")?;
     let mut put_late = transaction.prepare_cached("INSERT INTO late VALUES (?1, ?2)")?;
@@ -284,7 +284,7 @@ fn write_own(transaction: &Transaction<'_>, own: &Own) -> rusqlite::Result<()> {
         put_late.execute([channel.get().cast_signed(), message.get().cast_signed()])?;
     }
     let mut put_lent = transaction.prepare_cached("INSERT INTO lent VALUES (?1)")?;
-    for file in &own.lent {
+    for file in &own.pending_deletions {
         put_lent.execute([file.0.cast_signed()])?;
     }
     Ok(())
@@ -416,7 +416,7 @@ mod tests {
         let columns: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         let others: Vec<_> = columns.iter().filter(|column| !column.ends_with(" INTEGER")).collect();
         assert_eq!(others, ["channel.options TEXT", "bot.commands_hash TEXT"]);
-        let options = "x".repeat(super::super::OPTIONS_LONGEST);
+        let options = "x".repeat(super::super::MAX_OPTIONS_BYTES);
         let mut put = file.connection.prepare("INSERT INTO channel (id, options) VALUES (?1, ?2)").unwrap();
         assert!(put.execute(params![1, options]).is_ok());
         assert!(put.execute(params![2, options + "x"]).is_err());
@@ -442,7 +442,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut file = StateFile::open(&folder.path().join("state.db")).unwrap();
         let guild = |id| Some(GuildId::new(id));
-        let by = |guild| SpentBy {
+        let by = |guild| SpendingKey {
             day: Day(u32::MAX),
             guild,
             channel: ChannelId::new(u64::MAX),

@@ -55,7 +55,7 @@ impl Day {
 
 /// When, for whom and where something was spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SpentBy {
+pub struct SpendingKey {
     /// The day: the first field, so that rows are in the order in which they are dropped.
     pub day: Day,
     /// The guild of the channel; none for a direct message.
@@ -74,27 +74,27 @@ pub(super) struct LedgerBatch {
     /// The rows are all there are: what else the file holds has to go.
     pub(super) everything: bool,
     /// Rows to write; `None` where one has to go.
-    pub(super) rows: Vec<(SpentBy, Option<Credits>)>,
+    pub(super) rows: Vec<(SpendingKey, Option<Credits>)>,
 }
 
 /// The rows.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    rows: BTreeMap<SpentBy, Credits>,
-    changed: BTreeSet<SpentBy>,
+    rows: BTreeMap<SpendingKey, Credits>,
+    changed: BTreeSet<SpendingKey>,
     /// Too much has changed to list it, or the file is a new one.
     all_changed: bool,
 }
 
 impl Ledger {
     /// What a file holds, without the days that are over for too long.
-    pub(super) fn loaded(rows: BTreeMap<SpentBy, Credits>, today: Day) -> Self {
+    pub(super) fn loaded(rows: BTreeMap<SpendingKey, Credits>, today: Day) -> Self {
         let mut ledger = Self { rows, ..Self::default() };
         ledger.drop_old(today);
         ledger
     }
 
-    pub(super) fn add(&mut self, by: SpentBy, credits: Credits) {
+    pub(super) fn add(&mut self, by: SpendingKey, credits: Credits) {
         if credits == Credits::ZERO {
             return;
         }
@@ -108,7 +108,7 @@ impl Ledger {
     pub(super) fn sums<K: Eq + Hash>(
         &self,
         days: RangeInclusive<Day>,
-        group: impl Fn(&SpentBy) -> Option<K>,
+        group: impl Fn(&SpendingKey) -> Option<K>,
     ) -> HashMap<K, Credits> {
         let mut sums = HashMap::new();
         let newest_first = self.rows.iter().rev();
@@ -165,7 +165,7 @@ impl Ledger {
     }
 
     /// Bounded, even if rows come and go for as long as the disk is full.
-    fn note(&mut self, by: SpentBy) {
+    fn note(&mut self, by: SpendingKey) {
         if self.changed.len() >= 2 * ROWS_KEPT {
             self.change_all();
         }
@@ -182,8 +182,14 @@ mod tests {
     const ONE: Credits = Credits::from_micro(1);
     const TODAY: Day = Day(20_000);
 
-    fn by(day: u32, user: u64) -> SpentBy {
-        SpentBy { day: Day(day), guild: None, channel: ChannelId::new(1), user: UserId::new(user), agent: AgentId(1) }
+    fn by(day: u32, user: u64) -> SpendingKey {
+        SpendingKey {
+            day: Day(day),
+            guild: None,
+            channel: ChannelId::new(1),
+            user: UserId::new(user),
+            agent: AgentId(1),
+        }
     }
 
     fn users(ledger: &Ledger, days: RangeInclusive<Day>) -> BTreeMap<u64, u64> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    options::{Invalid, Options, is_reserved},
+    options::{InvalidOption, Options, is_reserved},
     wire::{id, number, text},
 };
 use crate::ids::AgentId;
@@ -108,31 +108,31 @@ impl Question {
     /// # Errors
     ///
     /// What the question takes instead, for the person who wrote `text`.
-    pub fn check(&self, text: &str) -> Result<Value, Invalid> {
+    pub fn check(&self, text: &str) -> Result<Value, InvalidOption> {
         let text = text.trim();
         if !self.can_be_set() {
-            return Err(Invalid::NotSettable);
+            return Err(InvalidOption::NotSettable);
         }
         if text.is_empty() {
-            return Err(Invalid::Empty);
+            return Err(InvalidOption::Empty);
         }
         match self.kind.as_str() {
             "select" if !self.values.is_empty() => self.option(text),
             "multiselect" if !self.values.is_empty() => self.several(text),
-            "number" => numeral(text).ok_or(Invalid::NoNumber),
-            "boolean" => truth(text).ok_or(Invalid::NeitherYesNorNo),
+            "number" => numeral(text).ok_or(InvalidOption::NotANumber),
+            "boolean" => truth(text).ok_or(InvalidOption::NotABoolean),
             _ => self.bounded(text),
         }
     }
 
-    fn option(&self, text: &str) -> Result<Value, Invalid> {
+    fn option(&self, text: &str) -> Result<Value, InvalidOption> {
         let exact = self.options.iter().position(|option| option == text);
         let same = || self.options.iter().position(|option| option.to_lowercase() == text.to_lowercase());
         let value = exact.or_else(same).and_then(|index| self.values.get(index));
-        value.cloned().ok_or_else(|| Invalid::NoOption { options: self.options.clone() })
+        value.cloned().ok_or_else(|| InvalidOption::UnknownOption { options: self.options.clone() })
     }
 
-    fn several(&self, text: &str) -> Result<Value, Invalid> {
+    fn several(&self, text: &str) -> Result<Value, InvalidOption> {
         let mut values = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let value = self.option(part)?;
@@ -140,13 +140,13 @@ impl Question {
                 values.push(value);
             }
         }
-        if values.is_empty() { Err(Invalid::Empty) } else { Ok(Value::Array(values)) }
+        if values.is_empty() { Err(InvalidOption::Empty) } else { Ok(Value::Array(values)) }
     }
 
-    fn bounded(&self, text: &str) -> Result<Value, Invalid> {
+    fn bounded(&self, text: &str) -> Result<Value, InvalidOption> {
         let (length, most) = (text.chars().count(), self.max_length.unwrap_or(TEXT_CHARS));
         if length > most {
-            return Err(Invalid::TooLong { most, length });
+            return Err(InvalidOption::TooLong { most, length });
         }
         Ok(json!(text))
     }
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn what_the_bot_sets_itself_is_no_setting() {
         let root = question(&json!({"type": "number", "name": "root_id"}));
-        assert_eq!(root.check("5"), Err(Invalid::NotSettable));
+        assert_eq!(root.check("5"), Err(InvalidOption::NotSettable));
     }
 
     #[test]

@@ -55,9 +55,9 @@ impl Inner {
 
     /// Sends `POST execute` until it was taken or refused. The first turn of `ticket` has been waited for.
     async fn start(&self, post: &reqwest::Request, ticket: &Ticket, deadline: Instant) -> Result<Opened, TessError> {
-        let mut backoff = Backoff::new(self.pace.backoff_min, self.pace.backoff_max).with_jitter(0.5);
+        let mut backoff = Backoff::new(self.timings.backoff_min, self.timings.backoff_max).with_jitter(0.5);
         loop {
-            let limit = self.pace.execute_request.min(deadline.saturating_duration_since(Instant::now()));
+            let limit = self.timings.execute_timeout.min(deadline.saturating_duration_since(Instant::now()));
             let (nothing_ran, pause) = match self.http.open(post, limit).await {
                 Ok(Opened::Reply(reply)) if reply.status == reqwest::StatusCode::TOO_MANY_REQUESTS => {
                     let retry_after = self.rate_limited(&reply);
@@ -89,7 +89,7 @@ impl Inner {
         let mut id = None;
         let mut text = String::new();
         let detail = loop {
-            let idle = if id.is_some() { STREAM_IDLE } else { self.pace.execute_request };
+            let idle = if id.is_some() { STREAM_IDLE } else { self.timings.execute_timeout };
             let event = match timeout(idle, events.next()).await {
                 Ok(Ok(event)) => event,
                 Ok(Err(why)) => break why,

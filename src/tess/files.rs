@@ -16,29 +16,29 @@ use super::{
 use crate::ids::FileId;
 
 /// Files that one execution takes (Tess's documentation, 2026).
-pub const FILES_PER_EXECUTION: usize = 5;
+pub const MAX_FILES_PER_EXECUTION: usize = 5;
 
 /// Longest file, in bytes. The documentation says 200 MB; public clients use `POST /files` up to 32 MB, and another
 /// route of signed addresses above.
-pub const FILE_BYTES: usize = 32 * 1024 * 1024;
+pub const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Longest file of sound that is put into words, in bytes (Tess's documentation, 2026).
-pub const AUDIO_BYTES: usize = 10 * 1000 * 1000;
+pub const MAX_AUDIO_BYTES: usize = 10 * 1000 * 1000;
 
 /// Files that an account stores (Tess's documentation, 2026): they are deleted after use.
-pub const STORED_FILES: usize = 30;
+pub const MAX_STORED_FILES: usize = 30;
 
 /// Endings of documents that Tess reads.
-pub const DOCUMENTS: [&str; 9] = ["txt", "doc", "docx", "csv", "pdf", "xls", "xlsx", "ppt", "pptx"];
+pub const DOCUMENT_EXTENSIONS: [&str; 9] = ["txt", "doc", "docx", "csv", "pdf", "xls", "xlsx", "ppt", "pptx"];
 
 /// Endings of images that Tess reads.
-pub const IMAGES: [&str; 8] = ["jpg", "jpeg", "png", "gif", "bmp", "svg", "tiff", "webp"];
+pub const IMAGE_EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "gif", "bmp", "svg", "tiff", "webp"];
 
 /// Endings of video that Tess reads.
-pub const VIDEO: [&str; 6] = ["mp4", "avi", "mov", "mkv", "wmv", "flv"];
+pub const VIDEO_EXTENSIONS: [&str; 6] = ["mp4", "avi", "mov", "mkv", "wmv", "flv"];
 
 /// Endings of sound that Tess reads.
-pub const AUDIO: [&str; 6] = ["mp3", "wav", "aac", "ogg", "flac", "m4a"];
+pub const AUDIO_EXTENSIONS: [&str; 6] = ["mp3", "wav", "aac", "ogg", "flac", "m4a"];
 
 /// How long sending a file may take.
 const UPLOAD: Duration = Duration::from_secs(120);
@@ -79,14 +79,18 @@ impl FileKind {
     pub fn of(name: &str) -> Option<Self> {
         let (_, ending) = name.rsplit_once('.')?;
         let ending = ending.to_ascii_lowercase();
-        let kinds: [(&[&str], Self); 4] =
-            [(&DOCUMENTS, Self::Document), (&IMAGES, Self::Image), (&AUDIO, Self::Audio), (&VIDEO, Self::Video)];
+        let kinds: [(&[&str], Self); 4] = [
+            (&DOCUMENT_EXTENSIONS, Self::Document),
+            (&IMAGE_EXTENSIONS, Self::Image),
+            (&AUDIO_EXTENSIONS, Self::Audio),
+            (&VIDEO_EXTENSIONS, Self::Video),
+        ];
         kinds.into_iter().find(|(endings, _)| endings.contains(&ending.as_str())).map(|(_, kind)| kind)
     }
 
     /// Longest file of the kind, in bytes.
     pub fn max_bytes(self) -> usize {
-        if self == Self::Audio { AUDIO_BYTES } else { FILE_BYTES }
+        if self == Self::Audio { MAX_AUDIO_BYTES } else { MAX_FILE_BYTES }
     }
 }
 

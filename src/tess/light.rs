@@ -57,7 +57,7 @@ impl Inner {
     pub(super) async fn poll<T>(&self, path: &str, mut end: impl FnMut(&Reply) -> Option<T>) -> Result<T, TessError> {
         let request = self.http.get(path)?;
         loop {
-            sleep(self.pace.poll_every).await;
+            sleep(self.timings.poll_interval).await;
             self.limiter.turn(&self.limiter.ticket(Class::Other)).await;
             let Ok(reply) = self.http.send(&request, LIGHT_REQUEST).await else { continue };
             if reply.status == StatusCode::TOO_MANY_REQUESTS {

@@ -105,7 +105,7 @@ impl Limiter {
         queue.free_at = queue.free_at.max(Instant::now() + retry_after);
     }
 
-    pub(super) fn waiting_executions(&self) -> usize {
+    pub(super) fn queued_executions(&self) -> usize {
         self.lock().executions.len()
     }
 
@@ -225,7 +225,7 @@ mod tests {
         for name in ["a", "b", "c"] {
             waiting.wait(name, Class::Execution).await;
         }
-        assert_eq!(waiting.limiter.waiting_executions(), 2);
+        assert_eq!(waiting.limiter.queued_executions(), 2);
         assert_eq!(waiting.gone().await, "a@0.0 b@1.0 c@2.0");
     }
 
@@ -289,7 +289,7 @@ mod tests {
         head.abort();
         middle.abort();
         yield_now().await;
-        assert_eq!(waiting.limiter.waiting_executions(), 1);
+        assert_eq!(waiting.limiter.queued_executions(), 1);
         assert_eq!(waiting.gone().await, "first@0.0 last@1.0");
     }
 

@@ -35,9 +35,9 @@ impl Options {
     ///
     /// When only the bot itself sets that field: `messages`, `waitExecution`, `wait_execution`, `stream`, `file_ids`,
     /// `root_id`, `answers`.
-    pub fn set(&mut self, name: &str, value: Value) -> Result<(), Invalid> {
+    pub fn set(&mut self, name: &str, value: Value) -> Result<(), InvalidOption> {
         if is_reserved(name) {
-            return Err(Invalid::NotSettable);
+            return Err(InvalidOption::NotSettable);
         }
         self.0.insert(name.to_owned(), value);
         Ok(())
@@ -69,7 +69,7 @@ impl From<BTreeMap<String, Value>> for Options {
 
 /// Why a text is no answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
+pub enum InvalidOption {
     /// Only the bot itself answers it, or no text can.
     #[error("cannot be set here")]
     NotSettable,
@@ -78,13 +78,13 @@ pub enum Invalid {
     Empty,
     /// It is no number.
     #[error("takes a number, such as 5 or 0.5")]
-    NoNumber,
+    NotANumber,
     /// It means neither.
     #[error("takes yes or no")]
-    NeitherYesNorNo,
+    NotABoolean,
     /// It is none of the question's options.
     #[error("takes one of {}", listed(.options))]
-    NoOption {
+    UnknownOption {
         /// What there is to choose from.
         options: Vec<String>,
     },
@@ -100,7 +100,7 @@ pub enum Invalid {
 
 /// A default that the agent does not have; its text is one line for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadDefault {
+pub struct InvalidDefault {
     /// `TESS_MODEL`, `TESS_TEMPERATURE` or `TESS_TOOLS`.
     pub variable: &'static str,
     /// What it is set to.
@@ -109,7 +109,7 @@ pub struct BadDefault {
     pub allowed: Vec<String>,
 }
 
-impl fmt::Display for BadDefault {
+impl fmt::Display for InvalidDefault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { variable, value, allowed } = self;
         write!(f, "{variable}={value}: ")?;
@@ -128,14 +128,14 @@ pub(super) fn defaults(config: &TessConfig) -> impl Iterator<Item = (&'static st
 }
 
 /// The defaults that `agent` would refuse. None when Tess tells nothing of its questions.
-pub(super) fn bad_defaults(config: &TessConfig, agent: &Agent) -> Vec<BadDefault> {
+pub(super) fn bad_defaults(config: &TessConfig, agent: &Agent) -> Vec<InvalidDefault> {
     let is_bad = |&(name, value): &(&str, &str)| match agent.question(name) {
         // Not even the case may differ: it is sent as it is written.
         Some(question) if !question.options.is_empty() => !question.options.iter().any(|option| option == value),
         Some(question) => question.check(value).is_err(),
         None => !agent.questions.is_empty(),
     };
-    let described = |(name, value): (&'static str, &str)| BadDefault {
+    let described = |(name, value): (&'static str, &str)| InvalidDefault {
         variable: match name {
             "temperature" => "TESS_TEMPERATURE",
             "model" => "TESS_MODEL",

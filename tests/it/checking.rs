@@ -88,7 +88,7 @@ async fn when_all_is_well_each_thing_has_its_line() {
 async fn the_readme_shows_a_report_as_it_is() {
     let mut chat = Chat::setup().tess(workspace(11)).set("TESS_MODEL", "gpt-9").prepare().await;
     let channel = chat.channel;
-    chat.reconfigure(|config| config.listen.channels = [channel.into()].into());
+    chat.reconfigure(|config| config.intake.channels = [channel.into()].into());
     let text = text(&chat, false).await;
     assert!(include_str!("../../README.md").contains(&text), "{text}");
     chat.finish().await;
@@ -151,7 +151,7 @@ async fn used_up_session_starts_are_told() {
 async fn what_is_missing_in_a_configured_channel_is_named() {
     let mut chat = Chat::setup().prepare().await;
     let (guild, channel, bot) = (chat.guild, chat.channel, chat.discord.bot_id());
-    chat.reconfigure(|config| config.listen.channels = [channel.into()].into());
+    chat.reconfigure(|config| config.intake.channels = [channel.into()].into());
     assert!(checked(&chat, false).await.to_string().contains("#general in Sim: the bot has every permission it needs"));
     chat.discord.overwrite(channel, guild, 0, ATTACH | HISTORY);
     insta::assert_snapshot!(problem(&chat).await, @"Channel #general in Sim: in the channel's settings, Permissions, allow the bot's role: Read Message History, Attach Files");
@@ -170,7 +170,7 @@ async fn what_is_missing_in_a_configured_channel_is_named() {
 async fn a_thread_has_its_channels_permissions() {
     let mut chat = Chat::setup().prepare().await;
     let thread = chat.discord.thread(chat.channel, "aside");
-    chat.reconfigure(|config| config.listen.channels = [thread.into()].into());
+    chat.reconfigure(|config| config.intake.channels = [thread.into()].into());
     assert!(checked(&chat, false).await.passed());
     chat.discord.overwrite(chat.channel, chat.guild, 0, SEND_IN_THREADS);
     insta::assert_snapshot!(problem(&chat).await, @"Channel #aside in Sim: in the channel's settings, Permissions, allow the bot's role: Send Messages in Threads");
@@ -180,7 +180,7 @@ async fn a_thread_has_its_channels_permissions() {
 #[tokio::test]
 async fn a_channel_that_is_unknown_or_can_not_be_seen_is_told() {
     let mut chat = Chat::setup().prepare().await;
-    chat.reconfigure(|config| config.listen.channels = [4242.into()].into());
+    chat.reconfigure(|config| config.intake.channels = [4242.into()].into());
     insta::assert_snapshot!(problem(&chat).await, @"Channel 4242: Discord refused: 404, code 10003: Unknown Channel; take it out of DISCORD_CHANNEL_IDS, or put the right number there");
     chat.discord.refuse_channel(4242, 403, 50001);
     insta::assert_snapshot!(problem(&chat).await, @"Channel 4242: Discord refused: 403, code 50001: Missing Access; invite the bot to the server, or give its role View Channel in this channel");
@@ -190,7 +190,7 @@ async fn a_channel_that_is_unknown_or_can_not_be_seen_is_told() {
 #[tokio::test]
 async fn a_category_is_no_channel() {
     let mut chat = Chat::setup().prepare().await;
-    chat.reconfigure(|config| config.listen.channels = [4242.into()].into());
+    chat.reconfigure(|config| config.intake.channels = [4242.into()].into());
     let category = json!({"id": "4242", "type": 4, "name": "Text", "guild_id": chat.guild.to_string()});
     chat.discord.fail_next("GET", "/channels/*", 200, category, 1);
     insta::assert_snapshot!(problem(&chat).await, @"Channel Text (4242) is a category; put its channels into DISCORD_CHANNEL_IDS");

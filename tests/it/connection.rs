@@ -142,7 +142,10 @@ fn tries(chat: &Chat) -> u64 {
 }
 
 async fn is_tried_until_it_is_back(unreachable: impl Fn(&DiscordSim, bool)) {
-    let chat = Chat::setup().change(|config| config.pace.gateway_up_within = Duration::from_millis(300)).start().await;
+    let chat = Chat::setup()
+        .change(|config| config.timings.gateway_connect_timeout = Duration::from_millis(300))
+        .start()
+        .await;
     talks_on(&chat, "Before.").await;
     unreachable(&chat.discord, true);
     chat.discord.drop_connection();
@@ -172,7 +175,10 @@ async fn a_gateway_that_never_says_hello_is_given_up() {
 
 #[tokio::test]
 async fn a_session_that_can_not_be_resumed_in_time_gives_way_to_a_new_one() {
-    let chat = Chat::setup().change(|config| config.pace.gateway_up_within = Duration::from_millis(400)).start().await;
+    let chat = Chat::setup()
+        .change(|config| config.timings.gateway_connect_timeout = Duration::from_millis(400))
+        .start()
+        .await;
     talks_on(&chat, "Before.").await;
     let first = chat.metrics.encode();
     let identifies = |text: &str| text.lines().find(|line| line.contains(r#"how="identify""#)).map(str::to_owned);

@@ -119,7 +119,7 @@ async fn a_very_long_answer_ends_with_a_file() {
 
 #[tokio::test]
 async fn edits_keep_a_pace_that_discord_bears() {
-    let mut setup = live().change(|config| config.pace.live_every = Duration::from_millis(200));
+    let mut setup = live().change(|config| config.timings.live_edit_interval = Duration::from_millis(200));
     setup.tess.pace = Duration::from_millis(2);
     let chat = setup.start().await;
     chat.tess.answers(["word ".repeat(600)]);

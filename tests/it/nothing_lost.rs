@@ -188,7 +188,8 @@ async fn a_message_that_is_said_before_a_channel_was_looked_at_does_not_hide_wha
 fn noting() -> Setup {
     Chat::setup().change(|config| {
         config.shutdown_grace = Duration::from_millis(300);
-        (config.pace.listening_noted, config.pace.unnoticed) = (Duration::from_millis(10), Duration::ZERO);
+        (config.timings.last_seen_interval, config.timings.undetected_disconnect) =
+            (Duration::from_millis(10), Duration::ZERO);
     })
 }
 
@@ -559,7 +560,7 @@ async fn what_was_said_in_a_guild_before_the_bot_was_invited_is_not_answered() {
 async fn chatter_is_not_taken_for_direct_messages_after_a_command() {
     let often = Duration::from_millis(20);
     let setup = Chat::setup().set("RESPOND_TO", "mentions");
-    let mut chat = setup.change(move |config| config.pace.listening_noted = often).start().await;
+    let mut chat = setup.change(move |config| config.timings.last_seen_interval = often).start().await;
     let other = chat.discord.channel(chat.guild, "other");
     chat.say("alice", "nobody asked the bot");
     chat.discord.slash(chat.channel, "alice", "reset", &json!({})).response().await;

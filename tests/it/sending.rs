@@ -34,7 +34,10 @@ async fn a_discord_that_is_down_for_a_while_gets_the_reply_later() {
 
 #[tokio::test]
 async fn a_post_that_hangs_is_given_up_and_repeated() {
-    let chat = Chat::setup().change(|config| config.pace.discord_request = Duration::from_millis(100)).start().await;
+    let chat = Chat::setup()
+        .change(|config| config.timings.discord_request_timeout = Duration::from_millis(100))
+        .start()
+        .await;
     chat.tess.answers(["Second try."]);
     chat.discord.hang_next(Route::CreateMessage);
     chat.say("alice", "hi");

@@ -111,7 +111,7 @@ async fn a_channel_that_was_never_spoken_in_is_caught_up_with_too() {
 async fn channels_that_are_not_listed_are_not_looked_at() {
     let mut chat = Chat::setup().prepare().await;
     let channel = chat.channel;
-    chat.reconfigure(|config| config.listen.channels = [channel.into()].into());
+    chat.reconfigure(|config| config.intake.channels = [channel.into()].into());
     chat.start_bot().await;
     chat.say("alice", "hi");
     chat.next().await;
@@ -190,7 +190,7 @@ async fn what_was_missed_is_answered_up_to_an_age_and_with_zero_minutes_not_at_a
 #[tokio::test]
 async fn where_nothing_is_new_nothing_is_asked() {
     let often = Duration::from_millis(20);
-    let mut chat = Chat::setup().change(move |config| config.pace.listening_noted = often).start().await;
+    let mut chat = Chat::setup().change(move |config| config.timings.last_seen_interval = often).start().await;
     let (guild, alice) = (chat.guild, "alice");
     let channels: Vec<u64> = (0..6).map(|n| chat.discord.channel(guild, &format!("c{n}"))).collect();
     for channel in &channels {

@@ -20,7 +20,7 @@ use sim::{
 use tempfile::TempDir;
 use tess_discord::{
     bot::Bot,
-    config::{Config, Pace},
+    config::{Config, Timings},
     telemetry::Metrics,
 };
 use tokio::{
@@ -126,7 +126,7 @@ impl Setup {
         vars.retain(|(name, _)| !self.settings.iter().any(|(set, _)| set == name));
         vars.extend(self.settings);
         let mut config = Config::from_vars(vars.into_iter()).unwrap_or_else(|problems| panic!("{problems}"));
-        config.pace = quick();
+        config.timings = quick();
         config.shutdown_grace = Duration::from_secs(5);
         (self.change)(&mut config);
         let (guild, channel) = (discord.guild("Sim"), discord.general());
@@ -135,21 +135,21 @@ impl Setup {
 }
 
 /// A bot in a hurry: nothing here changes what it does, only how long it takes.
-fn quick() -> Pace {
+fn quick() -> Timings {
     let ms = Duration::from_millis;
-    Pace {
+    Timings {
         backoff_min: ms(10),
         backoff_max: ms(100),
-        gateway_up_within: ms(1500),
-        typing_every: ms(200),
-        live_every: ms(20),
-        poll_every: ms(5),
-        discord_request: ms(1000),
-        delivery: Duration::from_secs(8),
-        execute_request: SOON,
-        state_flush: ms(5),
-        guilds_settle: ms(20),
-        ..Pace::default()
+        gateway_connect_timeout: ms(1500),
+        typing_interval: ms(200),
+        live_edit_interval: ms(20),
+        poll_interval: ms(5),
+        discord_request_timeout: ms(1000),
+        delivery_timeout: Duration::from_secs(8),
+        execute_timeout: SOON,
+        state_flush_interval: ms(5),
+        guilds_wait: ms(20),
+        ..Timings::default()
     }
 }
 

@@ -111,7 +111,7 @@ async fn only_listed_channels_and_their_threads_are_listened_to() {
     let guild = chat.guild;
     let listed = chat.discord.channel(guild, "agent");
     let thread = chat.discord.thread(listed, "a thread");
-    chat.reconfigure(|config| config.listen.channels = [listed.into()].into());
+    chat.reconfigure(|config| config.intake.channels = [listed.into()].into());
     chat.start_bot().await;
     chat.say("alice", "not listed");
     chat.tess.answers(["In the channel.", "In the thread."]);

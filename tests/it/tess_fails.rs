@@ -87,7 +87,7 @@ async fn a_body_that_is_cut_and_one_that_never_ends_are_unknown_outcomes() {
 
 #[tokio::test]
 async fn a_tess_that_never_answers_is_given_up_in_time() {
-    let chat = Chat::setup().change(|config| config.pace.execute_request = Duration::from_secs(1)).start().await;
+    let chat = Chat::setup().change(|config| config.timings.execute_timeout = Duration::from_secs(1)).start().await;
     chat.tess.hang_next();
     one_text_and_then_an_answer(chat, "charged").await;
 }

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use sim::discord::{DiscordOptions, DiscordSim, Limit, LostAnswer, Route, Scope};
 use tess_discord::{
     bot,
-    config::{Config, Pace},
+    config::{Config, Timings},
     discord::{Discord, DiscordError, Nonce, Post},
     ids::{ChannelId, MessageId},
     telemetry::Metrics,
@@ -41,7 +41,7 @@ impl Secure {
         let front = terminate_tls(&identity, behind).await;
         let trusted = reqwest::Certificate::from_der(identity.cert.der()).unwrap();
         let http = bot::http_client().resolve("discord.com", front).add_root_certificate(trusted).build().unwrap();
-        let discord = Discord::new(http, &config(&sim.token()).discord, &Pace::default(), Metrics::new()).unwrap();
+        let discord = Discord::new(http, &config(&sim.token()).discord, &Timings::default(), Metrics::new()).unwrap();
         Self { sim, discord }
     }
 

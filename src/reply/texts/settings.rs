@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{DONE_MARK, ERROR_MARK, INFO_MARK, escaped};
-use crate::{config::Language, tess::Invalid};
+use crate::{config::Language, tess::InvalidOption};
 
 /// Settings that are listed; with names and values cut as they are, they fit in one message.
 const MOST_LINES: usize = 15;
@@ -129,7 +129,7 @@ pub fn changed(language: Language, name: &str, value: Option<&str>) -> String {
 
 /// A value that the agent would refuse.
 #[must_use]
-pub fn refused(language: Language, name: &str, why: &Invalid) -> String {
+pub fn refused(language: Language, name: &str, why: &InvalidOption) -> String {
     let why: String = match language {
         Language::English => why.to_string(),
         Language::Portuguese => in_portuguese(why),
@@ -138,17 +138,17 @@ pub fn refused(language: Language, name: &str, why: &Invalid) -> String {
     format!("{ERROR_MARK} {} {why}. {}", code(name), nothing_changed(language))
 }
 
-fn in_portuguese(why: &Invalid) -> String {
+fn in_portuguese(why: &InvalidOption) -> String {
     match why {
-        Invalid::NotSettable => "não pode ser definido aqui".to_owned(),
-        Invalid::Empty => "não pode ficar vazio".to_owned(),
-        Invalid::NoNumber => "aceita um número, como 5 ou 0,5".to_owned(),
-        Invalid::NeitherYesNorNo => "aceita sim ou não".to_owned(),
-        Invalid::NoOption { options } => {
+        InvalidOption::NotSettable => "não pode ser definido aqui".to_owned(),
+        InvalidOption::Empty => "não pode ficar vazio".to_owned(),
+        InvalidOption::NotANumber => "aceita um número, como 5 ou 0,5".to_owned(),
+        InvalidOption::NotABoolean => "aceita sim ou não".to_owned(),
+        InvalidOption::UnknownOption { options } => {
             let options: Vec<_> = options.iter().map(|option| format!("`{option}`")).collect();
             format!("aceita um destes: {}", options.join(", "))
         }
-        Invalid::TooLong { most, length } => format!("aceita no máximo {most} caracteres, e aqui há {length}"),
+        InvalidOption::TooLong { most, length } => format!("aceita no máximo {most} caracteres, e aqui há {length}"),
     }
 }
 
@@ -237,12 +237,12 @@ mod tests {
     fn changes_are_told() {
         let texts = |language| {
             let whys = [
-                Invalid::NoNumber,
-                Invalid::NotSettable,
-                Invalid::Empty,
-                Invalid::NeitherYesNorNo,
-                Invalid::NoOption { options: vec!["a".to_owned(), "b".to_owned()] },
-                Invalid::TooLong { most: 8, length: 9 },
+                InvalidOption::NotANumber,
+                InvalidOption::NotSettable,
+                InvalidOption::Empty,
+                InvalidOption::NotABoolean,
+                InvalidOption::UnknownOption { options: vec!["a".to_owned(), "b".to_owned()] },
+                InvalidOption::TooLong { most: 8, length: 9 },
             ];
             let mut texts = vec![
                 choose(language, "model", Some("Which *one*")),
@@ -297,7 +297,7 @@ mod tests {
     fn many_long_settings_fit_in_one_message_with_the_sentence_about_a_change() {
         let long = "x".repeat(200);
         let setting = Setting { name: &long, holds: Holds::Agents(Some(long.clone())) };
-        let why = Invalid::NoOption { options: vec![long.clone(); 9] };
+        let why = InvalidOption::UnknownOption { options: vec![long.clone(); 9] };
         for (language, more) in [(Language::English, "and 15 more"), (Language::Portuguese, "e mais 15")] {
             let text = overview(language, &"*".repeat(500), &vec![setting.clone(); 30], false);
             let both = text.chars().count() + refused(language, &long, &why).chars().count() + 1;

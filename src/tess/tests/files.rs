@@ -6,7 +6,7 @@ use serde_json::json;
 use sim::tess::{Fault, Route, TessOptions};
 use tess_discord::{
     ids::FileId,
-    tess::{FILES_PER_EXECUTION, Options, STORED_FILES, TessError},
+    tess::{MAX_FILES_PER_EXECUTION, Options, MAX_STORED_FILES, TessError},
 };
 use tokio::time::Instant;
 
@@ -67,7 +67,7 @@ async fn a_file_that_is_too_long_is_refused() {
 async fn a_full_storage_is_told_from_a_file_that_is_refused() {
     let t = Bench::new().await;
     let mut last = None;
-    for _ in 0..STORED_FILES {
+    for _ in 0..MAX_STORED_FILES {
         last = Some(t.send(PDF).await.unwrap());
     }
     assert!(matches!(t.send(PDF).await, Err(TessError::StorageFull { .. })));
@@ -137,7 +137,7 @@ async fn a_file_that_tess_does_not_know_is_refused() {
     for (files, violation) in [
         (vec![FileId(7)], "The selected file_ids.0 is invalid."),
         (vec![unread], "file_ids.0 is waiting."),
-        (vec![unread; FILES_PER_EXECUTION + 1], "The file_ids field must be an array of at most 5 ids."),
+        (vec![unread; MAX_FILES_PER_EXECUTION + 1], "The file_ids field must be an array of at most 5 ids."),
     ] {
         let refused = t.ask_with(&Options::default(), &files).await;
         assert!(matches!(refused, Err(TessError::Refused { .. })), "{refused:?}");

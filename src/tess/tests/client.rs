@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use sim::tess::{CutWait, Fault, HELPER, PAINTER, POET, REVIEWER, Route, TessOptions, TessSim};
 use tess_discord::{
-    config::{AllowedAgents, Pace, TessConfig},
+    config::{AllowedAgents, Timings, TessConfig},
     ids::{AgentId, FileId, WorkspaceId},
     tess::{Agent, Answer, ChatMessage, Options, Request, Role, Tess, TessError},
 };
@@ -28,7 +28,7 @@ impl Bench {
         Self::with(TessOptions::default(), |_, _| {}).await
     }
 
-    pub(crate) async fn with(options: TessOptions, change: impl FnOnce(&mut TessConfig, &mut Pace)) -> Self {
+    pub(crate) async fn with(options: TessOptions, change: impl FnOnce(&mut TessConfig, &mut Timings)) -> Self {
         let sim = TessSim::start(options).await.expect("a free port");
         let mut config = TessConfig {
             api_url: sim.url(),
@@ -43,14 +43,14 @@ impl Bench {
             timeout: Duration::from_secs(10),
             request_interval: Duration::ZERO,
         };
-        let mut pace = Pace {
-            poll_every: Duration::from_millis(5),
+        let mut timings = Timings {
+            poll_interval: Duration::from_millis(5),
             backoff_min: Duration::from_millis(5),
             backoff_max: Duration::from_millis(20),
-            ..Pace::default()
+            ..Timings::default()
         };
-        change(&mut config, &mut pace);
-        Self { tess: Tess::new(http(), &config, &pace), sim }
+        change(&mut config, &mut timings);
+        Self { tess: Tess::new(http(), &config, &timings), sim }
     }
 
     pub(crate) async fn ask(&self, text: &str) -> Result<Answer, TessError> {
@@ -172,7 +172,7 @@ async fn defaults_that_the_agent_does_not_have_are_named_with_what_it_has() {
     })
     .await;
     let lines = |agent: &Agent| {
-        let bad: Vec<_> = t.tess.check_defaults(agent).iter().map(ToString::to_string).collect();
+        let bad: Vec<_> = t.tess.invalid_defaults(agent).iter().map(ToString::to_string).collect();
         bad.join("\n")
     };
     let mut agent = t.tess.agent(AGENT).await.unwrap();
@@ -452,7 +452,7 @@ async fn an_endless_answer_is_cut_and_leaves_the_outcome_unknown() {
 
 #[tokio::test]
 async fn a_request_without_an_answer_is_given_up_after_its_own_limit() {
-    let t = Bench::with(TessOptions::default(), |_, pace| pace.execute_request = A_MOMENT).await;
+    let t = Bench::with(TessOptions::default(), |_, timings| timings.execute_timeout = A_MOMENT).await;
     t.sim.hang_next();
     t.outcome_is_unknown().await;
 }
@@ -625,14 +625,14 @@ async fn waiting_for_a_free_request_is_not_part_of_the_time_out() {
 async fn executions_that_wait_are_counted_until_they_give_up() {
     let t = Bench::with(TessOptions::default(), |config, _| config.request_interval = Duration::from_secs(60)).await;
     t.ask("takes the only request").await.unwrap();
-    assert_eq!(t.tess.ahead(), 0);
+    assert_eq!(t.tess.queued_executions(), 0);
     let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(t.ask("waits"))).collect();
     for asking in &mut waiting {
         assert!(timeout(Duration::ZERO, asking).await.is_err());
     }
-    assert_eq!(t.tess.ahead(), 2);
+    assert_eq!(t.tess.queued_executions(), 2);
     waiting.pop();
-    assert_eq!(t.tess.ahead(), 1);
+    assert_eq!(t.tess.queued_executions(), 1);
     assert_eq!(t.sim.execute_requests(), 1);
 }
 

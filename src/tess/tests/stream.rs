@@ -168,7 +168,7 @@ async fn a_stream_that_brings_nothing_any_more_is_finished_by_polling() {
 
 #[tokio::test]
 async fn a_stream_that_never_begins_leaves_the_outcome_unknown() {
-    let t = Bench::with(TessOptions::default(), |_, pace| pace.execute_request = A_MOMENT).await;
+    let t = Bench::with(TessOptions::default(), |_, timings| timings.execute_timeout = A_MOMENT).await;
     t.sim.stream_fault_next(0, StreamFault::Silence);
     let told = t.stream().await;
     assert!(t.outcome_of_the_only_request_is_unknown(told).contains("brought nothing"));
