@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    config::{AllowedAgents, Config, Credits, HistoryConfig, Language, IntakeConfig, Timings, ReplyMode},
+    config::{AllowedAgents, Config, Credits, HistoryConfig, IntakeConfig, Language, ReplyMode, Timings},
     conversation::{
         budget::Budgets,
         channel::{Channel, Heard, Waiting},

@@ -7,8 +7,7 @@
 //! There are two ways to wait. [`Tess::execute`] has the answer at its end; [`Tess::stream`] has the text as it is
 //! written, and the execution's id with its first words. Both share all else: the limiter, what is refused, the poll.
 //!
-//! What is known of Tess, and the test that holds it (in `tests/it/tess_client.rs`, `tess_stream.rs` and `tess_files.rs`
-//! unless a module is named):
+//! What is known of Tess, and the test that holds it (in `tests` unless a module is named):
 //!
 //! | fact | test |
 //! |---|---|
@@ -73,14 +72,14 @@ pub use self::{
     agent::{Agent, Question},
     error::TessError,
     files::{
-        AUDIO_EXTENSIONS, MAX_AUDIO_BYTES, DOCUMENT_EXTENSIONS, MAX_FILE_BYTES, MAX_FILES_PER_EXECUTION, FileKind, GeneratedFile, IMAGE_EXTENSIONS, MAX_STORED_FILES,
-        VIDEO_EXTENSIONS,
+        AUDIO_EXTENSIONS, DOCUMENT_EXTENSIONS, FileKind, GeneratedFile, IMAGE_EXTENSIONS, MAX_AUDIO_BYTES,
+        MAX_FILE_BYTES, MAX_FILES_PER_EXECUTION, MAX_STORED_FILES, VIDEO_EXTENSIONS,
     },
     options::{InvalidDefault, InvalidOption, Options},
 };
 use self::{http::Http, limiter::Limiter, wire::Delivery};
 use crate::{
-    config::{Timings, TessConfig},
+    config::{TessConfig, Timings},
     ids::{AgentId, ExecutionId, FileId},
 };
 
@@ -268,3 +267,6 @@ impl Tess {
         self.inner.limiter.queued_executions()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ use crate::{
     },
     reply::texts::files::{Unread, Why},
     state::State,
-    tess::{MAX_FILES_PER_EXECUTION, FileKind, Tess, TessError},
+    tess::{FileKind, MAX_FILES_PER_EXECUTION, Tess, TessError},
 };
 
 /// Files of all channels that are on their way at once. Each may take [`crate::tess::MAX_FILE_BYTES`] of memory, twice.

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use sim::{
     discord::Route,
-    tess::{Route as TessRoute, TessOptions},
+    tess::{Fault, Route as TessRoute, TessOptions},
 };
 use tess_discord::telemetry::Outcome;
 
-use crate::{support::Chat, tess_client::answer_of};
+use crate::support::Chat;
 
 const PDF: &[u8] = b"%PDF-1.7\x00\xff";
 
@@ -373,7 +373,8 @@ async fn a_failed_execution_leaves_no_file_and_a_failed_deletion_harms_nobody() 
     chat.tess.hold();
     chat.say_with_file("alice", "and this", "report.pdf", PDF);
     chat.until("the second execution", || chat.tess.execute_requests() == 2).await;
-    chat.tess.fault_on(TessRoute::File, answer_of(500, &json!({})));
+    let refused = Fault::Answer { status: 500, content_type: "application/json", body: "{}".to_owned() };
+    chat.tess.fault_on(TessRoute::File, refused);
     chat.tess.release();
     chat.expect_reply("Fine.").await;
     chat.finish().await;

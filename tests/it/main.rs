@@ -21,8 +21,5 @@ mod stop_retry;
 mod stopping;
 mod support;
 mod talking;
-mod tess_client;
 mod tess_fails;
-mod tess_files;
-mod tess_stream;
 mod tls;

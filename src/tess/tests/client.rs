@@ -1,97 +1,24 @@
-//! The Tess client against the simulated service, one fact a test.
+//! Executions, look-ups, and what is refused; one fact a test.
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use sim::tess::{CutWait, Fault, HELPER, PAINTER, POET, REVIEWER, Route, TessOptions, TessSim};
-use tess_discord::{
-    config::{AllowedAgents, Timings, TessConfig},
-    ids::{AgentId, FileId, WorkspaceId},
-    tess::{Agent, Answer, ChatMessage, Options, Request, Role, Tess, TessError},
-};
+use sim::tess::{CutWait, Fault, HELPER, PAINTER, POET, REVIEWER, Route, TessOptions};
 use tokio::time::{Instant, timeout};
 
-pub(crate) const AGENT: AgentId = AgentId(HELPER);
-
-/// Long enough for a request to a simulator, short enough to be waited for.
-pub(crate) const A_MOMENT: Duration = Duration::from_millis(300);
-
-/// A client beside its simulator.
-pub(crate) struct Bench {
-    pub(crate) sim: TessSim,
-    pub(crate) tess: Tess,
-}
-
-impl Bench {
-    pub(crate) async fn new() -> Self {
-        Self::with(TessOptions::default(), |_, _| {}).await
-    }
-
-    pub(crate) async fn with(options: TessOptions, change: impl FnOnce(&mut TessConfig, &mut Timings)) -> Self {
-        let sim = TessSim::start(options).await.expect("a free port");
-        let mut config = TessConfig {
-            api_url: sim.url(),
-            api_key: SecretString::from(sim.key()),
-            workspace: None,
-            agent: AGENT,
-            allowed_agents: AllowedAgents::default(),
-            instructions: None,
-            model: None,
-            temperature: None,
-            tools: None,
-            timeout: Duration::from_secs(10),
-            request_interval: Duration::ZERO,
-        };
-        let mut timings = Timings {
-            poll_interval: Duration::from_millis(5),
-            backoff_min: Duration::from_millis(5),
-            backoff_max: Duration::from_millis(20),
-            ..Timings::default()
-        };
-        change(&mut config, &mut timings);
-        Self { tess: Tess::new(http(), &config, &timings), sim }
-    }
-
-    pub(crate) async fn ask(&self, text: &str) -> Result<Answer, TessError> {
-        self.ask_agent(AGENT, &[user(text)]).await
-    }
-
-    async fn ask_agent(&self, agent: AgentId, messages: &[ChatMessage]) -> Result<Answer, TessError> {
-        self.tess.execute(&Request { agent, messages, options: &Options::default(), files: &[] }).await
-    }
-
-    pub(crate) async fn ask_with(&self, options: &Options, files: &[FileId]) -> Result<Answer, TessError> {
-        self.tess.execute(&Request { agent: AGENT, messages: &[user("hi")], options, files }).await
-    }
-
-    /// Asks, and demands that the outcome is unknown and that the request was not repeated.
-    async fn outcome_is_unknown(&self) -> String {
-        let error = self.ask("hi").await.expect_err("no answer");
-        assert!(matches!(error, TessError::OutcomeUnknown { .. }), "{error:?}");
-        assert_eq!(self.sim.execute_requests(), 1);
-        error.to_string()
-    }
-}
-
-fn http() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().expect("a client")
-}
-
-pub(crate) fn user(text: &str) -> ChatMessage {
-    ChatMessage { role: Role::User, content: text.to_owned() }
-}
-
-pub(crate) fn answer_of(status: u16, body: &Value) -> Fault {
-    Fault::Answer { status, content_type: "application/json", body: body.to_string() }
-}
+use super::{
+    super::{Agent, ChatMessage, Options, Role, TessError},
+    A_MOMENT, AGENT, Harness, answer_of, http, user,
+};
+use crate::ids::{AgentId, WorkspaceId};
 
 // What is sent.
 
 #[tokio::test]
 async fn an_execution_carries_the_key_the_workspace_and_the_options_that_are_set() {
     let options = TessOptions { workspace: Some(1_234), ..TessOptions::default() };
-    let t = Bench::with(options, |config, _| {
+    let t = Harness::with(options, |config, _| {
         config.workspace = Some(WorkspaceId(1_234));
         config.model = Some("tess-5".to_owned());
         config.temperature = Some("0.25".to_owned());
@@ -127,7 +54,7 @@ async fn an_execution_carries_the_key_the_workspace_and_the_options_that_are_set
 
 #[tokio::test]
 async fn options_that_are_not_set_are_not_sent() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.ask("hi").await.unwrap();
     let execution = t.sim.next_execution().await.unwrap();
     assert_eq!(execution.body, json!({"messages": [{"role": "user", "content": "hi"}], "waitExecution": true}));
@@ -136,7 +63,7 @@ async fn options_that_are_not_set_are_not_sent() {
 
 #[tokio::test]
 async fn a_base_address_without_api_works_as_well() {
-    let t = Bench::with(TessOptions::default(), |config, _| {
+    let t = Harness::with(TessOptions::default(), |config, _| {
         config.api_url = config.api_url.trim_end_matches("/api").to_owned();
     })
     .await;
@@ -146,7 +73,7 @@ async fn a_base_address_without_api_works_as_well() {
 
 #[tokio::test]
 async fn a_channels_options_come_before_the_defaults() {
-    let t = Bench::with(TessOptions::default(), |config, _| {
+    let t = Harness::with(TessOptions::default(), |config, _| {
         config.model = Some("tess-5".to_owned());
         config.tools = Some("internet".to_owned());
     })
@@ -165,7 +92,7 @@ async fn a_channels_options_come_before_the_defaults() {
 
 #[tokio::test]
 async fn defaults_that_the_agent_does_not_have_are_named_with_what_it_has() {
-    let t = Bench::with(TessOptions::default(), |config, _| {
+    let t = Harness::with(TessOptions::default(), |config, _| {
         config.model = Some("Auto".to_owned());
         config.temperature = Some("0.7".to_owned());
         config.tools = Some("internet".to_owned());
@@ -192,7 +119,7 @@ async fn defaults_that_the_agent_does_not_have_are_named_with_what_it_has() {
 
 #[tokio::test]
 async fn an_answer_that_a_question_takes_is_taken_by_tess() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.add_question(HELPER, json!({"type": "select", "name": "max_mode", "options": [true, false]}));
     t.sim.add_question(HELPER, json!({"type": "multiselect", "name": "nets", "options": ["a", "b", "c"]}));
     let agent = t.tess.agent(AGENT).await.unwrap();
@@ -213,7 +140,7 @@ async fn an_answer_that_a_question_takes_is_taken_by_tess() {
 
 #[tokio::test]
 async fn an_answer_has_its_execution_output_and_credits() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.answers(["# Hello"]);
     let answer = t.ask("123").await.unwrap();
     assert_eq!(answer.output, "# Hello");
@@ -225,7 +152,7 @@ async fn an_answer_has_its_execution_output_and_credits() {
 #[tokio::test]
 async fn an_execution_longer_than_the_wait_is_polled_to_its_end() {
     let options = TessOptions { wait_limit: Duration::from_millis(20), ..TessOptions::default() };
-    let t = Bench::with(options, |_, _| {}).await;
+    let t = Harness::with(options, |_, _| {}).await;
     t.sim.unfinished_next(3);
     t.ask("polled").await.unwrap();
     assert_eq!((t.sim.polls(), t.sim.charged()), (4, 1));
@@ -240,7 +167,7 @@ async fn an_execution_longer_than_the_wait_is_polled_to_its_end() {
 
 #[tokio::test]
 async fn every_word_for_success_is_an_answer() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     for word in ["succeeded", "completed", "done", "Completed"] {
         t.sim.status_next(word);
         t.ask("hi").await.unwrap();
@@ -250,7 +177,7 @@ async fn every_word_for_success_is_an_answer() {
 
 #[tokio::test]
 async fn every_word_for_failure_is_a_failure() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     for word in ["failed", "error", "canceled", "cancelled"] {
         t.sim.status_next(word);
         let error = t.ask("hi").await.unwrap_err();
@@ -261,7 +188,7 @@ async fn every_word_for_failure_is_a_failure() {
 
 #[tokio::test]
 async fn an_unknown_status_is_polled_like_a_running_one() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     for word in ["weird", "processing", "starting", ""] {
         t.sim.status_next(word);
         t.ask("hi").await.unwrap();
@@ -271,7 +198,7 @@ async fn an_unknown_status_is_polled_like_a_running_one() {
 
 #[tokio::test]
 async fn the_error_of_a_failed_execution_is_read_in_every_form() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     for (error, expected) in [
         (Value::Null, ""),
         (json!("agent execution failed"), "agent execution failed"),
@@ -289,7 +216,7 @@ async fn the_error_of_a_failed_execution_is_read_in_every_form() {
 
 #[tokio::test]
 async fn an_execution_that_fails_while_polled_is_a_failure() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.status_next("running");
     let body = json!({"id": 1, "status": "failed", "output": "", "error": "agent execution failed"});
     t.sim.fault_on(Route::Poll, answer_of(200, &body));
@@ -298,7 +225,7 @@ async fn an_execution_that_fails_while_polled_is_a_failure() {
 
 #[tokio::test]
 async fn a_success_without_output_is_empty() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.succeed_empty_next();
     assert!(matches!(t.ask("hi").await, Err(TessError::Empty { .. })));
     t.sim.answers([" \n\t"]);
@@ -307,7 +234,7 @@ async fn a_success_without_output_is_empty() {
 
 #[tokio::test]
 async fn unknown_credits_count_as_none() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.null_credits_next();
     assert_eq!(t.ask("hi").await.unwrap().credits, 0.0);
 }
@@ -315,7 +242,7 @@ async fn unknown_credits_count_as_none() {
 #[tokio::test]
 async fn an_execution_that_never_ends_times_out() {
     let options = TessOptions { wait_limit: Duration::from_millis(20), ..TessOptions::default() };
-    let t = Bench::with(options, |config, _| config.timeout = A_MOMENT * 2).await;
+    let t = Harness::with(options, |config, _| config.timeout = A_MOMENT * 2).await;
     t.sim.hold();
     match t.ask("hi").await {
         Err(TessError::TimedOut { waited }) => assert_eq!(waited, A_MOMENT * 2),
@@ -329,7 +256,7 @@ async fn an_execution_that_never_ends_times_out() {
 
 #[tokio::test]
 async fn a_wrong_key_is_unauthorized() {
-    let t = Bench::with(TessOptions::default(), |config, _| config.api_key = SecretString::from("101|wrong")).await;
+    let t = Harness::with(TessOptions::default(), |config, _| config.api_key = SecretString::from("101|wrong")).await;
     assert!(matches!(t.ask("hi").await, Err(TessError::Unauthorized { .. })));
     assert!(matches!(t.tess.agent(AGENT).await, Err(TessError::Unauthorized { .. })));
     assert_eq!(t.sim.execute_requests(), 1);
@@ -338,19 +265,19 @@ async fn a_wrong_key_is_unauthorized() {
 #[tokio::test]
 async fn a_foreign_workspace_is_told_from_a_wrong_key() {
     let options = TessOptions { workspace: Some(1), ..TessOptions::default() };
-    let t = Bench::with(options, |config, _| config.workspace = Some(WorkspaceId(2))).await;
+    let t = Harness::with(options, |config, _| config.workspace = Some(WorkspaceId(2))).await;
     assert!(matches!(t.ask("hi").await, Err(TessError::WrongWorkspace { .. })));
 }
 
 #[tokio::test]
 async fn a_missing_workspace_is_asked_for() {
-    let t = Bench::with(TessOptions { workspace: Some(1), ..TessOptions::default() }, |_, _| {}).await;
+    let t = Harness::with(TessOptions { workspace: Some(1), ..TessOptions::default() }, |_, _| {}).await;
     assert!(matches!(t.ask("hi").await, Err(TessError::WorkspaceRequired { .. })));
 }
 
 #[tokio::test]
 async fn an_agent_that_is_gone_is_not_found() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.remove_agent(HELPER);
     assert!(matches!(t.ask("hi").await, Err(TessError::AgentNotFound { agent: AGENT, .. })));
     assert!(matches!(t.tess.agent(AGENT).await, Err(TessError::AgentNotFound { agent: AGENT, .. })));
@@ -358,7 +285,7 @@ async fn an_agent_that_is_gone_is_not_found() {
 
 #[tokio::test]
 async fn an_option_the_agent_does_not_have_is_refused() {
-    let t = Bench::with(TessOptions::default(), |config, _| config.temperature = Some("0.7".to_owned())).await;
+    let t = Harness::with(TessOptions::default(), |config, _| config.temperature = Some("0.7".to_owned())).await;
     match t.ask("hi").await {
         Err(TessError::Refused { detail }) => {
             assert!(detail.contains("The selected temperature is invalid"), "{detail}");
@@ -370,7 +297,7 @@ async fn an_option_the_agent_does_not_have_is_refused() {
 
 #[tokio::test]
 async fn no_credits_is_recognised() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.no_credits_next();
     assert!(matches!(t.ask("hi").await, Err(TessError::NoCredits { .. })));
     t.sim.fail_execution_next(json!("User has no credits"));
@@ -381,7 +308,7 @@ async fn no_credits_is_recognised() {
 
 #[tokio::test]
 async fn an_error_repeats_neither_the_key_nor_a_message() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     let echo = json!({"message": format!("bad: alice: my secret, {}", t.sim.key()), "input": "alice: my secret"});
     t.sim.fail_next(422, &echo);
     t.sim.fail_next(500, &echo);
@@ -398,7 +325,7 @@ async fn an_error_repeats_neither_the_key_nor_a_message() {
 
 #[tokio::test]
 async fn a_524_in_plain_text_leaves_the_outcome_unknown_and_is_not_repeated() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.plain_524_next();
     assert!(t.outcome_is_unknown().await.contains("error code: 524"));
     assert_eq!(t.sim.charged(), 1);
@@ -408,21 +335,21 @@ async fn a_524_in_plain_text_leaves_the_outcome_unknown_and_is_not_repeated() {
 async fn a_wait_that_the_proxy_cut_leaves_the_outcome_unknown() {
     let wait_limit = Duration::from_millis(20);
     let options = TessOptions { wait_limit, cut_wait: CutWait::Http524, ..TessOptions::default() };
-    let t = Bench::with(options, |_, _| {}).await;
+    let t = Harness::with(options, |_, _| {}).await;
     t.sim.hold();
     t.outcome_is_unknown().await;
 }
 
 #[tokio::test]
 async fn a_server_error_leaves_the_outcome_unknown() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.fail_next(500, &json!({"error": "Internal server error"}));
     assert!(t.outcome_is_unknown().await.contains("HTTP 500: Internal server error"));
 }
 
 #[tokio::test]
 async fn a_page_of_a_proxy_leaves_the_outcome_unknown() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.html_next(502);
     let text = t.outcome_is_unknown().await;
     assert!(text.ends_with("HTTP 502"), "{text}");
@@ -430,14 +357,14 @@ async fn a_page_of_a_proxy_leaves_the_outcome_unknown() {
 
 #[tokio::test]
 async fn a_page_at_status_200_leaves_the_outcome_unknown() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.html_next(200);
     t.outcome_is_unknown().await;
 }
 
 #[tokio::test]
 async fn a_cut_answer_leaves_the_outcome_unknown() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.truncate_next();
     t.outcome_is_unknown().await;
     assert_eq!((t.sim.charged(), t.sim.polls()), (1, 0));
@@ -445,21 +372,21 @@ async fn a_cut_answer_leaves_the_outcome_unknown() {
 
 #[tokio::test]
 async fn an_endless_answer_is_cut_and_leaves_the_outcome_unknown() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.endless_body_next();
     assert!(t.outcome_is_unknown().await.contains("longer than"));
 }
 
 #[tokio::test]
 async fn a_request_without_an_answer_is_given_up_after_its_own_limit() {
-    let t = Bench::with(TessOptions::default(), |_, timings| timings.execute_timeout = A_MOMENT).await;
+    let t = Harness::with(TessOptions::default(), |_, timings| timings.execute_timeout = A_MOMENT).await;
     t.sim.hang_next();
     t.outcome_is_unknown().await;
 }
 
 #[tokio::test]
 async fn a_request_without_an_answer_times_out_when_that_comes_first() {
-    let t = Bench::with(TessOptions::default(), |config, _| config.timeout = A_MOMENT).await;
+    let t = Harness::with(TessOptions::default(), |config, _| config.timeout = A_MOMENT).await;
     t.sim.hang_next();
     assert!(matches!(t.ask("hi").await, Err(TessError::TimedOut { waited: A_MOMENT })));
     assert_eq!(t.sim.execute_requests(), 1);
@@ -467,7 +394,7 @@ async fn a_request_without_an_answer_times_out_when_that_comes_first() {
 
 #[tokio::test]
 async fn a_dropped_connection_leaves_the_outcome_unknown() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.drop_connection_next();
     t.outcome_is_unknown().await;
     assert_eq!(t.sim.charged(), 1);
@@ -475,7 +402,7 @@ async fn a_dropped_connection_leaves_the_outcome_unknown() {
 
 #[tokio::test]
 async fn an_odd_answer_that_has_an_id_is_polled() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.answers(["one"]);
     let id = t.ask("hi").await.unwrap().execution;
     for odd in [json!({"id": id.0}), json!({"responses": [{"id": id.to_string(), "output": ["odd"]}]})] {
@@ -490,7 +417,7 @@ async fn an_odd_answer_that_has_an_id_is_polled() {
 
 #[tokio::test]
 async fn a_rate_limited_execution_waits_as_told_and_runs_once() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     for _ in 0..3 {
         t.sim.rate_limit_next(Some(0.1), false);
     }
@@ -503,7 +430,7 @@ async fn a_rate_limited_execution_waits_as_told_and_runs_once() {
 
 #[tokio::test]
 async fn the_header_of_a_429_is_honoured() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.rate_limit_next(Some(1.0), true);
     let start = Instant::now();
     t.ask("hi").await.unwrap();
@@ -513,7 +440,7 @@ async fn the_header_of_a_429_is_honoured() {
 
 #[tokio::test]
 async fn a_429_longer_than_the_time_left_is_reported_at_once() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.rate_limit_next(Some(30.0), false);
     match timeout(Duration::from_secs(5), t.ask("hi")).await.unwrap() {
         Err(TessError::RateLimited { retry_after }) => assert_eq!(retry_after, Duration::from_secs(30)),
@@ -524,7 +451,7 @@ async fn a_429_longer_than_the_time_left_is_reported_at_once() {
 
 #[tokio::test]
 async fn a_429_holds_the_other_requests_of_the_token() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.rate_limit_next(Some(0.2), false);
     let other = t.tess.clone();
     let start = Instant::now();
@@ -541,7 +468,7 @@ async fn a_429_holds_the_other_requests_of_the_token() {
 
 #[tokio::test]
 async fn a_refused_connection_is_tried_until_tess_is_back() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.ask("over a connection that will be cut").await.unwrap();
     t.sim.refuse_connections(true).await;
     let mut asking = Box::pin(t.ask("hi"));
@@ -553,7 +480,7 @@ async fn a_refused_connection_is_tried_until_tess_is_back() {
 
 #[tokio::test]
 async fn a_connection_that_stays_refused_was_not_sent() {
-    let t = Bench::with(TessOptions::default(), |config, _| config.timeout = A_MOMENT).await;
+    let t = Harness::with(TessOptions::default(), |config, _| config.timeout = A_MOMENT).await;
     t.sim.refuse_connections(true).await;
     assert!(matches!(t.ask("hi").await, Err(TessError::NotSent { .. })));
     assert!(matches!(t.tess.agent(AGENT).await, Err(TessError::NotSent { .. })));
@@ -563,7 +490,7 @@ async fn a_connection_that_stays_refused_was_not_sent() {
 
 #[tokio::test]
 async fn whatever_goes_wrong_with_a_poll_the_next_one_is_as_good() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     let html = Fault::Answer { status: 502, content_type: "text/html", body: "<html>".to_owned() };
     let faults = [
         answer_of(500, &json!({"error": "Internal server error"})),
@@ -587,7 +514,7 @@ async fn whatever_goes_wrong_with_a_poll_the_next_one_is_as_good() {
 
 #[tokio::test]
 async fn an_execution_that_tess_has_forgotten_has_an_unknown_outcome() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.unfinished_next(5);
     t.sim.fault_on(Route::Poll, answer_of(404, &json!({"message": "Not found"})));
     t.outcome_is_unknown().await;
@@ -599,7 +526,7 @@ async fn an_execution_that_tess_has_forgotten_has_an_unknown_outcome() {
 #[tokio::test]
 async fn requests_keep_the_interval_of_the_token() {
     let interval = Duration::from_millis(50);
-    let t = Bench::with(TessOptions::default(), |config, _| config.request_interval = interval).await;
+    let t = Harness::with(TessOptions::default(), |config, _| config.request_interval = interval).await;
     let clone = t.tess.clone();
     let start = Instant::now();
     let (one, two, three) = tokio::join!(t.ask("one"), t.ask("two"), clone.agent(AGENT));
@@ -611,7 +538,7 @@ async fn requests_keep_the_interval_of_the_token() {
 
 #[tokio::test]
 async fn waiting_for_a_free_request_is_not_part_of_the_time_out() {
-    let t = Bench::with(TessOptions::default(), |config, _| {
+    let t = Harness::with(TessOptions::default(), |config, _| {
         config.request_interval = A_MOMENT * 3;
         config.timeout = A_MOMENT * 2;
     })
@@ -623,7 +550,7 @@ async fn waiting_for_a_free_request_is_not_part_of_the_time_out() {
 
 #[tokio::test]
 async fn executions_that_wait_are_counted_until_they_give_up() {
-    let t = Bench::with(TessOptions::default(), |config, _| config.request_interval = Duration::from_secs(60)).await;
+    let t = Harness::with(TessOptions::default(), |config, _| config.request_interval = Duration::from_secs(60)).await;
     t.ask("takes the only request").await.unwrap();
     assert_eq!(t.tess.queued_executions(), 0);
     let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(t.ask("waits"))).collect();
@@ -640,7 +567,7 @@ async fn executions_that_wait_are_counted_until_they_give_up() {
 
 #[tokio::test]
 async fn an_agent_is_described_with_its_options() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     let agent = t.tess.agent(AgentId(REVIEWER)).await.unwrap();
     assert_eq!((agent.id, agent.title.as_str()), (AgentId(REVIEWER), "Code Reviewer"));
     assert!(agent.is_chat() && agent.description.is_some());
@@ -653,7 +580,7 @@ async fn an_agent_is_described_with_its_options() {
 
 #[tokio::test]
 async fn the_chat_agents_of_every_page_are_listed() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     for id in 1..=120 {
         t.sim.add_agent(id, "One of many", if id == 60 { "text" } else { "chat" });
     }
@@ -665,7 +592,7 @@ async fn the_chat_agents_of_every_page_are_listed() {
 
 #[tokio::test]
 async fn a_look_up_waits_for_a_rate_limit_and_reports_all_else() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.fault_on(Route::Agents, Fault::RateLimit { retry_after: Some(0.1), header: false });
     t.tess.agent(AGENT).await.unwrap();
     for fault in [answer_of(500, &json!({})), answer_of(200, &json!([])), Fault::Truncate, Fault::DropConnection] {
@@ -681,7 +608,7 @@ async fn a_look_up_waits_for_a_rate_limit_and_reports_all_else() {
 
 #[tokio::test]
 async fn the_simulator_records_what_no_configuration_excuses() {
-    let t = Bench::with(TessOptions { requests_per_second: 1, ..TessOptions::default() }, |_, _| {}).await;
+    let t = Harness::with(TessOptions { requests_per_second: 1, ..TessOptions::default() }, |_, _| {}).await;
     let http = http();
     let agents = format!("{}/agents", t.sim.url());
     http.get(format!("{}/nothing", t.sim.url())).send().await.unwrap();
@@ -706,7 +633,7 @@ async fn the_simulator_records_what_no_configuration_excuses() {
 
 #[tokio::test]
 async fn the_simulator_counts_what_was_executed_twice() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     for text in ["one", "two", "one"] {
         t.ask(text).await.unwrap();
     }

@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use serde_json::json;
 use sim::tess::{Fault, Route, TessOptions};
-use tess_discord::{
-    ids::FileId,
-    tess::{MAX_FILES_PER_EXECUTION, Options, MAX_STORED_FILES, TessError},
-};
 use tokio::time::Instant;
 
-use super::tess_client::{A_MOMENT, Bench, answer_of};
+use super::{
+    super::{MAX_FILES_PER_EXECUTION, MAX_STORED_FILES, Options, TessError},
+    A_MOMENT, Harness, answer_of,
+};
+
+use crate::ids::FileId;
 
 const PDF: &[u8] = b"%PDF-1.7\r\n--\x00\xff\r\n";
 
-impl Bench {
+impl Harness {
     async fn send(&self, bytes: &[u8]) -> Result<FileId, TessError> {
         self.tess.upload("relatório \"final\".pdf", "application/pdf", bytes.to_vec(), true).await
     }
@@ -26,7 +27,7 @@ impl Bench {
 
 #[tokio::test]
 async fn a_file_is_sent_waited_for_and_read_by_an_execution() {
-    let t = Bench::with(TessOptions { file_polls: 2, ..TessOptions::default() }, |_, _| {}).await;
+    let t = Harness::with(TessOptions { file_polls: 2, ..TessOptions::default() }, |_, _| {}).await;
     let file = t.send(PDF).await.unwrap();
     let stored = &t.sim.files()[0];
     assert_eq!(
@@ -46,7 +47,7 @@ async fn a_file_is_sent_waited_for_and_read_by_an_execution() {
 
 #[tokio::test]
 async fn a_file_that_is_gone_already_is_deleted() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     let file = t.send(PDF).await.unwrap();
     t.tess.delete_file(file).await.unwrap();
     t.tess.delete_file(file).await.unwrap();
@@ -54,7 +55,7 @@ async fn a_file_that_is_gone_already_is_deleted() {
 
 #[tokio::test]
 async fn a_file_that_is_too_long_is_refused() {
-    let t = Bench::with(TessOptions { file_bytes: 1_000, ..TessOptions::default() }, |_, _| {}).await;
+    let t = Harness::with(TessOptions { file_bytes: 1_000, ..TessOptions::default() }, |_, _| {}).await;
     t.send(&[b'x'; 1_000]).await.unwrap();
     match t.send(&[b'x'; 1_001]).await {
         Err(TessError::FileRefused { detail }) => assert_eq!(detail, "HTTP 413: Payload too large"),
@@ -65,7 +66,7 @@ async fn a_file_that_is_too_long_is_refused() {
 
 #[tokio::test]
 async fn a_full_storage_is_told_from_a_file_that_is_refused() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     let mut last = None;
     for _ in 0..MAX_STORED_FILES {
         last = Some(t.send(PDF).await.unwrap());
@@ -79,7 +80,7 @@ async fn a_full_storage_is_told_from_a_file_that_is_refused() {
 
 #[tokio::test]
 async fn a_file_that_cannot_be_read_is_refused() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.fail_file_next();
     let file = t.send(PDF).await.unwrap();
     assert!(matches!(t.wait_for(file).await, Err(TessError::FileRefused { .. })));
@@ -89,7 +90,7 @@ async fn a_file_that_cannot_be_read_is_refused() {
 
 #[tokio::test]
 async fn a_file_is_waited_for_until_its_deadline() {
-    let t = Bench::with(TessOptions { file_polls: usize::MAX, ..TessOptions::default() }, |_, _| {}).await;
+    let t = Harness::with(TessOptions { file_polls: usize::MAX, ..TessOptions::default() }, |_, _| {}).await;
     let file = t.send(PDF).await.unwrap();
     match t.tess.wait_for_file(file, Instant::now() + A_MOMENT).await {
         Err(TessError::TimedOut { waited }) => assert!(waited >= A_MOMENT),
@@ -99,7 +100,7 @@ async fn a_file_is_waited_for_until_its_deadline() {
 
 #[tokio::test]
 async fn whatever_goes_wrong_with_a_look_at_a_file_the_next_one_is_as_good() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     let file = t.send(PDF).await.unwrap();
     for fault in [
         answer_of(500, &json!({})),
@@ -116,7 +117,7 @@ async fn whatever_goes_wrong_with_a_look_at_a_file_the_next_one_is_as_good() {
 
 #[tokio::test]
 async fn a_rate_limited_file_is_sent_again_and_a_lost_one_is_not() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     t.sim.fault_on(Route::Upload, Fault::RateLimit { retry_after: Some(0.1), header: false });
     t.send(PDF).await.unwrap();
     assert_eq!(t.sim.files_received(), 1);
@@ -132,7 +133,7 @@ async fn a_rate_limited_file_is_sent_again_and_a_lost_one_is_not() {
 
 #[tokio::test]
 async fn a_file_that_tess_does_not_know_is_refused() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     let unread = t.send(PDF).await.unwrap();
     for (files, violation) in [
         (vec![FileId(7)], "The selected file_ids.0 is invalid."),
@@ -148,7 +149,7 @@ async fn a_file_that_tess_does_not_know_is_refused() {
 
 #[tokio::test]
 async fn a_file_that_is_only_stored_is_not_read() {
-    let t = Bench::new().await;
+    let t = Harness::new().await;
     let file = t.tess.upload("a.txt", "text/plain", b"a".to_vec(), false).await.unwrap();
     assert!(!t.sim.files()[0].process);
     assert!(t.tess.wait_for_file(file, Instant::now() + A_MOMENT).await.is_err());

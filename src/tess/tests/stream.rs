@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sim::tess::{Route, StreamFault, TessOptions};
-use tess_discord::tess::{Answer, Options, Request, TessError};
 use tokio::{
     sync::watch,
     time::{self, Instant},
 };
 
-use super::tess_client::{A_MOMENT, AGENT, Bench, answer_of, user};
+use super::{
+    super::{Answer, Options, Request, TessError},
+    A_MOMENT, AGENT, Harness, answer_of, user,
+};
 
 /// Eight pieces of one word.
 const OUTPUT: &str = "One, two, three, four: **ação** and 日本 🦀.";
@@ -30,7 +32,7 @@ impl Shown {
     }
 }
 
-impl Bench {
+impl Harness {
     async fn words() -> Self {
         Self::with(TessOptions { words_per_piece: 1, ..TessOptions::default() }, |_, _| {}).await
     }
@@ -73,7 +75,7 @@ impl Bench {
 
 #[tokio::test]
 async fn a_stream_is_asked_for_and_its_text_grows() {
-    let t = Bench::words().await;
+    let t = Harness::words().await;
     let told = t.stream().await;
     let answer = told.answer.unwrap();
     assert_eq!(told.texts.len(), 8);
@@ -91,7 +93,7 @@ async fn a_stream_is_asked_for_and_its_text_grows() {
 
 #[tokio::test]
 async fn a_text_is_shown_while_the_agent_still_writes() {
-    let t = Bench::words().await;
+    let t = Harness::words().await;
     t.sim.hold_stream_after(2);
     let told = t.stream_while(async |mut shown| {
         shown.pieces(2).await;
@@ -103,7 +105,7 @@ async fn a_text_is_shown_while_the_agent_still_writes() {
 #[tokio::test]
 async fn pieces_come_at_the_pace_of_the_agent() {
     let options = TessOptions { words_per_piece: 4, pace: Duration::from_millis(30), ..TessOptions::default() };
-    let t = Bench::with(options, |_, _| {}).await;
+    let t = Harness::with(options, |_, _| {}).await;
     let start = Instant::now();
     let told = t.stream().await;
     assert_eq!(told.texts.len(), 2);
@@ -116,7 +118,7 @@ async fn pieces_come_at_the_pace_of_the_agent() {
 async fn a_stream_that_breaks_off_is_finished_by_polling() {
     for fault in [StreamFault::Break, StreamFault::End] {
         for pieces in [1, 4, 8] {
-            let t = Bench::words().await;
+            let t = Harness::words().await;
             t.sim.stream_fault_next(pieces, fault.clone());
             let told = t.stream().await;
             t.was_finished_by_polling(told, pieces);
@@ -126,7 +128,7 @@ async fn a_stream_that_breaks_off_is_finished_by_polling() {
 
 #[tokio::test]
 async fn an_execution_whose_stream_broke_off_is_waited_for() {
-    let t = Bench::words().await;
+    let t = Harness::words().await;
     t.sim.hold();
     // Held before its first word, it could not break after one.
     t.sim.hold_stream_after(3);
@@ -142,7 +144,7 @@ async fn an_execution_whose_stream_broke_off_is_waited_for() {
 #[tokio::test]
 async fn a_stream_that_breaks_off_before_its_id_leaves_the_outcome_unknown() {
     for fault in [StreamFault::Break, StreamFault::End] {
-        let t = Bench::words().await;
+        let t = Harness::words().await;
         t.sim.stream_fault_next(0, fault);
         let told = t.stream().await;
         t.outcome_of_the_only_request_is_unknown(told);
@@ -152,7 +154,7 @@ async fn a_stream_that_breaks_off_before_its_id_leaves_the_outcome_unknown() {
 
 #[tokio::test]
 async fn a_stream_that_brings_nothing_any_more_is_finished_by_polling() {
-    let t = Bench::with(TessOptions { words_per_piece: 1, ..TessOptions::default() }, |config, _| {
+    let t = Harness::with(TessOptions { words_per_piece: 1, ..TessOptions::default() }, |config, _| {
         config.timeout = Duration::from_secs(600);
     });
     let t = t.await;
@@ -168,7 +170,7 @@ async fn a_stream_that_brings_nothing_any_more_is_finished_by_polling() {
 
 #[tokio::test]
 async fn a_stream_that_never_begins_leaves_the_outcome_unknown() {
-    let t = Bench::with(TessOptions::default(), |_, timings| timings.execute_timeout = A_MOMENT).await;
+    let t = Harness::with(TessOptions::default(), |_, timings| timings.execute_timeout = A_MOMENT).await;
     t.sim.stream_fault_next(0, StreamFault::Silence);
     let told = t.stream().await;
     assert!(t.outcome_of_the_only_request_is_unknown(told).contains("brought nothing"));
@@ -176,7 +178,7 @@ async fn a_stream_that_never_begins_leaves_the_outcome_unknown() {
 
 #[tokio::test]
 async fn a_stream_that_is_not_over_in_time_times_out() {
-    let t = Bench::with(TessOptions { words_per_piece: 1, ..TessOptions::default() }, |config, _| {
+    let t = Harness::with(TessOptions { words_per_piece: 1, ..TessOptions::default() }, |config, _| {
         config.timeout = A_MOMENT * 3;
     });
     let t = t.await;
@@ -188,7 +190,7 @@ async fn a_stream_that_is_not_over_in_time_times_out() {
 
 #[tokio::test]
 async fn an_endless_line_is_cut_and_the_execution_polled() {
-    let t = Bench::words().await;
+    let t = Harness::words().await;
     t.sim.stream_fault_next(2, StreamFault::EndlessLine);
     let told = t.stream().await;
     t.was_finished_by_polling(told, 2);
@@ -196,7 +198,7 @@ async fn an_endless_line_is_cut_and_the_execution_polled() {
 
 #[tokio::test]
 async fn a_line_that_is_not_json_is_passed_over() {
-    let t = Bench::words().await;
+    let t = Harness::words().await;
     t.sim.stream_fault_next(2, StreamFault::Garbage);
     let told = t.stream().await;
     assert_eq!((told.texts.len(), told.answer.unwrap().output.as_str()), (8, OUTPUT));
@@ -205,7 +207,7 @@ async fn a_line_that_is_not_json_is_passed_over() {
 
 #[tokio::test]
 async fn a_last_event_with_an_unknown_word_is_no_end() {
-    let t = Bench::words().await;
+    let t = Harness::words().await;
     t.sim.status_next("finishing");
     let told = t.stream().await;
     t.was_finished_by_polling(told, 8);
@@ -215,7 +217,7 @@ async fn a_last_event_with_an_unknown_word_is_no_end() {
 
 #[tokio::test]
 async fn a_stream_that_ends_as_failed_is_a_failure() {
-    let t = Bench::words().await;
+    let t = Harness::words().await;
     t.sim.fail_stream_next(2, "model overloaded");
     let told = t.stream().await;
     match told.answer {
@@ -229,14 +231,14 @@ async fn a_stream_that_ends_as_failed_is_a_failure() {
 
 #[tokio::test]
 async fn a_stream_without_a_word_is_empty() {
-    let t = Bench::words().await;
+    let t = Harness::words().await;
     t.sim.succeed_empty_next();
     assert!(matches!(t.stream().await.answer, Err(TessError::Empty { .. })));
 }
 
 #[tokio::test]
 async fn an_answer_that_is_not_streamed_after_all_is_an_answer() {
-    let t = Bench::words().await;
+    let t = Harness::words().await;
     t.sim.plain_answer_next();
     let told = t.stream().await;
     assert_eq!((told.texts.len(), told.answer.unwrap().output.as_str()), (0, OUTPUT));
@@ -252,7 +254,7 @@ async fn an_answer_that_is_not_streamed_after_all_is_an_answer() {
 
 #[tokio::test]
 async fn a_stream_is_refused_and_rate_limited_like_an_execution() {
-    let t = Bench::words().await;
+    let t = Harness::words().await;
     t.sim.rate_limit_next(Some(A_MOMENT.as_secs_f64()), false);
     let start = Instant::now();
     t.stream().await.answer.unwrap();
@@ -269,7 +271,7 @@ async fn a_stream_is_refused_and_rate_limited_like_an_execution() {
 
 #[tokio::test]
 async fn a_broken_stream_whose_execution_is_forgotten_has_an_unknown_outcome() {
-    let t = Bench::words().await;
+    let t = Harness::words().await;
     t.sim.break_stream_next(1);
     t.sim.fault_on(Route::Poll, answer_of(404, &json!({"message": "Not found"})));
     assert!(matches!(t.stream().await.answer, Err(TessError::OutcomeUnknown { .. })));
@@ -278,7 +280,7 @@ async fn a_broken_stream_whose_execution_is_forgotten_has_an_unknown_outcome() {
 
 #[tokio::test]
 async fn files_that_were_made_come_with_the_answer_however_it_comes() {
-    let t = Bench::words().await;
+    let t = Harness::words().await;
     let files = json!([{"url": "https://cdn.tess.im/a.png", "name": "a.png"}]);
     for _ in 0..3 {
         t.sim.generated_files_next(files.clone());

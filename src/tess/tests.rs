@@ -1,0 +1,91 @@
+//! The Tess client against the simulated service.
+
+mod client;
+mod files;
+mod stream;
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::Value;
+use sim::tess::{Fault, HELPER, TessOptions, TessSim};
+
+use super::{Answer, ChatMessage, Options, Request, Role, Tess, TessError};
+use crate::{
+    config::{AllowedAgents, TessConfig, Timings},
+    ids::{AgentId, FileId},
+};
+
+const AGENT: AgentId = AgentId(HELPER);
+
+/// Long enough for a request to a simulator, short enough to be waited for.
+const A_MOMENT: Duration = Duration::from_millis(300);
+
+/// A client beside its simulator.
+struct Harness {
+    sim: TessSim,
+    tess: Tess,
+}
+
+impl Harness {
+    async fn new() -> Self {
+        Self::with(TessOptions::default(), |_, _| {}).await
+    }
+
+    async fn with(options: TessOptions, change: impl FnOnce(&mut TessConfig, &mut Timings)) -> Self {
+        let sim = TessSim::start(options).await.expect("a free port");
+        let mut config = TessConfig {
+            api_url: sim.url(),
+            api_key: SecretString::from(sim.key()),
+            workspace: None,
+            agent: AGENT,
+            allowed_agents: AllowedAgents::default(),
+            instructions: None,
+            model: None,
+            temperature: None,
+            tools: None,
+            timeout: Duration::from_secs(10),
+            request_interval: Duration::ZERO,
+        };
+        let mut timings = Timings {
+            poll_interval: Duration::from_millis(5),
+            backoff_min: Duration::from_millis(5),
+            backoff_max: Duration::from_millis(20),
+            ..Timings::default()
+        };
+        change(&mut config, &mut timings);
+        Self { tess: Tess::new(http(), &config, &timings), sim }
+    }
+
+    async fn ask(&self, text: &str) -> Result<Answer, TessError> {
+        self.ask_agent(AGENT, &[user(text)]).await
+    }
+
+    async fn ask_agent(&self, agent: AgentId, messages: &[ChatMessage]) -> Result<Answer, TessError> {
+        self.tess.execute(&Request { agent, messages, options: &Options::default(), files: &[] }).await
+    }
+
+    async fn ask_with(&self, options: &Options, files: &[FileId]) -> Result<Answer, TessError> {
+        self.tess.execute(&Request { agent: AGENT, messages: &[user("hi")], options, files }).await
+    }
+
+    /// Asks, and demands that the outcome is unknown and that the request was not repeated.
+    async fn outcome_is_unknown(&self) -> String {
+        let error = self.ask("hi").await.expect_err("no answer");
+        assert!(matches!(error, TessError::OutcomeUnknown { .. }), "{error:?}");
+        assert_eq!(self.sim.execute_requests(), 1);
+        error.to_string()
+    }
+}
+
+fn http() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().expect("a client")
+}
+
+fn user(text: &str) -> ChatMessage {
+    ChatMessage { role: Role::User, content: text.to_owned() }
+}
+
+fn answer_of(status: u16, body: &Value) -> Fault {
+    Fault::Answer { status, content_type: "application/json", body: body.to_string() }
+}
