@@ -1,12 +1,12 @@
 # docker build -t tess-discord .
 # docker run --env-file .env -v tess-discord:/data --stop-timeout 30 tess-discord
 #
-# The stop time-out is above SHUTDOWN_GRACE (25 s), so that running answers are finished.
+# --stop-timeout exceeds SHUTDOWN_GRACE (25 s), so that running answers can finish.
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 
-# The dependencies, with empty sources: this layer is built again only when they change.
+# Dependencies only, with empty sources: Docker builds this layer again only when they change.
 COPY Cargo.toml Cargo.lock ./
 COPY crates/sim/Cargo.toml crates/sim/
 COPY crates/playground/Cargo.toml crates/playground/
@@ -15,13 +15,13 @@ RUN mkdir -p src crates/sim/src crates/playground/src/bin && touch src/lib.rs cr
     && cargo build --release --locked -p tess-discord --bin tess-discord \
     && rm -r src
 
-# Cargo goes by modification times, and COPY keeps those of the host, which may be older than the empty sources.
+# Cargo compares modification times. COPY keeps those of the host, which may be older than the empty sources.
 COPY src src
 RUN find src -name '*.rs' -exec touch {} + \
     && cargo build --release --locked -p tess-discord --bin tess-discord \
     && mkdir /data
 
-# No shell and no package manager; the roots of TLS come with the executable.
+# No shell and no package manager. The TLS root certificates are part of the executable.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/tess-discord /usr/local/bin/tess-discord
 COPY --from=build --chown=nonroot:nonroot /data /data
