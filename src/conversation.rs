@@ -36,7 +36,7 @@ use crate::{
     },
     history::Entry,
     ids::{AgentId, ChannelId, GuildId, MessageId, UserId},
-    listen::{self, Decision, Place},
+    intake::{self, Decision, Origin},
     state::State,
     telemetry::{Metrics, Outcome},
     tess::{Options, Tess},
@@ -82,7 +82,7 @@ struct Inner {
     tess: Tess,
     state: State,
     metrics: Metrics,
-    listen: IntakeConfig,
+    intake: IntakeConfig,
     limits: HistoryConfig,
     budgets: Mutex<Budgets>,
     /// What a user may spend a day.
@@ -127,7 +127,7 @@ impl Conversations {
             tess,
             state,
             metrics,
-            listen: config.intake.clone(),
+            intake: config.intake.clone(),
             limits: config.history,
             budgets: Mutex::new(Budgets::new(config.budget)),
             day_limit: config.budget.user_day,
@@ -166,7 +166,7 @@ impl Conversations {
 
     /// A thread of a channel was heard of.
     pub fn know_thread(&self, thread: ChannelId, parent: ChannelId) {
-        if self.inner.listen.channels.contains(&parent) {
+        if self.inner.intake.channels.contains(&parent) {
             self.inner.parents.insert(thread, parent);
         }
     }
@@ -183,7 +183,7 @@ impl Conversations {
             return;
         }
         inner.change(message.channel_id, |channel| {
-            let words = listen::words(message, inner.me(), channel.quote(message));
+            let words = intake::render(message, inner.me(), channel.quote(message));
             channel.history.edit(message.id, &words);
         });
     }
@@ -305,8 +305,8 @@ impl Inner {
         UserId::new(self.me.load(Ordering::Relaxed).max(1))
     }
 
-    fn place(&self, channel: ChannelId, guild: Option<GuildId>) -> Place {
-        Place { direct: guild.is_none(), parent: self.parents.get(&channel).map(|parent| *parent) }
+    fn place(&self, channel: ChannelId, guild: Option<GuildId>) -> Origin {
+        Origin { is_direct: guild.is_none(), parent: self.parents.get(&channel).map(|parent| *parent) }
     }
 
     fn agent(&self, channel: ChannelId) -> AgentId {
@@ -340,7 +340,7 @@ impl Inner {
         if message.author.id == self.me() {
             return self.own_marks().hear(id, message.id);
         }
-        let decision = listen::decide(message, self.me(), &self.listen, self.place(id, guild));
+        let decision = intake::decide(message, self.me(), &self.intake, self.place(id, guild));
         if decision == Decision::Ignore || self.state.reset_mark(id).is_some_and(|mark| message.id <= mark) {
             return;
         }
@@ -351,11 +351,11 @@ impl Inner {
         });
         let is_held = self.held.contains_key(&id);
         let heard = self.change(id, |channel| {
-            let words = listen::words(message, self.me(), channel.quote(message));
+            let words = intake::render(message, self.me(), channel.quote(message));
             let entry = Entry::person(message.id, message.author_name(), &words);
             let waiting = Waiting { message: message.id, user: message.author.id };
             let heard = channel.hear(waiting, entry, decision == Decision::Answer, is_held);
-            if self.listen.files && matches!(heard, Heard::Waits { .. }) {
+            if self.intake.files && matches!(heard, Heard::Waits { .. }) {
                 channel.bring(files::attached(message, self.me()));
             }
             channel.trim(&self.limits);

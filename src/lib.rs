@@ -6,7 +6,7 @@
 //! # The life of a message
 //!
 //! 1. [`gateway`] reads it from the socket, in order, and hands it on ([`event::Event::Message`]).
-//! 2. [`conversation`] takes it in ([`conversation::Conversations::hear`]): [`listen`] decides whether it is answered and what it says;
+//! 2. [`conversation`] takes it in ([`conversation::Conversations::hear`]): [`intake`] decides whether it is answered and what it says;
 //!    it joins the channel's [`history`]. Idle channel: a turn starts. Busy channel: it waits, and the next turn answers all
 //!    that waits at once.
 //! 3. [`tess`] executes the agent with the history and waits for the end, through limits, polls and time-outs
@@ -30,7 +30,7 @@
 //! | [`conversation`] | the channels and their turns; rebuilding a history, catching up on what was missed |
 //! | [`tess`] | the Tess client: execute, wait, poll, the request limiter |
 //! | [`discord`] | Discord's REST: post, delete, typing, messages; its rate limits |
-//! | [`listen`] | pure: a Discord message -> what it says, and whether it is answered |
+//! | [`intake`] | pure: a Discord message -> what it says, and whether it is answered |
 //! | [`history`] | pure: the bounded list of messages -> what Tess accepts |
 //! | [`reply`] | pure: an agent's output -> messages Discord accepts; every text the bot says |
 //! | [`state`] | the small durable facts, in SQLite; never a message's text |
@@ -38,7 +38,7 @@
 //!
 //! # Who may import whom
 //!
-//! One way: `bot` -> `check`, `commands` -> `conversation` -> `gateway`, `listen`, `history`, `reply`, `state` -> `discord`, `tess` -> `config`,
+//! One way: `bot` -> `check`, `commands` -> `conversation` -> `gateway`, `intake`, `history`, `reply`, `state` -> `discord`, `tess` -> `config`,
 //! `telemetry`. `tess` does not know Discord's REST and `discord` does not know Tess; only `conversation` and `check` call both. `sim` knows
 //! nobody. `tests/it/architecture.rs` holds it.
 //!
@@ -72,7 +72,7 @@ pub mod event;
 pub mod gateway;
 pub mod history;
 pub mod ids;
-pub mod listen;
+pub mod intake;
 pub mod ops;
 pub mod reply;
 pub mod state;

@@ -21,7 +21,7 @@ use crate::{
     discord::{DiscordError, Page, model::Message},
     event::KnownChannel,
     ids::{ChannelId, GuildId, MessageId, UserId, first_id_at, posted_at},
-    listen::{self, Decision, Place},
+    intake::{self, Decision, Origin},
     state::ActiveChannel,
 };
 
@@ -158,8 +158,8 @@ impl Session {
     fn look_at(&self, guild: GuildId, channels: &[KnownChannel]) {
         let inner = &self.conversations.inner;
         for channel in channels {
-            let place = Place { direct: false, parent: channel.parent };
-            if !listen::is_ours(channel.id, &inner.listen, place) {
+            let place = Origin { is_direct: false, parent: channel.parent };
+            if !intake::is_enabled_channel(channel.id, &inner.intake, place) {
                 continue;
             }
             let Some(newest) = channel.last_message else { continue };
@@ -289,7 +289,7 @@ impl Inner {
             }
         }
         let answered = answered_up_to(messages.iter().filter(|message| !leftovers.contains(&message.id)), me);
-        let decide = |message: &Message| listen::decide(message, me, &self.listen, place);
+        let decide = |message: &Message| intake::decide(message, me, &self.intake, place);
         // The reply to a later message is none to one that came after its turn had begun.
         let late = self.state.late_messages(channel);
         let missed: Vec<&Message> = messages
@@ -308,7 +308,7 @@ impl Inner {
         for message in &missed {
             self.hear(message, guild);
         }
-        for message in messages.iter().filter(|message| is_context(message) && decide(message) == Decision::Note) {
+        for message in messages.iter().filter(|message| is_context(message) && decide(message) == Decision::Context) {
             self.hear(message, guild);
         }
     }

@@ -23,9 +23,9 @@ use crate::{
         model::{Attachment, Message},
     },
     ids::{ChannelId, FileId, UserId},
-    listen::{
+    intake::{
         self,
-        files::{TEXT_BYTES, Way},
+        files::{FileRoute, TEXT_BYTES},
     },
     reply::texts::files::{Unread, Why},
     state::State,
@@ -55,7 +55,7 @@ pub(super) fn attached(message: &Message, me: UserId) -> Vec<Attached> {
     let quoted = message.referenced_message.as_deref().filter(|quoted| quoted.author.id != me);
     let sources = [Some(message), quoted].into_iter().flatten();
     let files = sources.flat_map(|source| source.attachments().map(|file| (source.id, file.clone())));
-    let alone = !listen::has_text(message);
+    let alone = !intake::has_text(message);
     files.map(|(source, file)| Attached { message: message.id, source, alone, file }).collect()
 }
 
@@ -213,24 +213,26 @@ impl Inner {
             return Ok(());
         }
         let file = &attached.file;
-        let (bytes, kind) = match Way::of(file).ok_or(Why::Kind)? {
-            Way::Text { .. } if channel.has_content => {
+        let (bytes, kind) = match FileRoute::of(file).ok_or(Why::Kind)? {
+            FileRoute::Inline { .. } if channel.has_content => {
                 to.texts += 1;
                 return Ok(());
             }
-            Way::Text { .. } if to.texts >= TEXTS_PER_TURN => return Err(Why::TooMany { most: TEXTS_PER_TURN }),
-            Way::Text { language } => {
+            FileRoute::Inline { .. } if to.texts >= TEXTS_PER_TURN => {
+                return Err(Why::TooMany { most: TEXTS_PER_TURN });
+            }
+            FileRoute::Inline { language } => {
                 let bytes = self.fetch(file, TEXT_BYTES).await?;
-                match (self.put_behind(id, batch, attached, language, &bytes), Way::upload(file)) {
+                match (self.put_behind(id, batch, attached, language, &bytes), FileRoute::upload(file)) {
                     (Ok(()), _) => {
                         to.texts += 1;
                         return Ok(());
                     }
-                    (Err(_), Some(Way::Upload(kind))) => (bytes, kind),
+                    (Err(_), Some(FileRoute::Upload(kind))) => (bytes, kind),
                     (Err(why), _) => return Err(why),
                 }
             }
-            Way::Upload(kind) => (Vec::new(), kind),
+            FileRoute::Upload(kind) => (Vec::new(), kind),
         };
         if to.stored.len() >= MAX_FILES_PER_EXECUTION {
             return Err(Why::TooMany { most: MAX_FILES_PER_EXECUTION });
@@ -248,8 +250,8 @@ impl Inner {
         language: &str,
         bytes: &[u8],
     ) -> Result<(), Why> {
-        let text = listen::files::text(bytes).ok_or(Why::NotText)?;
-        let block = listen::files::block(&attached.file.filename, language, text);
+        let text = intake::files::decode_text(bytes).ok_or(Why::NotText)?;
+        let block = intake::files::inline_block(&attached.file.filename, language, text);
         let put = self.change(id, |channel| {
             if channel.history.attached(attached.message).contains(&block) {
                 return true;

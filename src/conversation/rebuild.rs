@@ -12,7 +12,7 @@ use crate::{
     },
     history::Entry,
     ids::{ChannelId, MessageId, UserId},
-    listen::{self, Decision},
+    intake::{self, Decision},
     reply::{self, texts},
 };
 
@@ -42,7 +42,7 @@ impl Inner {
         let said = said.filter(|message| !leftovers.contains(&message.id));
         let said = said.filter(|message| message.id < first || message.author.id == self.me());
         let entries = entries(&said.collect::<Vec<_>>(), self.me(), |message| {
-            listen::decide(message, self.me(), &self.listen, place) != Decision::Ignore
+            intake::decide(message, self.me(), &self.intake, place) != Decision::Ignore
         });
         debug!(messages = entries.len(), "history rebuilt");
         // An earlier process's, or one from before the channel was evicted: it is taken away like any other.
@@ -113,7 +113,7 @@ fn entries(messages: &[&Message], me: UserId, is_heard: impl Fn(&Message) -> boo
             }
         } else if is_heard(message) {
             let quoted = message.referenced_message.as_deref().filter(|quoted| !is_there(quoted.id));
-            entries.push(Entry::person(message.id, message.author_name(), &listen::words(message, me, quoted)));
+            entries.push(Entry::person(message.id, message.author_name(), &intake::render(message, me, quoted)));
         }
     }
     add(&mut entries, reply);

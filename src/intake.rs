@@ -6,7 +6,7 @@ use crate::{
     config::{IntakeConfig, RespondTo},
     discord::model::Message,
     ids::{ChannelId, UserId},
-    listen::files::Way,
+    intake::files::FileRoute,
 };
 
 pub mod files;
@@ -26,40 +26,41 @@ pub enum Decision {
     /// Keep it and answer it.
     Answer,
     /// Keep it, so that later answers know of it; it is not answered itself.
-    Note,
+    Context,
     /// Neither: not a person's, or not in a channel of ours.
     Ignore,
 }
 
 /// Where a message was posted, as far as the message itself does not tell.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct Origin {
     /// Whether it is a direct message. By REST Discord leaves out the guild of a message, so that can not be read off it.
-    pub direct: bool,
+    pub is_direct: bool,
     /// The channel a thread belongs to.
     pub parent: Option<ChannelId>,
 }
 
 /// Whether the bot listens in a channel at all. Direct messages are always its own.
 #[must_use]
-pub fn is_ours(channel: ChannelId, listen: &IntakeConfig, place: Place) -> bool {
-    let listens_to = |channel| listen.channels.contains(&channel);
-    place.direct || listen.channels.is_empty() || listens_to(channel) || place.parent.is_some_and(listens_to)
+pub fn is_enabled_channel(channel: ChannelId, config: &IntakeConfig, origin: Origin) -> bool {
+    let listens_to = |channel| config.channels.contains(&channel);
+    origin.is_direct || config.channels.is_empty() || listens_to(channel) || origin.parent.is_some_and(listens_to)
 }
 
 /// What to do with a message. `me` is the bot's user.
 #[must_use]
-pub fn decide(message: &Message, me: UserId, listen: &IntakeConfig, place: Place) -> Decision {
-    let direct = place.direct;
-    if !is_ours(message.channel_id, listen, place) || message.author.id == me || !message.is_from_a_person() {
+pub fn decide(message: &Message, me: UserId, config: &IntakeConfig, origin: Origin) -> Decision {
+    let direct = origin.is_direct;
+    if !is_enabled_channel(message.channel_id, config, origin) || message.author.id == me || !message.is_from_a_person()
+    {
         return Decision::Ignore;
     }
-    let has_file = listen.files && message.attachments().any(|file| Way::of(file).is_some());
-    let asked = match listen.respond_to {
+    let has_file = config.files && message.attachments().any(|file| FileRoute::of(file).is_some());
+    let asked = match config.respond_to {
         RespondTo::All => true,
         RespondTo::Mentions => direct || mentions(message, me) || replies_to(message, me),
     };
-    if (has_text(message) || has_file) && asked { Decision::Answer } else { Decision::Note }
+    if (has_text(message) || has_file) && asked { Decision::Answer } else { Decision::Context }
 }
 
 /// Whether something was written in a message, and not only a file put into it.
@@ -84,7 +85,7 @@ fn replies_to(message: &Message, user: UserId) -> bool {
 ///
 /// `quote` is the message it replies to, for when the history does not have that one.
 #[must_use]
-pub fn words(message: &Message, me: UserId, quote: Option<&Message>) -> String {
+pub fn render(message: &Message, me: UserId, quote: Option<&Message>) -> String {
     let mut said = readable(&message.content, message, me);
     let forwarded: Vec<_> = message.forwarded_texts().map(|text| readable(text, message, me)).collect();
     let files = message.file_names();
@@ -100,7 +101,7 @@ pub fn words(message: &Message, me: UserId, quote: Option<&Message>) -> String {
 
 fn quotation(quoted: &Message, me: UserId) -> String {
     let name = one_line(quoted.author_name(), QUOTE_CHARS);
-    let text = one_line(&words(quoted, me, None), QUOTE_CHARS);
+    let text = one_line(&render(quoted, me, None), QUOTE_CHARS);
     if text.is_empty() { format!("[replying to {name}]") } else { format!("[replying to {name}: \"{text}\"]") }
 }
 
@@ -216,21 +217,21 @@ mod tests {
     }
 
     fn read(content: &str) -> String {
-        words(&message(&json!({ "content": content })), ME, None)
+        render(&message(&json!({ "content": content })), ME, None)
     }
 
-    fn listen(respond_to: RespondTo) -> IntakeConfig {
+    fn config(respond_to: RespondTo) -> IntakeConfig {
         IntakeConfig { respond_to, ..IntakeConfig::default() }
     }
 
     fn decided(message: &Message, respond_to: RespondTo) -> Decision {
-        decide(message, ME, &listen(respond_to), Place { direct: message.guild_id.is_none(), parent: None })
+        decide(message, ME, &config(respond_to), Origin { is_direct: message.guild_id.is_none(), parent: None })
     }
 
     #[test]
     fn each_message_with_a_text_is_answered_when_all_are() {
         assert_eq!(decided(&unmentioned(&json!({})), RespondTo::All), Decision::Answer);
-        assert_eq!(decided(&unmentioned(&json!({"content": " "})), RespondTo::All), Decision::Note);
+        assert_eq!(decided(&unmentioned(&json!({"content": " "})), RespondTo::All), Decision::Context);
         let forward = json!({"content": "", "message_snapshots": [{"message": {"content": "news"}}]});
         assert_eq!(decided(&unmentioned(&forward), RespondTo::All), Decision::Answer);
     }
@@ -238,21 +239,21 @@ mod tests {
     #[test]
     fn a_file_alone_is_answered_only_if_it_can_reach_the_agent() {
         let file = |name: &str| message(&json!({"content": "", "attachments": [{ "filename": name }]}));
-        assert_eq!(decided(&file("a.png"), RespondTo::All), Decision::Note, "switched off");
-        assert_eq!(decided(&file("a.png"), RespondTo::Mentions), Decision::Note);
-        let listen = IntakeConfig { files: true, ..IntakeConfig::default() };
-        let decided = |name: &str| decide(&file(name), ME, &listen, Place { direct: false, parent: None });
+        assert_eq!(decided(&file("a.png"), RespondTo::All), Decision::Context, "switched off");
+        assert_eq!(decided(&file("a.png"), RespondTo::Mentions), Decision::Context);
+        let config = IntakeConfig { files: true, ..IntakeConfig::default() };
+        let decided = |name: &str| decide(&file(name), ME, &config, Origin { is_direct: false, parent: None });
         assert_eq!(decided("a.png"), Decision::Answer);
-        assert_eq!(decided("a.exe"), Decision::Note);
+        assert_eq!(decided("a.exe"), Decision::Context);
     }
 
     #[test]
     fn with_mentions_only_what_speaks_to_the_bot_is_answered() {
         let decided = |message: &Message| decided(message, RespondTo::Mentions);
-        assert_eq!(decided(&unmentioned(&json!({}))), Decision::Note);
+        assert_eq!(decided(&unmentioned(&json!({}))), Decision::Context);
         assert_eq!(decided(&message(&json!({"content": "<@5> hi"}))), Decision::Answer);
         assert_eq!(decided(&unmentioned(&json!({"content": "<@!5> read leniently"}))), Decision::Answer);
-        assert_eq!(decided(&unmentioned(&json!({"content": "<@6> not me"}))), Decision::Note);
+        assert_eq!(decided(&unmentioned(&json!({"content": "<@6> not me"}))), Decision::Context);
         let reply_to = |author: &str| {
             unmentioned(&json!({
                 "type": 19,
@@ -260,7 +261,7 @@ mod tests {
             }))
         };
         assert_eq!(decided(&reply_to("5")), Decision::Answer);
-        assert_eq!(decided(&reply_to("6")), Decision::Note);
+        assert_eq!(decided(&reply_to("6")), Decision::Context);
         assert_eq!(decided(&unmentioned(&json!({"guild_id": null}))), Decision::Answer);
     }
 
@@ -278,9 +279,9 @@ mod tests {
 
     #[test]
     fn a_thread_counts_as_its_parent_and_direct_messages_are_always_ours() {
-        let listen = IntakeConfig { channels: HashSet::from([ChannelId::new(7)]), ..IntakeConfig::default() };
-        let decided = |extra: &Value, direct: bool, parent: Option<u64>| {
-            decide(&message(extra), ME, &listen, Place { direct, parent: parent.map(ChannelId::new) })
+        let config = IntakeConfig { channels: HashSet::from([ChannelId::new(7)]), ..IntakeConfig::default() };
+        let decided = |extra: &Value, is_direct: bool, parent: Option<u64>| {
+            decide(&message(extra), ME, &config, Origin { is_direct, parent: parent.map(ChannelId::new) })
         };
         assert_eq!(decided(&json!({}), false, None), Decision::Ignore);
         assert_eq!(decided(&json!({}), false, Some(8)), Decision::Ignore);
@@ -303,7 +304,7 @@ mod tests {
     fn a_bare_mention_still_says_something() {
         assert_eq!(read("<@5>"), "(mentions you)");
         assert_eq!(decided(&message(&json!({"content": "<@5>"})), RespondTo::Mentions), Decision::Answer);
-        assert_eq!(words(&unmentioned(&json!({"content": ""})), ME, None), "");
+        assert_eq!(render(&unmentioned(&json!({"content": ""})), ME, None), "");
     }
 
     #[test]
@@ -324,17 +325,20 @@ mod tests {
             "sticker_items": [{"name": "wave"}],
             "message_snapshots": [{"message": {"content": "the <#1> news"}}],
         }));
-        assert_eq!(words(&message, ME, None), "see\n[forwarded] the #channel news\n[file: a.png]\n[file: wave]");
+        assert_eq!(render(&message, ME, None), "see\n[forwarded] the #channel news\n[file: a.png]\n[file: wave]");
     }
 
     #[test]
     fn a_reply_to_a_message_out_of_sight_quotes_it_on_one_line() {
         let quoted = |content: &str| message(&json!({ "content": content }));
         let reply = message(&json!({"content": "why?"}));
-        assert_eq!(words(&reply, ME, Some(&quoted("one\ntwo <@31>"))), "[replying to alice: \"one two @Bobby\"]\nwhy?");
-        let long = words(&reply, ME, Some(&quoted(&"é".repeat(301))));
+        assert_eq!(
+            render(&reply, ME, Some(&quoted("one\ntwo <@31>"))),
+            "[replying to alice: \"one two @Bobby\"]\nwhy?"
+        );
+        let long = render(&reply, ME, Some(&quoted(&"é".repeat(301))));
         assert_eq!(long, format!("[replying to alice: \"{}…\"]\nwhy?", "é".repeat(300)));
-        assert_eq!(words(&reply, ME, Some(&unmentioned(&json!({"content": ""})))), "[replying to alice]\nwhy?");
+        assert_eq!(render(&reply, ME, Some(&unmentioned(&json!({"content": ""})))), "[replying to alice]\nwhy?");
     }
 
     proptest! {

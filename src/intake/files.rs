@@ -79,9 +79,9 @@ const TEXTS: [(&str, &str); 68] = [
 
 /// How a file reaches the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum FileRoute {
     /// Its text is put behind the message, as a block of code in this language; empty when it has none.
-    Text {
+    Inline {
         /// The language.
         language: &'static str,
     },
@@ -89,16 +89,16 @@ pub enum Way {
     Upload(FileKind),
 }
 
-impl Way {
+impl FileRoute {
     /// The way of a file, by its name, its media type and its size; `None` when the agent can not read it.
     ///
     /// A text that is too large to be put behind a message is sent, if Tess reads files of its kind.
     #[must_use]
     pub fn of(file: &Attachment) -> Option<Self> {
         match language(file) {
-            Some(language) if file.size <= TEXT_BYTES => Some(Self::Text { language }),
+            Some(language) if file.size <= TEXT_BYTES => Some(Self::Inline { language }),
             // Some too large text may still not be a file for Tess: then its size is what is wrong with it.
-            Some(language) => Self::upload(file).or(Some(Self::Text { language })),
+            Some(language) => Self::upload(file).or(Some(Self::Inline { language })),
             None => Self::upload(file),
         }
     }
@@ -120,7 +120,7 @@ fn language(file: &Attachment) -> Option<&'static str> {
 
 /// What the agent reads of a text: its name, and the text in a block of code that nothing in it can end.
 #[must_use]
-pub fn block(name: &str, language: &str, text: &str) -> String {
+pub fn inline_block(name: &str, language: &str, text: &str) -> String {
     let longest_run = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest_run.max(2) + 1);
     let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -129,7 +129,7 @@ pub fn block(name: &str, language: &str, text: &str) -> String {
 
 /// The text in a file; `None` when it is none. A mark of the byte order is taken off.
 #[must_use]
-pub fn text(bytes: &[u8]) -> Option<&str> {
+pub fn decode_text(bytes: &[u8]) -> Option<&str> {
     let text = str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
     Some(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
@@ -147,20 +147,20 @@ mod tests {
 
     #[test]
     fn a_files_way_is_told_by_its_ending_then_its_media_type_then_its_size() {
-        let text = |language| Some(Way::Text { language });
+        let text = |language| Some(FileRoute::Inline { language });
         for (name, mime, size, expected) in [
             ("main.RS", None, 10, text("rust")),
             ("app.ts", Some("video/mp2t"), 10, text("ts")),
             ("message.txt", Some("text/plain; charset=utf-8"), TEXT_BYTES, text("")),
-            ("message.txt", None, TEXT_BYTES + 1, Some(Way::Upload(FileKind::Document))),
+            ("message.txt", None, TEXT_BYTES + 1, Some(FileRoute::Upload(FileKind::Document))),
             ("main.rs", None, TEXT_BYTES + 1, text("rust")),
             ("Makefile", Some("text/plain"), 10, text("")),
             ("Makefile", None, 10, None),
-            ("a.svg", Some("text/xml"), 10, Some(Way::Upload(FileKind::Image))),
-            ("voice-message.ogg", Some("audio/ogg"), 10, Some(Way::Upload(FileKind::Audio))),
+            ("a.svg", Some("text/xml"), 10, Some(FileRoute::Upload(FileKind::Image))),
+            ("voice-message.ogg", Some("audio/ogg"), 10, Some(FileRoute::Upload(FileKind::Audio))),
             ("a.exe", Some("application/octet-stream"), 10, None),
         ] {
-            assert_eq!(Way::of(&file(name, mime, size)), expected, "{name} {size}");
+            assert_eq!(FileRoute::of(&file(name, mime, size)), expected, "{name} {size}");
         }
     }
 
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_text_stands_in_a_block_with_its_name() {
-        insta::assert_snapshot!(block("a\nb.md", "markdown", "# Hi\n```rust\nx\n```\n\n"), @r"
+        insta::assert_snapshot!(inline_block("a\nb.md", "markdown", "# Hi\n```rust\nx\n```\n\n"), @r"
         [content of a b.md]
         ````markdown
         # Hi
@@ -180,7 +180,7 @@ mod tests {
         ```
         ````
         ");
-        insta::assert_snapshot!(block("a.txt", "", ""), @r"
+        insta::assert_snapshot!(inline_block("a.txt", "", ""), @r"
         [content of a.txt]
         ```
 
@@ -190,15 +190,15 @@ mod tests {
 
     #[test]
     fn only_utf_8_without_nul_is_a_text() {
-        assert_eq!(text(b"\xef\xbb\xbfol\xc3\xa1"), Some("olá"));
-        assert_eq!(text(b"\xff\xfeo\0l\0"), None);
-        assert_eq!(text(b"a\0b"), None);
+        assert_eq!(decode_text(b"\xef\xbb\xbfol\xc3\xa1"), Some("olá"));
+        assert_eq!(decode_text(b"\xff\xfeo\0l\0"), None);
+        assert_eq!(decode_text(b"a\0b"), None);
     }
 
     proptest! {
         #[test]
         fn no_text_ends_its_own_block(text in "(`{1,5}|\n|x| ){0,40}") {
-            let block = block("a", "", &text);
+            let block = inline_block("a", "", &text);
             let fence = block.lines().nth(1).unwrap().to_owned();
             prop_assert_eq!(block.lines().filter(|line| line.trim().starts_with(&fence)).count(), 2);
         }
