@@ -3,7 +3,7 @@
 use divan::{Bencher, black_box};
 use tess_discord::{
     config::{HistoryConfig, Language},
-    history::{Entry, History, Worth},
+    history::{Entry, History, Retention},
     ids::MessageId,
     reply,
 };
@@ -41,7 +41,7 @@ fn message_into_a_full_history(bencher: Bencher) {
     let history = full_history();
     bencher.with_inputs(|| (history.clone(), message(100))).bench_values(|(mut history, message)| {
         history.insert(message);
-        history.trim(&LIMITS, |_| Worth::Context);
+        history.trim(&LIMITS, |_| Retention::Context);
         history
     });
 }
@@ -49,13 +49,14 @@ fn message_into_a_full_history(bencher: Bencher) {
 #[divan::bench]
 fn history_to_request_body(bencher: Bencher) {
     let history = full_history();
-    bencher.bench(|| serde_json::to_vec(&black_box(&history).chat(true, None)));
+    bencher
+        .bench(|| serde_json::to_vec(&black_box(&history).request_messages(MessageId::new(u64::MAX), &[], true, None)));
 }
 
 #[divan::bench(args = [200, 5_000, 50_000])]
 fn output_to_messages(bencher: Bencher, chars: usize) {
     let output: String = MARKDOWN.chars().cycle().take(chars).collect();
-    bencher.bench(|| reply::cut(Language::English, black_box(&output)));
+    bencher.bench(|| reply::split(Language::English, black_box(&output)));
 }
 
 #[divan::bench(args = ["one line", "backticks", "short lines"])]
@@ -66,5 +67,5 @@ fn a_hostile_megabyte_to_messages(bencher: Bencher, kind: &str) {
         _ => "- a line\n",
     };
     let output = unit.repeat(1_000_000 / unit.len());
-    bencher.bench(|| reply::cut(Language::English, black_box(&output)));
+    bencher.bench(|| reply::split(Language::English, black_box(&output)));
 }

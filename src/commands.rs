@@ -192,16 +192,19 @@ async fn show_agent(ctx: Context<'_>) -> Result<(), Error> {
         }
     };
     let is_default = id == data.default_agent;
-    whisper(ctx, texts::agent_current(language(ctx), agent.as_ref().map(|agent| agent.title.as_str()), id, is_default))
-        .await
+    whisper(
+        ctx,
+        texts::agents::current(language(ctx), agent.as_ref().map(|agent| agent.title.as_str()), id, is_default),
+    )
+    .await
 }
 
 async fn switch_agent(ctx: Context<'_>, id: &str) -> Result<(), Error> {
     if !may_manage(ctx).await {
-        return whisper(ctx, texts::needs_manage_channels(language(ctx))).await;
+        return whisper(ctx, texts::commands::needs_manage_channels(language(ctx))).await;
     }
     let Ok(id) = id.trim().parse::<AgentId>() else {
-        return whisper(ctx, texts::agent_unknown(language(ctx), id)).await;
+        return whisper(ctx, texts::agents::unknown(language(ctx), id)).await;
     };
     if !ctx.data().agents.allows(id) {
         return whisper(ctx, texts::agents::not_allowed(language(ctx), id)).await;
@@ -209,7 +212,7 @@ async fn switch_agent(ctx: Context<'_>, id: &str) -> Result<(), Error> {
     // Asked of Tess itself: the cached list may be older than the agent, or than its end.
     let found = acknowledged(ctx, false, ctx.data().tess.agent(id)).await?;
     match found {
-        Ok(agent) if !agent.is_chat() => whisper(ctx, texts::agent_not_chat(language(ctx), &agent.title)).await,
+        Ok(agent) if !agent.is_chat() => whisper(ctx, texts::agents::not_chat(language(ctx), &agent.title)).await,
         Ok(agent) => {
             let (conversations, channel) = (&ctx.data().conversations, ctx.channel_id());
             // Those of another agent do not stay.
@@ -222,14 +225,14 @@ async fn switch_agent(ctx: Context<'_>, id: &str) -> Result<(), Error> {
             let dropped = conversations.set_agent(channel, agent.id);
             info!(channel.id = %ctx.channel_id(), agent.id = %agent.id, "agent switched");
             let dropped = if dropped { texts::settings::dropped(ctx.data().language) } else { "" };
-            announce(ctx, texts::agent_switched(ctx.data().language, &agent.title, agent.id) + dropped).await
+            announce(ctx, texts::agents::switched(ctx.data().language, &agent.title, agent.id) + dropped).await
         }
         Err(TessError::AgentNotFound { .. }) => {
-            whisper(ctx, texts::agent_unknown(language(ctx), &id.to_string())).await
+            whisper(ctx, texts::agents::unknown(language(ctx), &id.to_string())).await
         }
         Err(error) => {
             warn!(%error, agent.id = %id, "an agent could not be checked");
-            whisper(ctx, texts::agent_unavailable(language(ctx))).await
+            whisper(ctx, texts::agents::unavailable(language(ctx))).await
         }
     }
 }
@@ -252,13 +255,13 @@ async fn reset(ctx: Context<'_>) -> Result<(), Error> {
     let mark = MessageId::new(application.interaction.id.get());
     ctx.data().conversations.reset(ctx.channel_id(), mark);
     info!(channel.id = %ctx.channel_id(), "history reset");
-    announce(ctx, texts::reset_done(ctx.data().language)).await
+    announce(ctx, texts::commands::reset_done(ctx.data().language)).await
 }
 
 /// Show what this bot does and its commands
 #[poise::command(slash_command, description_localized("pt-BR", "Mostra o que este bot faz e os comandos dele"))]
 async fn help(ctx: Context<'_>) -> Result<(), Error> {
-    let text = texts::help(language(ctx), ctx.data().respond_to);
+    let text = texts::commands::help(language(ctx), ctx.data().respond_to);
     whisper(ctx, text).await
 }
 
@@ -306,7 +309,7 @@ async fn tell(error: FrameworkError<'_, Data, Error>) {
         other => warn!(error = %other, "a command failed"),
     }
     if let Some(ctx) = error.ctx()
-        && let Err(error) = whisper(ctx, texts::internal_error(language(ctx))).await
+        && let Err(error) = whisper(ctx, texts::errors::internal(language(ctx))).await
     {
         warn!(%error, "a command's failure could not be told");
     }

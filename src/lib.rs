@@ -11,7 +11,7 @@
 //!    that waits at once.
 //! 3. [`tess`] executes the agent with the history and waits for the end, through limits, polls and time-outs
 //!    ([`tess::Tess::execute`]).
-//! 4. [`reply`] cuts the output into messages ([`reply::cut`]) and [`discord`] posts them, in order, the first as a reply
+//! 4. [`reply`] cuts the output into messages ([`reply::split`]) and [`discord`] posts them, in order, the first as a reply
 //!    ([`discord::Discord::post`]).
 //! 5. The answer joins the history; what it cost is added up, and the *handled* mark of the channel moves, in [`state`].
 //!

@@ -53,7 +53,7 @@ fn shown(
     current: AgentId,
 ) -> (String, Vec<CreateActionRow>) {
     let Some(agents) = agents else { return (texts::agents::list_unavailable(language).to_owned(), Vec::new()) };
-    (texts::agents::page(language, agents, page, current), buttons(page, texts::agents::pages(agents.len())))
+    (texts::agents::page(language, agents, page, current), buttons(page, texts::agents::page_count(agents.len())))
 }
 
 /// Back and forth; none for a single page. The list may have become shorter since the button was shown.

@@ -22,7 +22,7 @@ use crate::{
     config::Language,
     reply::texts::{
         self,
-        settings::{Holds, Setting},
+        settings::{Setting, SettingValue},
     },
     tess::{Agent, Options, Question},
 };
@@ -77,7 +77,7 @@ async fn answer_press(data: &Data, http: &Http, press: &ComponentInteraction, ab
     let answer = Answer { http, id: press.id, token: &press.token };
     let here = Here { data, channel: press.channel_id, language: data.language_for(&press.locale) };
     if !manages(press.member.as_ref()) {
-        return answer.update(View::of(texts::needs_manage_channels(here.language))).await;
+        return answer.update(View::of(texts::commands::needs_manage_channels(here.language))).await;
     }
     let chosen: &[String] = match &press.data.kind {
         ComponentInteractionDataKind::StringSelect { values } => values,
@@ -107,7 +107,7 @@ async fn answer_form(data: &Data, http: &Http, modal: &ModalInteraction, about: 
     let answer = Answer { http, id: modal.id, token: &modal.token };
     let here = Here { data, channel: modal.channel_id, language: data.language_for(&modal.locale) };
     if !manages(modal.member.as_ref()) {
-        return answer.update(View::of(texts::needs_manage_channels(here.language))).await;
+        return answer.update(View::of(texts::commands::needs_manage_channels(here.language))).await;
     }
     let Some(question) = about.strip_prefix("text:") else { return Ok(()) };
     let fields = modal.data.components.iter().flat_map(|row| &row.components);
@@ -209,7 +209,7 @@ impl Here<'_> {
                 (name, known(name).map(|question| self.set(&agent, question, text.as_deref())))
             }
         };
-        let change = change.unwrap_or_else(|| texts::settings::gone(self.language, question));
+        let change = change.unwrap_or_else(|| texts::settings::unknown_setting(self.language, question));
         self.overview(&agent, true, Some(change))
     }
 
@@ -217,7 +217,7 @@ impl Here<'_> {
     fn set(&self, agent: &Agent, question: &Question, text: Option<&str>) -> String {
         // Another one may have been chosen while this one was asked for.
         if self.data.conversations.agent(self.channel) != agent.id {
-            return texts::settings::gone(self.language, &question.name);
+            return texts::settings::unknown_setting(self.language, &question.name);
         }
         let before = self.data.conversations.options(self.channel);
         let mut options = Options::default();
@@ -225,11 +225,11 @@ impl Here<'_> {
         let known = kept.map(|(name, value)| (name, value.clone()));
         let new = match text.map(|text| question.check(text)).transpose() {
             Ok(new) => new,
-            Err(invalid) => return texts::settings::refused(self.language, &question.name, &invalid),
+            Err(invalid) => return texts::settings::invalid_value(self.language, &question.name, &invalid),
         };
         for (name, value) in known.chain(new.clone().map(|value| (question.name.as_str(), value))) {
             if let Err(invalid) = options.set(name, value) {
-                return texts::settings::refused(self.language, name, &invalid);
+                return texts::settings::invalid_value(self.language, name, &invalid);
             }
         }
         if !self.data.conversations.set_options(self.channel, &options) {
@@ -247,11 +247,14 @@ impl Here<'_> {
             .settings()
             .map(|question| {
                 let name = question.name.as_str();
-                let own = options.get(name).map(|value| Holds::Own(in_words(value)));
-                let bots = self.data.tess.default_option(name).map(|value| Holds::Bots(value.to_owned()));
-                let none =
-                    if missing.contains(&question) { Holds::Nothing } else { Holds::Agents(question.default.clone()) };
-                Setting { name, holds: own.or(bots).unwrap_or(none) }
+                let own = options.get(name).map(|value| SettingValue::Channel(in_words(value)));
+                let bots = self.data.tess.default_option(name).map(|value| SettingValue::BotDefault(value.to_owned()));
+                let none = if missing.contains(&question) {
+                    SettingValue::Missing
+                } else {
+                    SettingValue::AgentDefault(question.default.clone())
+                };
+                Setting { name, value: own.or(bots).unwrap_or(none) }
             })
             .collect();
         let text = texts::settings::overview(self.language, &agent.title, &settings, can_change);
@@ -274,8 +277,8 @@ impl Here<'_> {
             None => false,
         };
         let default = match self.data.tess.default_option(name) {
-            Some(value) => format!("{} ({value})", texts::settings::bots_default(self.language)),
-            None => texts::settings::agents_default(self.language).to_owned(),
+            Some(value) => format!("{} ({value})", texts::settings::bot_default(self.language)),
+            None => texts::settings::agent_default(self.language).to_owned(),
         };
         let default = CreateSelectMenuOption::new(cut(&default, OPTION_CHARS), DEFAULT);
         let mut entries = vec![default.default_selection(own.is_none())];
@@ -284,7 +287,7 @@ impl Here<'_> {
         }));
         let most = if question.kind == "multiselect" { entries.len() } else { 1 };
         let rows = vec![menu(&format!("option:{name}"), entries, most), self.buttons(name, page, pages)];
-        View { content: texts::settings::choose(self.language, name, question.description.as_deref()), rows }
+        View { content: texts::settings::prompt(self.language, name, question.description.as_deref()), rows }
     }
 
     /// Back to all settings, and from page to page of a question's options.

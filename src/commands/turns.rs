@@ -18,7 +18,7 @@ use crate::{
 #[poise::command(slash_command, description_localized("pt-BR", "Interrompe a resposta em andamento"))]
 pub(super) async fn stop(ctx: Context<'_>) -> Result<(), Error> {
     let stopping = ctx.data().conversations.stop(ctx.channel_id(), None, person(ctx).await);
-    whisper(ctx, told_of_stopping(language(ctx), stopping).unwrap_or(texts::stopping(language(ctx)))).await
+    whisper(ctx, told_of_stopping(language(ctx), stopping).unwrap_or(texts::turns::stopping(language(ctx)))).await
 }
 
 /// Ask the last question again
@@ -27,7 +27,7 @@ pub(super) async fn retry(ctx: Context<'_>) -> Result<(), Error> {
     let poise::Context::Application(application) = ctx else { return Ok(()) };
     let request = MessageId::new(application.interaction.id.get());
     let repeating = ctx.data().conversations.retry(ctx.channel_id(), None, person(ctx).await, request);
-    whisper(ctx, told_of_repeating(language(ctx), repeating).unwrap_or(texts::retrying(language(ctx)))).await
+    whisper(ctx, told_of_repeating(language(ctx), repeating).unwrap_or(texts::turns::retrying(language(ctx)))).await
 }
 
 /// A Stop button; `about` is the newest message of its turn.
@@ -53,17 +53,17 @@ pub(super) async fn press_retry(http: &Http, data: &Data, press: &ComponentInter
 fn told_of_stopping(language: Language, stopping: Stopping) -> Option<&'static str> {
     match stopping {
         Stopping::Begun => None,
-        Stopping::NotAllowed => Some(texts::not_yours(language)),
-        Stopping::Nothing => Some(texts::nothing_to_stop(language)),
+        Stopping::NotAllowed => Some(texts::turns::not_requester(language)),
+        Stopping::Nothing => Some(texts::turns::nothing_to_stop(language)),
     }
 }
 
 fn told_of_repeating(language: Language, repeating: Repeating) -> Option<&'static str> {
     match repeating {
         Repeating::Begun => None,
-        Repeating::NotAllowed => Some(texts::not_yours(language)),
-        Repeating::Nothing => Some(texts::nothing_to_retry(language)),
-        Repeating::Busy => Some(texts::retry_later(language)),
+        Repeating::NotAllowed => Some(texts::turns::not_requester(language)),
+        Repeating::Nothing => Some(texts::turns::nothing_to_retry(language)),
+        Repeating::Busy => Some(texts::turns::busy(language)),
     }
 }
 

@@ -6,7 +6,7 @@ use poise::serenity_prelude::Permissions;
 
 use crate::{
     commands::{Context, Error, language, whisper},
-    reply::{texts, usage},
+    reply::texts,
 };
 
 /// How long the agents' titles may take to come: without them their numbers do.
@@ -34,13 +34,13 @@ pub(super) async fn usage(
 ) -> Result<(), Error> {
     let conversations = &ctx.data().conversations;
     let text = match (scope.unwrap_or(Scope::Me), ctx.guild_id()) {
-        (Scope::Me, _) => usage::own(language(ctx), &conversations.usage_of(ctx.author().id)),
-        (Scope::Server, None) => texts::usage_needs_server(language(ctx)).to_owned(),
-        (Scope::Server, Some(_)) if !manages(ctx).await => texts::usage_needs_permission(language(ctx)).to_owned(),
+        (Scope::Me, _) => texts::usage::user_report(language(ctx), &conversations.usage_of(ctx.author().id)),
+        (Scope::Server, None) => texts::usage::needs_server(language(ctx)).to_owned(),
+        (Scope::Server, Some(_)) if !manages(ctx).await => texts::usage::needs_permission(language(ctx)).to_owned(),
         (Scope::Server, Some(guild)) => {
             let agents = ctx.data().agents.list(TITLES_PATIENCE).await;
             let title_of = |id| agents.iter().flat_map(|agents| &**agents).find(|agent| agent.id == id);
-            usage::server(language(ctx), &conversations.usage_in(guild), |id| {
+            texts::usage::server_report(language(ctx), &conversations.usage_in(guild), |id| {
                 title_of(id).map(|agent| agent.title.clone())
             })
         }

@@ -9,7 +9,7 @@ use crate::{
     config::HistoryConfig,
     conversation::control::{Person, Repeating, Stopping},
     discord::model::{Attachment, Message},
-    history::{Entry, History, Worth},
+    history::{Entry, History, Retention},
     ids::{GuildId, MessageId, UserId},
     state::before,
 };
@@ -306,9 +306,9 @@ impl Channel {
         let replied_to =
             [running.as_ref().map(|running| running.newest), waiting.iter().max().map(|last| last.message)];
         history.trim(limits, |id| match id {
-            id if replied_to.contains(&Some(id)) => Worth::RepliedTo,
-            id if answers.contains(&id) || waiting.iter().any(|waiting| waiting.message == id) => Worth::Asked,
-            _ => Worth::Context,
+            id if replied_to.contains(&Some(id)) => Retention::ReplyTarget,
+            id if answers.contains(&id) || waiting.iter().any(|waiting| waiting.message == id) => Retention::Queued,
+            _ => Retention::Context,
         });
     }
 
@@ -442,7 +442,7 @@ impl Channel {
     pub(super) fn bytes(&self) -> usize {
         let last = self.last.as_ref().map_or(0, Last::bytes);
         let files = self.files.capacity() * mem::size_of::<Attached>();
-        OWN_BYTES + last + self.history.bytes() + files + self.recent.ids.capacity() * mem::size_of::<MessageId>()
+        OWN_BYTES + last + self.history.heap_bytes() + files + self.recent.ids.capacity() * mem::size_of::<MessageId>()
     }
 }
 

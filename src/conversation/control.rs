@@ -92,10 +92,10 @@ impl Conversations {
 
 /// Stops the turn whose newest message this is.
 pub(super) fn stop_button(language: Language, newest: MessageId) -> Button {
-    Button { id: format!("{STOP}{newest}"), label: texts::stop_label(language) }
+    Button { id: format!("{STOP}{newest}"), label: texts::turns::stop_label(language) }
 }
 
 /// Repeats the turn whose newest message this is.
 pub(super) fn retry_button(language: Language, newest: MessageId) -> Button {
-    Button { id: format!("{RETRY}{newest}"), label: texts::retry_label(language) }
+    Button { id: format!("{RETRY}{newest}"), label: texts::turns::retry_label(language) }
 }

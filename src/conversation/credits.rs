@@ -19,9 +19,9 @@ use crate::{
     },
     discord::Nonce,
     ids::{AgentId, ChannelId, GuildId, MessageId, UserId, posted_at},
-    reply::{
-        texts,
-        usage::{CHART_DAYS, OwnUsage, ServerUsage, TOP},
+    reply::texts::{
+        self,
+        usage::{CHART_DAYS, ServerUsage, TOP_COUNT, UserUsage},
     },
     state::{Day, SpendingKey},
     telemetry::Outcome,
@@ -55,10 +55,10 @@ impl Alert {
 impl Conversations {
     /// What a user's messages have cost, wherever they were posted.
     #[must_use]
-    pub fn usage_of(&self, user: UserId) -> OwnUsage {
+    pub fn usage_of(&self, user: UserId) -> UserUsage {
         let today = Day::of(SystemTime::now());
         let spent = |days| self.inner.total(today, days, |by| by.user == user);
-        OwnUsage { today: spent(1), week: spent(7), month: spent(30), day_limit: self.inner.day_limit }
+        UserUsage { today: spent(1), week: spent(7), month: spent(30), day_limit: self.inner.day_limit }
     }
 
     /// What a guild's messages have cost, and who and what most of it was for in the last 30 days.
@@ -173,10 +173,10 @@ impl Inner {
 fn text(language: Language, refusal: &Refusal) -> String {
     let opens = refusal.opens.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     match refusal.reached {
-        Reached::Day(limit) => texts::over_day_budget(language, limit, opens),
-        Reached::GuildDay(_, limit) => texts::over_guild_budget(language, limit, opens),
-        Reached::UserDay(limit) => texts::over_user_budget(language, limit, opens),
-        Reached::UserMinute(most) => texts::over_minute(language, most, opens),
+        Reached::Day(limit) => texts::budgets::bot_day_spent(language, limit, opens),
+        Reached::GuildDay(_, limit) => texts::budgets::guild_day_spent(language, limit, opens),
+        Reached::UserDay(limit) => texts::budgets::user_day_spent(language, limit, opens),
+        Reached::UserMinute(most) => texts::budgets::user_minute_reached(language, most, opens),
     }
 }
 
@@ -184,7 +184,7 @@ fn text(language: Language, refusal: &Refusal) -> String {
 fn most<K: Ord + Hash>(sums: HashMap<K, Credits>) -> Vec<(K, Credits)> {
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_unstable_by(|(a, spent), (b, more)| more.cmp(spent).then(a.cmp(b)));
-    sums.truncate(TOP);
+    sums.truncate(TOP_COUNT);
     sums
 }
 

@@ -12,7 +12,6 @@ use crate::{
         live::LiveReply,
     },
     discord::{DiscordError, Nonce, Post, button::Button},
-    history::{Entry, History},
     ids::{ChannelId, MessageId},
     reply::{self, texts},
     telemetry::Outcome,
@@ -27,15 +26,6 @@ pub(super) enum Posted {
     Nothing(DiscordError),
 }
 
-/// Takes the answer to `newest` out of a history.
-pub(super) fn forget_answer(history: &mut History, newest: MessageId) {
-    let is_the_answer = |entry: &&Entry| matches!(entry, Entry::Answer { answers, .. } if *answers == newest);
-    let part = history.iter().rev().find(is_the_answer).and_then(|entry| entry.ids().first().copied());
-    if let Some(part) = part {
-        history.remove(part);
-    }
-}
-
 impl Inner {
     /// Posts an answer, or completes the one that has grown.
     pub(super) async fn deliver(&self, mut shown: LiveReply<'_>, output: &str) -> Outcome {
@@ -45,8 +35,8 @@ impl Inner {
             return Outcome::Cancelled("reset");
         }
         let answer = match self.reply_mode {
-            ReplyMode::Final => reply::cut(self.language, output),
-            ReplyMode::Live => reply::live::grown(self.language, output),
+            ReplyMode::Final => reply::split(self.language, output),
+            ReplyMode::Live => reply::live::split_complete(self.language, output),
         };
         match shown.complete(&answer).await {
             Posted::All(_) if batch.cancelled.is_cancelled() => {
@@ -60,7 +50,7 @@ impl Inner {
             Posted::Part(error) => {
                 warn!(%error, "a part of a reply was refused");
                 shown.break_off().await;
-                self.note_failure(id, batch, texts::part_failed(self.language)).await;
+                self.note_failure(id, batch, texts::answers::part_not_posted(self.language)).await;
                 Outcome::Failed("partly_delivered")
             }
             Posted::Nothing(error) => self.not_delivered(id, batch, &error).await,
@@ -118,8 +108,7 @@ impl Inner {
             return;
         }
         self.change(id, |channel: &mut Channel| {
-            forget_answer(&mut channel.history, batch.newest);
-            channel.history.insert(Entry::answer(parts, batch.newest, output));
+            channel.history.record_answer(parts, batch.newest, output);
             channel.trim(&self.limits);
         });
         self.keep_within_bound();
@@ -129,7 +118,7 @@ impl Inner {
         if batch.cancelled.is_cancelled() {
             return Outcome::Cancelled("reset");
         }
-        self.say_failure(id, batch, &texts::for_tess_error(self.language, error)).await;
+        self.say_failure(id, batch, &texts::errors::tess_error(self.language, error)).await;
         Outcome::Failed(error.name())
     }
 
@@ -141,7 +130,7 @@ impl Inner {
             return Outcome::Failed("channel_closed");
         }
         if matches!(error, DiscordError::Refused { .. }) {
-            self.note_failure(id, batch, texts::reply_refused(self.language)).await;
+            self.note_failure(id, batch, texts::answers::blocked(self.language)).await;
             return Outcome::Failed("reply_refused");
         }
         Outcome::Failed("not_delivered")

@@ -27,7 +27,7 @@ use crate::{
         self,
         files::{FileRoute, TEXT_BYTES},
     },
-    reply::texts::files::{Unread, Why},
+    reply::texts::files::{UnreadFile, UnreadReason},
     state::State,
     tess::{FileKind, MAX_FILES_PER_EXECUTION, Tess, TessError},
 };
@@ -178,11 +178,11 @@ impl Inner {
     }
 
     /// Brings the files of a turn to where the agent reads them, in order; `unread` gets those that are not.
-    pub(super) async fn bring_files(&self, id: ChannelId, batch: &Batch, unread: &mut Vec<Unread>) -> Brought {
+    pub(super) async fn bring_files(&self, id: ChannelId, batch: &Batch, unread: &mut Vec<UnreadFile>) -> Brought {
         let mut brought = Brought::default();
         for attached in &batch.files {
-            if let Err(why) = self.bring(id, batch, attached, &mut brought).await {
-                unread.push(Unread { name: attached.file.filename.clone(), why });
+            if let Err(reason) = self.bring(id, batch, attached, &mut brought).await {
+                unread.push(UnreadFile { name: attached.file.filename.clone(), reason });
             }
         }
         let deadline = Instant::now() + READ_WITHIN;
@@ -195,17 +195,24 @@ impl Inner {
                 }
                 Err(error) => {
                     warn!(file.id = %file.id, %error, "a file was not read");
-                    unread.push(Unread { name: file.name.clone(), why: Why::Tess(error) });
+                    unread.push(UnreadFile { name: file.name.clone(), reason: UnreadReason::Tess(error) });
                 }
             }
         }
         Brought { stored: read, ..brought }
     }
 
-    async fn bring(&self, id: ChannelId, batch: &Batch, attached: &Attached, to: &mut Brought) -> Result<(), Why> {
+    async fn bring(
+        &self,
+        id: ChannelId,
+        batch: &Batch,
+        attached: &Attached,
+        to: &mut Brought,
+    ) -> Result<(), UnreadReason> {
         let Some(channel) = self.channels.get(&id).map(|channel| Known {
             is_gone: !channel.history.contains(attached.message),
-            has_content: attached.source != attached.message && !channel.history.attached(attached.source).is_empty(),
+            has_content: attached.source != attached.message
+                && !channel.history.attachment_text(attached.source).is_empty(),
         }) else {
             return Ok(());
         };
@@ -213,13 +220,13 @@ impl Inner {
             return Ok(());
         }
         let file = &attached.file;
-        let (bytes, kind) = match FileRoute::of(file).ok_or(Why::Kind)? {
+        let (bytes, kind) = match FileRoute::of(file).ok_or(UnreadReason::Kind)? {
             FileRoute::Inline { .. } if channel.has_content => {
                 to.texts += 1;
                 return Ok(());
             }
             FileRoute::Inline { .. } if to.texts >= TEXTS_PER_TURN => {
-                return Err(Why::TooMany { most: TEXTS_PER_TURN });
+                return Err(UnreadReason::TooMany { max: TEXTS_PER_TURN });
             }
             FileRoute::Inline { language } => {
                 let bytes = self.fetch(file, TEXT_BYTES).await?;
@@ -235,7 +242,7 @@ impl Inner {
             FileRoute::Upload(kind) => (Vec::new(), kind),
         };
         if to.stored.len() >= MAX_FILES_PER_EXECUTION {
-            return Err(Why::TooMany { most: MAX_FILES_PER_EXECUTION });
+            return Err(UnreadReason::TooMany { max: MAX_FILES_PER_EXECUTION });
         }
         to.stored.push(self.lend(file, bytes, kind).await?);
         Ok(())
@@ -249,44 +256,46 @@ impl Inner {
         attached: &Attached,
         language: &str,
         bytes: &[u8],
-    ) -> Result<(), Why> {
-        let text = intake::files::decode_text(bytes).ok_or(Why::NotText)?;
+    ) -> Result<(), UnreadReason> {
+        let text = intake::files::decode_text(bytes).ok_or(UnreadReason::NotText)?;
         let block = intake::files::inline_block(&attached.file.filename, language, text);
         let put = self.change(id, |channel| {
-            if channel.history.attached(attached.message).contains(&block) {
+            if channel.history.attachment_text(attached.message).contains(&block) {
                 return true;
             }
             // One more for the line break before it.
             let chars = channel.history.chars_of(&batch.messages) + block.chars().count() + 1;
             let fits = chars <= self.limits.chars;
             if fits {
-                channel.history.attach(attached.message, &block);
+                channel.history.append_attachment_text(attached.message, &block);
                 channel.trim(&self.limits);
             }
             fits
         });
         self.keep_within_bound();
-        if put.unwrap_or(true) { Ok(()) } else { Err(Why::NoRoom) }
+        if put.unwrap_or(true) { Ok(()) } else { Err(UnreadReason::NoRoom) }
     }
 
     /// Fetches a file that should not be longer than `most` bytes.
-    async fn fetch(&self, file: &Attachment, most: usize) -> Result<Vec<u8>, Why> {
+    async fn fetch(&self, file: &Attachment, most: usize) -> Result<Vec<u8>, UnreadReason> {
         if file.size > most {
-            return Err(Why::TooLong { most });
+            return Err(UnreadReason::TooLong { max: most });
         }
         self.discord.fetch(&file.url, most).await.map_err(|error| {
             warn!(%error, "a file was not fetched");
             match error {
-                FetchError::TooLong => Why::TooLong { most },
-                FetchError::ForeignHost | FetchError::Refused { .. } | FetchError::Unavailable => Why::NotFetched,
+                FetchError::TooLong => UnreadReason::TooLong { max: most },
+                FetchError::ForeignHost | FetchError::Refused { .. } | FetchError::Unavailable => {
+                    UnreadReason::NotFetched
+                }
             }
         })
     }
 
     /// Sends a file to Tess; `bytes` may have it already.
-    async fn lend(&self, file: &Attachment, bytes: Vec<u8>, kind: FileKind) -> Result<Stored, Why> {
+    async fn lend(&self, file: &Attachment, bytes: Vec<u8>, kind: FileKind) -> Result<Stored, UnreadReason> {
         // Never closed.
-        let place = Arc::clone(&self.file_places).acquire_owned().await.map_err(|_| Why::NotFetched)?;
+        let place = Arc::clone(&self.file_places).acquire_owned().await.map_err(|_| UnreadReason::NotFetched)?;
         let bytes = if bytes.is_empty() { self.fetch(file, kind.max_bytes()).await? } else { bytes };
         let storage = self.storage();
         let (name, mime) = (file.filename.clone(), file.content_type.clone());
@@ -302,7 +311,7 @@ impl Inner {
             .unwrap_or_else(|error| Err(TessError::Unavailable { detail: format!("the upload ended early: {error}") }));
         uploaded.map_err(|error| {
             warn!(%error, "a file could not be sent to Tess");
-            Why::Tess(error)
+            UnreadReason::Tess(error)
         })
     }
 }

@@ -58,7 +58,7 @@ impl<'a> LiveReply<'a> {
                 return;
             }
             bytes_shown = so_far.len();
-            if let Err(error) = self.show(&live::growing(&so_far)).await {
+            if let Err(error) = self.show(&live::split_partial(&so_far)).await {
                 warn!(%error, "a reply can not grow");
                 return;
             }
@@ -119,8 +119,8 @@ impl<'a> LiveReply<'a> {
         let Some(last) = self.shown.iter().rposition(|shown| shown.message.is_some()) else { return };
         for number in [last, 0] {
             let content = match self.shown.get(number) {
-                Some(shown) if number == last && !texts::is_not_finished(&shown.content) => {
-                    live::broken_off(self.inner.language, &shown.content)
+                Some(shown) if number == last && !texts::answers::is_unfinished(&shown.content) => {
+                    live::mark_unfinished(self.inner.language, &shown.content)
                 }
                 Some(shown) => shown.content.clone(),
                 None => continue,

@@ -144,7 +144,7 @@ impl OwnReply {
     }
 
     fn is_broken_off(&self) -> bool {
-        self.parts.iter().any(|part| texts::is_not_finished(part))
+        self.parts.iter().any(|part| texts::answers::is_unfinished(part))
     }
 
     fn entry(self) -> Entry {
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn of_two_answers_to_one_message_the_last_counts_unless_it_was_broken_off() {
-        let broken = reply(4, &reply::live::broken_off(crate::config::Language::Portuguese, "thi"), 1);
+        let broken = reply(4, &reply::live::mark_unfinished(crate::config::Language::Portuguese, "thi"), 1);
         let answers = rebuilt(&[reply(2, "first", 1), reply(3, "second", 1), broken]);
         assert_eq!(answers, [Entry::answer(&ids(&[3]), MessageId::new(1), "second")]);
     }

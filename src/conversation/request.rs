@@ -1,10 +1,10 @@
 //! What a turn sends to the agent.
 
 use crate::{
-    conversation::{Inner, channel::Batch, deliver, files::Stored},
+    conversation::{Inner, channel::Batch, files::Stored},
     history::History,
     ids::{AgentId, ChannelId, FileId},
-    reply::texts::files::Unread,
+    reply::texts::files::UnreadFile,
     tess::{ChatMessage, Options, Request},
 };
 
@@ -43,7 +43,7 @@ impl Inner {
         &self,
         id: ChannelId,
         batch: &Batch,
-        unread: &mut Vec<Unread>,
+        unread: &mut Vec<UnreadFile>,
     ) -> Result<Prepared, Nothing> {
         let brought = self.bring_files(id, batch, unread).await;
         let messages = self.messages(id, batch).ok_or(Nothing::Deleted)?;
@@ -61,13 +61,13 @@ impl Inner {
         let wanted = batch.messages.iter().any(|message| channel.history.contains(*message));
         // What is said from here on waits for the next turn: shown now, it would be answered twice.
         let (names, instructions) = (channel.guild.is_some(), self.instructions.as_deref());
-        let chat = |history: &History| history.chat_until(batch.newest, &batch.messages, names, instructions);
+        let chat = |history: &History| history.request_messages(batch.newest, &batch.messages, names, instructions);
         wanted.then(|| match batch.is_repeat() {
             false => chat(&channel.history),
             // The answer that is to be replaced is not shown, and stays until another is there.
             true => {
                 let mut history = channel.history.clone();
-                deliver::forget_answer(&mut history, batch.newest);
+                history.remove_answer_to(batch.newest);
                 chat(&history)
             }
         })

@@ -27,7 +27,7 @@ use crate::{
     ids::{ChannelId, MessageId},
     reply::{
         self,
-        texts::{self, files::Unread},
+        texts::{self, files::UnreadFile},
     },
     telemetry::Outcome,
     tess::{Answer, TessError},
@@ -40,7 +40,7 @@ const MISSED_WITHIN: Duration = Duration::from_secs(600);
 #[derive(Default)]
 struct Beside {
     /// Files that do not reach the agent.
-    unread: Vec<Unread>,
+    unread: Vec<UnreadFile>,
     /// That the channel's agent is gone.
     vanished: Option<String>,
 }
@@ -188,7 +188,7 @@ impl Inner {
                 self.metrics.panicked();
                 error!("a turn panicked; this is a bug in the bot");
                 // Telling it may run into the same bug.
-                let telling = self.say_failure(id, batch, texts::internal_error(self.language));
+                let telling = self.say_failure(id, batch, texts::errors::internal(self.language));
                 if AssertUnwindSafe(telling).catch_unwind().await.is_err() {
                     error!("nor could it be told");
                 }
@@ -245,7 +245,7 @@ impl Inner {
             Asked::Stopped => {
                 reply.break_off().await;
                 beside.unread.clear();
-                self.say(id, batch, texts::stopped(self.language)).await;
+                self.say(id, batch, texts::turns::stopped(self.language)).await;
                 Outcome::Cancelled("stopped_by_user")
             }
             Asked::Cancelled(why) => {
@@ -258,7 +258,7 @@ impl Inner {
             self.tell_beside(id, batch, vanished, 'v').await;
         }
         if !beside.unread.is_empty() {
-            self.tell_beside(id, batch, &texts::files::unread(self.language, &beside.unread), 'u').await;
+            self.tell_beside(id, batch, &texts::files::not_read(self.language, &beside.unread), 'u').await;
         }
         outcome
     }
@@ -306,7 +306,7 @@ impl Inner {
         if matches!(asked, Asked::Failed(TessError::AgentNotFound { .. })) {
             return asked;
         }
-        let mut told = texts::agents::vanished(self.language, gone, self.agent);
+        let mut told = texts::agents::gone_from_tess(self.language, gone, self.agent);
         if self.state.agent(id) == Some(gone) && self.set_agent(id, self.agent) {
             told.push_str(texts::settings::dropped(self.language));
         }
@@ -368,7 +368,7 @@ impl Inner {
         }
         let ahead = self.tess.queued_executions();
         let about = self.request_interval.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX));
-        let text = texts::waiting(self.language, ahead, about);
+        let text = texts::turns::progress(self.language, ahead, about);
         let post = Post {
             content: &text,
             reply_to: Some(batch.newest),
@@ -388,8 +388,8 @@ impl Inner {
 
 /// An answer with what there is to see in it as lines of their addresses. One of nothing that may be shown is none.
 fn with_media(mut answer: Answer) -> Asked {
-    answer.output = reply::media::shown(&answer.output, &answer.files);
-    if reply::is_nothing(&answer.output) {
+    answer.output = reply::media::with_media_urls(&answer.output, &answer.files);
+    if reply::is_blank(&answer.output) {
         Asked::Failed(TessError::Empty { credits: answer.credits })
     } else {
         Asked::Answered(answer)

@@ -1,100 +1,35 @@
-//! An output as blocks: runs of lines that read as one thing.
+//! Reads an output as blocks: paragraphs, headings, list items, tables and code blocks.
 //!
-//! As much Markdown as cutting needs, and no more: which lines belong together, and which stand in a fence.
+//! Parses only as much Markdown as splitting needs.
 
-/// Longest fence, in backticks or tildes. A longer run is no fence but an ornament.
-pub(super) const MARKER_CHARS: usize = 32;
+use super::fence::Fence;
 
-/// Longest opening line of a fence in bytes, language included: it must leave room in a message that repeats it.
-const OPENING_BYTES: usize = 200;
+/// Longest text in bytes that counts as an introduction of what follows when it ends with a colon.
+const MAX_INTRODUCTION_BYTES: usize = 300;
 
-/// Longest line in bytes that is taken for the introduction of what follows when it ends with a colon.
-const INTRODUCTION_BYTES: usize = 300;
-
-/// A line that opens a block of code.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fence<'a> {
-    /// The whole line: indentation, marker and language.
-    pub(super) line: &'a str,
-    /// The backticks or tildes.
-    pub(super) marker: &'a str,
-}
-
-impl<'a> Fence<'a> {
-    /// Reads a line as the opening of a block of code: three or more backticks or tildes, and perhaps a language.
-    pub(super) fn opening(line: &'a str) -> Option<Self> {
-        let line = line.trim_end();
-        let text = line.trim_start();
-        let mark = text.chars().next().filter(|first| matches!(first, '`' | '~'))?;
-        let info = text.trim_start_matches(mark);
-        let marker = &text[..text.len() - info.len()];
-        // ```so``` on one line is code within a line.
-        let is_within_a_line = mark == '`' && info.contains('`');
-        let is_fence = (3..=MARKER_CHARS).contains(&marker.len()) && line.len() <= OPENING_BYTES && !is_within_a_line;
-        is_fence.then_some(Self { line, marker })
-    }
-
-    /// Whether a line ends the block: nothing but the marker, or a longer one.
-    pub(super) fn is_closed_by(&self, line: &str) -> bool {
-        let line = line.trim();
-        let is_marker = || line.bytes().all(|byte| self.marker.as_bytes().starts_with(&[byte]));
-        (self.marker.len()..=MARKER_CHARS).contains(&line.len()) && is_marker()
-    }
-
-    /// Whether what it holds is not code but Markdown.
-    pub(super) fn is_markdown(&self) -> bool {
-        ["markdown", "md"].iter().any(|name| self.info().eq_ignore_ascii_case(name))
-    }
-
-    /// The language, when there is one.
-    fn info(&self) -> &'a str {
-        self.line.trim_start()[self.marker.len()..].trim()
-    }
-}
-
-/// The fence that is still open at the end of a text.
-pub(super) fn left_open(text: &str) -> Option<Fence<'_>> {
-    open_after(text.lines())
-}
-
-/// The fence that is still open after these lines.
-pub(super) fn open_after<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Fence<'a>> {
-    lines.fold(None, |open: Option<Fence<'a>>, line| match open {
-        Some(fence) => Some(fence).filter(|fence| !fence.is_closed_by(line)),
-        None => Fence::opening(line),
-    })
-}
-
-/// The fence that the last line of a text closes.
-pub(super) fn ended_by_last_line(text: &str) -> Option<Fence<'_>> {
-    let (before, last) = text.rsplit_once('\n')?;
-    left_open(before).filter(|fence| fence.is_closed_by(last))
-}
-
-/// A run of lines that reads as one thing.
+/// Consecutive lines that belong together.
 #[derive(Debug)]
 pub(super) struct Block<'a> {
-    pub(super) kind: Kind<'a>,
-    /// Its lines, without the line break behind the last one.
+    pub(super) kind: BlockKind<'a>,
+    /// Its lines, without the last line break.
     pub(super) text: &'a str,
-    /// Whether a blank line stands before it.
-    pub(super) is_apart: bool,
-    /// Whether it says little without what follows: a heading, or a line that ends with a colon.
-    pub(super) introduces: bool,
+    pub(super) follows_blank_line: bool,
+    /// Whether it belongs with what follows: a heading, or a text that ends with a colon.
+    pub(super) is_introduction: bool,
 }
 
-/// What a block is, as far as cutting it goes.
+/// The kind of a block, which decides how it is split.
 #[derive(Debug)]
-pub(super) enum Kind<'a> {
+pub(super) enum BlockKind<'a> {
     /// A paragraph, a heading, or a list item.
     Text,
-    /// `head` are the names of the columns and the line under them.
+    /// `head` is the row of column names and the line under it.
     Table { head: &'a str, rows: &'a str },
-    /// `close` is the closing line; `None` when the output ends before it.
-    Code { fence: Fence<'a>, code: &'a str, close: Option<&'a str> },
+    /// `closing_line` is `None` when the output ends before the block does.
+    Code { fence: Fence<'a>, code: &'a str, closing_line: Option<&'a str> },
 }
 
-/// Reads an output's blocks one after the other.
+/// An iterator over the blocks of an output.
 #[derive(Debug)]
 pub(super) struct Blocks<'a> {
     rest: &'a str,
@@ -105,49 +40,49 @@ impl<'a> Blocks<'a> {
         Self { rest: output }
     }
 
-    /// Takes lines while they are wanted; the text taken, without its last line break.
+    /// Takes lines while `is_wanted` accepts a line and the text after it. Returns them without the last line break.
     fn take_while(&mut self, mut is_wanted: impl FnMut(&'a str, &'a str) -> bool) -> &'a str {
         let start = self.rest;
         while !self.rest.is_empty() {
-            let (line, behind) = first_line(self.rest);
-            if !is_wanted(line, behind) {
+            let (line, following) = first_line(self.rest);
+            if !is_wanted(line, following) {
                 break;
             }
-            self.rest = behind;
+            self.rest = following;
         }
         let taken = &start[..start.len() - self.rest.len()];
         taken.strip_suffix('\n').unwrap_or(taken)
     }
 
     fn take_line(&mut self) -> &'a str {
-        let (line, behind) = first_line(self.rest);
-        self.rest = behind;
+        let (line, following) = first_line(self.rest);
+        self.rest = following;
         line
     }
 
-    fn code(&mut self, fence: Fence<'a>) -> Kind<'a> {
+    fn take_code(&mut self, fence: Fence<'a>) -> BlockKind<'a> {
         self.take_line();
         let code = self.take_while(|line, _| !fence.is_closed_by(line));
-        let close = (!self.rest.is_empty()).then(|| self.take_line());
-        Kind::Code { fence, code, close }
+        let closing_line = (!self.rest.is_empty()).then(|| self.take_line());
+        BlockKind::Code { fence, code, closing_line }
     }
 
-    fn table(&mut self) -> Kind<'a> {
+    fn take_table(&mut self) -> BlockKind<'a> {
         let mut head_lines = 2;
         let head = self.take_while(|_, _| {
             head_lines -= 1;
             head_lines >= 0
         });
-        let rows = self.take_while(|line, _| line.contains('|') && Fence::opening(line).is_none());
-        Kind::Table { head, rows }
+        let rows = self.take_while(|line, _| line.contains('|') && Fence::parse_opening(line).is_none());
+        BlockKind::Table { head, rows }
     }
 
-    fn text(&mut self) -> Kind<'a> {
+    fn take_text(&mut self) -> BlockKind<'a> {
         let first = self.take_line();
         if !is_heading(first) {
-            self.take_while(|line, behind| !is_blank(line) && !starts_a_block(line, behind));
+            self.take_while(|line, following| !is_blank(line) && !starts_block(line, following));
         }
-        Kind::Text
+        BlockKind::Text
     }
 }
 
@@ -158,24 +93,24 @@ impl<'a> Iterator for Blocks<'a> {
         let before = self.rest.len();
         self.take_while(|line, _| is_blank(line));
         let start = self.rest;
-        let is_apart = start.len() < before;
+        let follows_blank_line = start.len() < before;
         if start.is_empty() {
             return None;
         }
-        let (line, behind) = first_line(start);
-        let kind = if let Some(fence) = Fence::opening(line) {
-            self.code(fence)
-        } else if is_table(line, behind) {
-            self.table()
+        let (line, following) = first_line(start);
+        let kind = if let Some(fence) = Fence::parse_opening(line) {
+            self.take_code(fence)
+        } else if is_table(line, following) {
+            self.take_table()
         } else {
-            self.text()
+            self.take_text()
         };
         let text = &start[..start.len() - self.rest.len()];
         let text = text.strip_suffix('\n').unwrap_or(text);
         let ends_with_colon =
-            text.len() <= INTRODUCTION_BYTES && text.trim_end().trim_end_matches(['*', '_']).ends_with(':');
-        let introduces = matches!(kind, Kind::Text) && (is_heading(line) || ends_with_colon);
-        Some(Block { kind, text, is_apart, introduces })
+            text.len() <= MAX_INTRODUCTION_BYTES && text.trim_end().trim_end_matches(['*', '_']).ends_with(':');
+        let is_introduction = matches!(kind, BlockKind::Text) && (is_heading(line) || ends_with_colon);
+        Some(Block { kind, text, follows_blank_line, is_introduction })
     }
 }
 
@@ -187,33 +122,33 @@ fn is_blank(line: &str) -> bool {
     line.trim_start().is_empty()
 }
 
-fn starts_a_block(line: &str, behind: &str) -> bool {
-    Fence::opening(line).is_some() || is_list_item(line) || is_heading(line) || is_table(line, behind)
+fn starts_block(line: &str, following: &str) -> bool {
+    Fence::parse_opening(line).is_some() || is_list_item(line) || is_heading(line) || is_table(line, following)
 }
 
 fn is_heading(line: &str) -> bool {
     let text = line.trim_start();
-    let behind = text.trim_start_matches('#');
-    (1..=6).contains(&(text.len() - behind.len())) && behind.starts_with(' ')
+    let following = text.trim_start_matches('#');
+    (1..=6).contains(&(text.len() - following.len())) && following.starts_with(' ')
 }
 
 fn is_list_item(line: &str) -> bool {
     let text = line.trim_start();
     let number = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let behind = match text.len() - number.len() {
+    let following = match text.len() - number.len() {
         0 => text.strip_prefix(['-', '*', '+']),
         1..=9 => number.strip_prefix(['.', ')']),
         _ => None,
     };
-    behind.is_some_and(|behind| behind.starts_with(' '))
+    following.is_some_and(|following| following.starts_with(' '))
 }
 
-/// Whether a line is the head of a table: columns, and a line of dashes and bars under it.
-fn is_table(line: &str, behind: &str) -> bool {
+/// Whether a table starts with this line: it has columns, and the line under it has only dashes, bars and colons.
+fn is_table(line: &str, following: &str) -> bool {
     let is_rule = |line: &str| {
         line.chars().all(|c| matches!(c, '|' | '-' | ':' | ' ' | '\t' | '\r'))
             && line.contains('|')
             && line.contains('-')
     };
-    line.contains('|') && is_rule(first_line(behind).0)
+    line.contains('|') && is_rule(first_line(following).0)
 }

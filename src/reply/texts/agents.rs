@@ -1,6 +1,6 @@
 //! What the bot says of agents to choose from.
 
-use super::{escaped, escaped_to};
+use super::format::{escape, escape_to};
 use crate::{
     config::Language,
     ids::AgentId,
@@ -20,7 +20,7 @@ const QUESTIONS_NAMED: usize = 8;
 
 /// Pages of a list of so many agents; at least 1.
 #[must_use]
-pub fn pages(agents: usize) -> usize {
+pub fn page_count(agents: usize) -> usize {
     agents.div_ceil(PER_PAGE).max(1)
 }
 
@@ -34,7 +34,7 @@ pub fn page(language: Language, agents: &[Agent], page: usize, current: AgentId)
         );
         return none.to_owned();
     }
-    let pages = pages(agents.len());
+    let pages = page_count(agents.len());
     let page = page.min(pages - 1);
     let (word, of) = language.say(("page", "of"), ("página", "de"));
     let place = if pages > 1 { format!(", {word} {} {of} {pages}", page + 1) } else { String::new() };
@@ -47,11 +47,70 @@ pub fn page(language: Language, agents: &[Agent], page: usize, current: AgentId)
 fn entry(language: Language, agent: &Agent, current: AgentId) -> String {
     let word = language.say("agent", "agente");
     let here = if agent.id == current { language.say(", answers here", ", responde aqui") } else { "" };
-    let mut entry = format!("\n- **{}** ({word} {}{here})", escaped_to(&agent.title, TITLE_CHARS), agent.id);
+    let mut entry = format!("\n- **{}** ({word} {}{here})", escape_to(&agent.title, TITLE_CHARS), agent.id);
     if let Some(description) = &agent.description {
-        entry.push_str(&format!("\n  {}", escaped_to(description.trim(), DESCRIPTION_CHARS)));
+        entry.push_str(&format!("\n  {}", escape_to(description.trim(), DESCRIPTION_CHARS)));
     }
     entry
+}
+
+/// The agent of this channel; `title` is `None` when Tess did not tell it.
+#[must_use]
+pub fn current(language: Language, title: Option<&str>, id: AgentId, is_default: bool) -> String {
+    let default = if is_default { language.say(", the default", ", o padrão") } else { "" };
+    match title.map(escape) {
+        Some(title) => language.say(
+            format!("ℹ️ This channel talks to **{title}** (agent {id}{default})."),
+            format!("ℹ️ Este canal conversa com **{title}** (agente {id}{default})."),
+        ),
+        None => language.say(
+            format!("ℹ️ This channel talks to agent {id}{default}."),
+            format!("ℹ️ Este canal conversa com o agente {id}{default}."),
+        ),
+    }
+}
+
+/// Another agent was chosen for this channel.
+#[must_use]
+pub fn switched(language: Language, title: &str, id: AgentId) -> String {
+    let title = escape(title);
+    language.say(
+        format!("☑️ This channel now talks to **{title}** (agent {id}). It sees the conversation so far."),
+        format!("☑️ Este canal agora conversa com **{title}** (agente {id}). Ele vê a conversa até aqui."),
+    )
+}
+
+/// There is no such agent, or the workspace does not see it. `id` is what was typed.
+#[must_use]
+pub fn unknown(language: Language, id: &str) -> String {
+    let id = escape(id);
+    language.say(
+        format!("⚠️ Tess has no agent {id} that this bot may use. Check the number, or choose another with `/agent`."),
+        format!(
+            "⚠️ A Tess não tem um agente {id} que este bot possa usar. Confira o número, ou escolha outro com `/agent`."
+        ),
+    )
+}
+
+/// The agent makes images, videos or the like.
+#[must_use]
+pub fn not_chat(language: Language, title: &str) -> String {
+    let title = escape(title);
+    language.say(
+        format!("⚠️ **{title}** is not a chat agent, so it can not talk here. Choose another with `/agent`."),
+        format!(
+            "⚠️ **{title}** não é um agente de chat, e por isso não pode conversar aqui. Escolha outro com `/agent`."
+        ),
+    )
+}
+
+/// Tess could not be asked about an agent.
+#[must_use]
+pub fn unavailable(language: Language) -> &'static str {
+    language.say(
+        "⚠️ Tess could not be asked about that agent; nothing was changed. Try again in a minute.",
+        "⚠️ Não foi possível consultar a Tess sobre esse agente; nada mudou. Tente de novo em um minuto.",
+    )
 }
 
 /// The list could not be had from Tess.
@@ -75,13 +134,13 @@ pub fn not_allowed(language: Language, id: AgentId) -> String {
 /// The agent wants answers to questions that a chat has no place for.
 #[must_use]
 pub fn needs_answers(language: Language, title: &str, missing: &[&Question]) -> String {
-    let named = missing.iter().take(QUESTIONS_NAMED).map(|question| format!("**{}**", escaped(&question.name)));
+    let named = missing.iter().take(QUESTIONS_NAMED).map(|question| format!("**{}**", escape(&question.name)));
     let mut names: Vec<_> = named.collect();
     if missing.len() > QUESTIONS_NAMED {
         let more = missing.len() - QUESTIONS_NAMED;
         names.push(language.say(format!("{more} more"), format!("mais {more}")));
     }
-    let (title, names) = (escaped(title), names.join(", "));
+    let (title, names) = (escape(title), names.join(", "));
     language.say(
         format!(
             "⚠️ **{title}** can not talk here: it wants to be told {names} with every message. Choose another with `/agent`."
@@ -94,7 +153,7 @@ pub fn needs_answers(language: Language, title: &str, missing: &[&Question]) -> 
 
 /// The channel's agent is gone from Tess; the default one answers from now on.
 #[must_use]
-pub fn vanished(language: Language, gone: AgentId, default: AgentId) -> String {
+pub fn gone_from_tess(language: Language, gone: AgentId, default: AgentId) -> String {
     language.say(
         format!(
             "⚠️ This channel's agent ({gone}) is gone from Tess. The default (agent {default}) answers from now on; choose \
@@ -167,7 +226,7 @@ mod tests {
     #[test]
     fn what_keeps_an_agent_from_a_channel_is_told() {
         let texts = |language| {
-            let vanished = vanished(language, AgentId(7), AgentId(8));
+            let vanished = gone_from_tess(language, AgentId(7), AgentId(8));
             [not_allowed(language, AgentId(7)), vanished, list_unavailable(language).to_owned()].join("\n")
         };
         assert_snapshot!(texts(Language::Portuguese), @"

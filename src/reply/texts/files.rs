@@ -2,38 +2,38 @@
 
 use std::fmt::Write;
 
-use super::{ERROR_MARK, escaped};
+use super::{format::escape, marks::ERROR_MARK};
 use crate::{config::Language, tess::TessError};
 
 /// Files that are told of one by one; so many fit in one message, whatever their names.
-const MOST_LINES: usize = 6;
+const MAX_LINES: usize = 6;
 
 /// Characters of a file's name that are shown.
 const NAME_CHARS: usize = 50;
 
 /// A file that did not reach the agent.
 #[derive(Debug)]
-pub struct Unread {
+pub struct UnreadFile {
     /// The file's name.
     pub name: String,
     /// Why it did not.
-    pub why: Why,
+    pub reason: UnreadReason,
 }
 
 /// Why a file did not reach the agent.
 #[derive(Debug)]
-pub enum Why {
+pub enum UnreadReason {
     /// Neither a text nor of a kind that Tess reads.
     Kind,
     /// Longer than files of its kind may be.
     TooLong {
         /// The bound in bytes.
-        most: usize,
+        max: usize,
     },
     /// Others came before it.
     TooMany {
         /// How many of its kind are read at once.
-        most: usize,
+        max: usize,
     },
     /// A text that would not leave the conversation within its bound.
     NoRoom,
@@ -45,17 +45,17 @@ pub enum Why {
     Tess(TessError),
 }
 
-/// Which files did not reach the agent, one a line, with why and what to do.
+/// Which files did not reach the agent, one a line, with reason and what to do.
 #[must_use]
-pub fn unread(language: Language, files: &[Unread]) -> String {
+pub fn not_read(language: Language, files: &[UnreadFile]) -> String {
     let mut text = String::new();
-    for Unread { name, why } in files.iter().take(MOST_LINES) {
+    for UnreadFile { name, reason } in files.iter().take(MAX_LINES) {
         let name: String = name.chars().take(NAME_CHARS).collect();
         // Writing to a string can not fail.
-        let _ = writeln!(text, "{ERROR_MARK} **{}**: {}", escaped(&name), because(language, why));
+        let _ = writeln!(text, "{ERROR_MARK} **{}**: {}", escape(&name), explain(language, reason));
     }
-    if files.len() > MOST_LINES {
-        let more = files.len() - MOST_LINES;
+    if files.len() > MAX_LINES {
+        let more = files.len() - MAX_LINES;
         let _ = match language {
             Language::English => writeln!(text, "{ERROR_MARK} And {more} more."),
             Language::Portuguese => writeln!(text, "{ERROR_MARK} E mais {more}."),
@@ -64,46 +64,48 @@ pub fn unread(language: Language, files: &[Unread]) -> String {
     text.trim_end().to_owned()
 }
 
-fn because(language: Language, why: &Why) -> String {
-    let (english, portuguese) = match why {
-        Why::Kind => ("the agent can not read files of this kind.", "o agente não consegue ler arquivos deste tipo."),
-        Why::TooLong { most } => {
-            let most = size(*most);
+fn explain(language: Language, reason: &UnreadReason) -> String {
+    let (english, portuguese) = match reason {
+        UnreadReason::Kind => {
+            ("the agent can not read files of this kind.", "o agente não consegue ler arquivos deste tipo.")
+        }
+        UnreadReason::TooLong { max } => {
+            let max = size(*max);
             return language.say(
-                format!("it is too large; at most {most} of this kind can be read."),
-                format!("é grande demais; deste tipo podem ser lidos no máximo {most}."),
+                format!("it is too large; at most {max} of this kind can be read."),
+                format!("é grande demais; deste tipo podem ser lidos no máximo {max}."),
             );
         }
-        Why::TooMany { most } => {
+        UnreadReason::TooMany { max } => {
             return language.say(
-                format!("only {most} such files can be read at once. Send it again by itself."),
-                format!("só {most} arquivos assim podem ser lidos de uma vez. Envie-o de novo, sozinho."),
+                format!("only {max} such files can be read at once. Send it again by itself."),
+                format!("só {max} arquivos assim podem ser lidos de uma vez. Envie-o de novo, sozinho."),
             );
         }
-        Why::NoRoom => (
+        UnreadReason::NoRoom => (
             "it is too long for this conversation. Send a part of it.",
             "é longo demais para esta conversa. Envie uma parte dele.",
         ),
-        Why::NotText => ("it is named like a text, but it is none.", "tem nome de texto, mas não é um."),
-        Why::NotFetched => {
+        UnreadReason::NotText => ("it is named like a text, but it is none.", "tem nome de texto, mas não é um."),
+        UnreadReason::NotFetched => {
             ("Discord did not hand it over. Send it again.", "o Discord não o entregou. Envie-o de novo.")
         }
-        Why::Tess(TessError::FileRefused { .. }) => {
+        UnreadReason::Tess(TessError::FileRefused { .. }) => {
             ("Tess could not read it. Try another format.", "a Tess não conseguiu lê-lo. Tente outro formato.")
         }
-        Why::Tess(TessError::StorageFull { .. }) => (
+        UnreadReason::Tess(TessError::StorageFull { .. }) => (
             "the file storage of the Tess workspace is full. Whoever runs the bot has to delete files in Tess.",
             "o armazenamento de arquivos do workspace da Tess está cheio. Quem administra o bot precisa apagar arquivos na Tess.",
         ),
-        Why::Tess(TessError::NoCredits { .. }) => (
+        UnreadReason::Tess(TessError::NoCredits { .. }) => (
             "the Tess workspace has no credits left to read it.",
             "o workspace da Tess não tem mais créditos para lê-lo.",
         ),
-        Why::Tess(TessError::TimedOut { .. }) => (
+        UnreadReason::Tess(TessError::TimedOut { .. }) => (
             "Tess took too long to read it. Try again with less.",
             "a Tess demorou demais para lê-lo. Tente de novo com menos.",
         ),
-        Why::Tess(_) => (
+        UnreadReason::Tess(_) => (
             "Tess could not be given it. Send it again in a minute.",
             "não foi possível entregá-lo à Tess. Envie-o de novo em um minuto.",
         ),
@@ -128,8 +130,8 @@ mod tests {
     use super::*;
     use crate::reply::MESSAGE_CHARS;
 
-    fn files(whys: Vec<Why>) -> Vec<Unread> {
-        whys.into_iter().map(|why| Unread { name: "a_b.pdf".to_owned(), why }).collect()
+    fn files(reasons: Vec<UnreadReason>) -> Vec<UnreadFile> {
+        reasons.into_iter().map(|reason| UnreadFile { name: "a_b.pdf".to_owned(), reason }).collect()
     }
 
     fn detail() -> String {
@@ -137,29 +139,29 @@ mod tests {
     }
 
     #[test]
-    fn each_file_has_a_line_that_says_why_and_what_to_do() {
+    fn every_file_gets_a_line_with_the_reason_and_what_to_do() {
         let all = || {
             [
                 vec![
-                    Why::Kind,
-                    Why::TooLong { most: 32 * 1024 * 1024 },
-                    Why::TooLong { most: 10_000_000 },
-                    Why::TooLong { most: 64 * 1024 },
-                    Why::TooMany { most: 5 },
-                    Why::NoRoom,
+                    UnreadReason::Kind,
+                    UnreadReason::TooLong { max: 32 * 1024 * 1024 },
+                    UnreadReason::TooLong { max: 10_000_000 },
+                    UnreadReason::TooLong { max: 64 * 1024 },
+                    UnreadReason::TooMany { max: 5 },
+                    UnreadReason::NoRoom,
                 ],
                 vec![
-                    Why::NotText,
-                    Why::NotFetched,
-                    Why::Tess(TessError::FileRefused { detail: detail() }),
-                    Why::Tess(TessError::StorageFull { detail: detail() }),
-                    Why::Tess(TessError::NoCredits { detail: detail() }),
-                    Why::Tess(TessError::TimedOut { waited: Duration::from_secs(1) }),
+                    UnreadReason::NotText,
+                    UnreadReason::NotFetched,
+                    UnreadReason::Tess(TessError::FileRefused { detail: detail() }),
+                    UnreadReason::Tess(TessError::StorageFull { detail: detail() }),
+                    UnreadReason::Tess(TessError::NoCredits { detail: detail() }),
+                    UnreadReason::Tess(TessError::TimedOut { waited: Duration::from_secs(1) }),
                 ],
-                vec![Why::Tess(TessError::Unavailable { detail: detail() })],
+                vec![UnreadReason::Tess(TessError::Unavailable { detail: detail() })],
             ]
         };
-        let texts = |language| all().map(|whys| unread(language, &files(whys))).join("\n");
+        let texts = |language| all().map(|reasons| not_read(language, &files(reasons))).join("\n");
         insta::assert_snapshot!(texts(Language::Portuguese), @r"
         ⚠️ **a\_b.pdf**: o agente não consegue ler arquivos deste tipo.
         ⚠️ **a\_b.pdf**: é grande demais; deste tipo podem ser lidos no máximo 32 MB.
@@ -193,11 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn many_files_with_long_names_fit_in_one_message() {
-        let long = || Unread { name: "*".repeat(300), why: Why::Tess(TessError::StorageFull { detail: detail() }) };
+    fn many_files_with_long_names_fit_into_one_message() {
+        let long = || UnreadFile {
+            name: "*".repeat(300),
+            reason: UnreadReason::Tess(TessError::StorageFull { detail: detail() }),
+        };
         for (language, end) in [(Language::English, "⚠️ And 14 more."), (Language::Portuguese, "⚠️ E mais 14.")]
         {
-            let text = unread(language, &(0..20).map(|_| long()).collect::<Vec<_>>());
+            let text = not_read(language, &(0..20).map(|_| long()).collect::<Vec<_>>());
             assert!(text.chars().count() <= MESSAGE_CHARS, "{}", text.chars().count());
             assert!(text.ends_with(end), "{text}");
         }

@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 
-use super::{DONE_MARK, ERROR_MARK, INFO_MARK, escaped};
+use super::{
+    format::{code, escape},
+    marks::{DONE_MARK, ERROR_MARK, INFO_MARK},
+};
 use crate::{config::Language, tess::InvalidOption};
 
 /// Settings that are listed; with names and values cut as they are, they fit in one message.
-const MOST_LINES: usize = 15;
+const MAX_LINES: usize = 15;
 
 /// Characters of a setting's name and of its value that are shown.
 const SHOWN_CHARS: usize = 30;
@@ -20,38 +23,38 @@ pub struct Setting<'a> {
     /// The name of the agent's question.
     pub name: &'a str,
     /// What holds.
-    pub holds: Holds,
+    pub value: SettingValue,
 }
 
 /// What holds for a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holds {
+pub enum SettingValue {
     /// The channel's own value.
-    Own(String),
+    Channel(String),
     /// The value that whoever runs the bot has set.
-    Bots(String),
+    BotDefault(String),
     /// The agent's default, which Tess does not always tell.
-    Agents(Option<String>),
+    AgentDefault(Option<String>),
     /// Nothing, though the agent needs an answer.
-    Nothing,
+    Missing,
 }
 
 /// All settings of a channel's agent. `can_change`: the reader is shown a menu below.
 #[must_use]
 pub fn overview(language: Language, title: &str, settings: &[Setting<'_>], can_change: bool) -> String {
-    let title = escaped(title);
+    let title = escape(title);
     if settings.is_empty() {
         let nothing = language.say("has nothing that could be set", "não tem nada que se possa configurar");
         return format!("{INFO_MARK} **{title}** {nothing}.");
     }
     let answers = language.say("answers in this channel with", "responde neste canal com");
     let mut text = format!("{INFO_MARK} **{title}** {answers}:");
-    for Setting { name, holds } in settings.iter().take(MOST_LINES) {
+    for Setting { name, value } in settings.iter().take(MAX_LINES) {
         // Writing to a string can not fail.
-        let _ = write!(text, "\n- {}: {}", code(name), holding(language, holds));
+        let _ = write!(text, "\n- {}: {}", code(name, SHOWN_CHARS), show_value(language, value));
     }
-    if settings.len() > MOST_LINES {
-        let more = settings.len() - MOST_LINES;
+    if settings.len() > MAX_LINES {
+        let more = settings.len() - MAX_LINES;
         text.push_str(&language.say(format!("\n- and {more} more"), format!("\n- e mais {more}")));
     }
     if !can_change {
@@ -63,13 +66,13 @@ pub fn overview(language: Language, title: &str, settings: &[Setting<'_>], can_c
     text
 }
 
-fn holding(language: Language, holds: &Holds) -> String {
-    match holds {
-        Holds::Own(value) => code(value),
-        Holds::Bots(value) => format!("{}, {}", bots_default(language), code(value)),
-        Holds::Agents(Some(value)) => format!("{}, {}", agents_default(language), code(value)),
-        Holds::Agents(None) => agents_default(language).to_owned(),
-        Holds::Nothing => {
+fn show_value(language: Language, value: &SettingValue) -> String {
+    match value {
+        SettingValue::Channel(value) => code(value, SHOWN_CHARS),
+        SettingValue::BotDefault(value) => format!("{}, {}", bot_default(language), code(value, SHOWN_CHARS)),
+        SettingValue::AgentDefault(Some(value)) => format!("{}, {}", agent_default(language), code(value, SHOWN_CHARS)),
+        SettingValue::AgentDefault(None) => agent_default(language).to_owned(),
+        SettingValue::Missing => {
             let nothing = "nothing yet, and the agent needs it";
             language.say(nothing, "nada ainda, e o agente precisa disso").to_owned()
         }
@@ -78,13 +81,13 @@ fn holding(language: Language, holds: &Holds) -> String {
 
 /// What whoever runs the bot has set, within a sentence.
 #[must_use]
-pub fn bots_default(language: Language) -> &'static str {
+pub fn bot_default(language: Language) -> &'static str {
     language.say("the bot's default", "o padrão do bot")
 }
 
 /// What the agent itself has, within a sentence.
 #[must_use]
-pub fn agents_default(language: Language) -> &'static str {
+pub fn agent_default(language: Language) -> &'static str {
     language.say("the agent's default", "o padrão do agente")
 }
 
@@ -92,7 +95,7 @@ pub fn agents_default(language: Language) -> &'static str {
 #[must_use]
 pub fn empty_field(language: Language) -> String {
     let empty = language.say("Empty", "Vazio");
-    format!("{empty}: {}", agents_default(language))
+    format!("{empty}: {}", agent_default(language))
 }
 
 /// On the button that leads to the [`overview`].
@@ -103,8 +106,9 @@ pub fn back_label(language: Language) -> &'static str {
 
 /// Asks for the value of a setting; the menu is below.
 #[must_use]
-pub fn choose(language: Language, name: &str, description: Option<&str>) -> String {
-    let (description, name) = (description.map(|text| format!("\n{}", escaped(text))).unwrap_or_default(), code(name));
+pub fn prompt(language: Language, name: &str, description: Option<&str>) -> String {
+    let (description, name) =
+        (description.map(|text| format!("\n{}", escape(text))).unwrap_or_default(), code(name, SHOWN_CHARS));
     language.say(
         format!("{INFO_MARK} What shall {name} be in this channel?{description}"),
         format!("{INFO_MARK} Qual deve ser {name} neste canal?{description}"),
@@ -114,8 +118,8 @@ pub fn choose(language: Language, name: &str, description: Option<&str>) -> Stri
 /// A setting was changed; `None`: the default holds again.
 #[must_use]
 pub fn changed(language: Language, name: &str, value: Option<&str>) -> String {
-    let name = code(name);
-    match value.map(code) {
+    let name = code(name, SHOWN_CHARS);
+    match value.map(|value| code(value, SHOWN_CHARS)) {
         Some(value) => language.say(
             format!("{DONE_MARK} {name} is now {value}, from the next answer on."),
             format!("{DONE_MARK} {name} agora é {value}, a partir da próxima resposta."),
@@ -129,13 +133,13 @@ pub fn changed(language: Language, name: &str, value: Option<&str>) -> String {
 
 /// A value that the agent would refuse.
 #[must_use]
-pub fn refused(language: Language, name: &str, why: &InvalidOption) -> String {
+pub fn invalid_value(language: Language, name: &str, why: &InvalidOption) -> String {
     let why: String = match language {
         Language::English => why.to_string(),
         Language::Portuguese => in_portuguese(why),
     };
     let why: String = why.chars().take(CHANGE_CHARS).collect();
-    format!("{ERROR_MARK} {} {why}. {}", code(name), nothing_changed(language))
+    format!("{ERROR_MARK} {} {why}. {}", code(name, SHOWN_CHARS), nothing_changed(language))
 }
 
 fn in_portuguese(why: &InvalidOption) -> String {
@@ -158,9 +162,9 @@ fn nothing_changed(language: Language) -> &'static str {
 
 /// The agent has no such question any more.
 #[must_use]
-pub fn gone(language: Language, name: &str) -> String {
+pub fn unknown_setting(language: Language, name: &str) -> String {
     let has_no = language.say("This channel's agent has no", "O agente deste canal não tem");
-    format!("{ERROR_MARK} {has_no} {}. {}", code(name), nothing_changed(language))
+    format!("{ERROR_MARK} {has_no} {}. {}", code(name, SHOWN_CHARS), nothing_changed(language))
 }
 
 /// All values together take too much room.
@@ -190,13 +194,6 @@ pub fn dropped(language: Language) -> &'static str {
     )
 }
 
-/// A text on one line that Discord shows as it is.
-fn code(text: &str) -> String {
-    let shown: String = text.chars().take(SHOWN_CHARS).map(|c| if c == '`' { '\'' } else { c }).collect();
-    let more = if text.chars().nth(SHOWN_CHARS).is_some() { "…" } else { "" };
-    format!("`{}{more}`", shown.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,13 +201,13 @@ mod tests {
 
     #[test]
     fn what_holds_is_told_and_where_it_comes_from() {
-        let own = Holds::Own("a `b`\nc".to_owned());
+        let own = SettingValue::Channel("a `b`\nc".to_owned());
         let settings = [
-            Setting { name: "temperature", holds: own },
-            Setting { name: "model", holds: Holds::Bots("tess-5".to_owned()) },
-            Setting { name: "tools", holds: Holds::Agents(None) },
-            Setting { name: "language", holds: Holds::Agents(Some("pt".to_owned())) },
-            Setting { name: "empresa", holds: Holds::Nothing },
+            Setting { name: "temperature", value: own },
+            Setting { name: "model", value: SettingValue::BotDefault("tess-5".to_owned()) },
+            Setting { name: "tools", value: SettingValue::AgentDefault(None) },
+            Setting { name: "language", value: SettingValue::AgentDefault(Some("pt".to_owned())) },
+            Setting { name: "empresa", value: SettingValue::Missing },
         ];
         insta::assert_snapshot!(overview(Language::Portuguese, "Docs *Helper*", &settings, false), @r"
         ℹ️ **Docs \*Helper\*** responde neste canal com:
@@ -245,16 +242,16 @@ mod tests {
                 InvalidOption::TooLong { most: 8, length: 9 },
             ];
             let mut texts = vec![
-                choose(language, "model", Some("Which *one*")),
+                prompt(language, "model", Some("Which *one*")),
                 changed(language, "model", Some("auto")),
                 changed(language, "model", None),
-                gone(language, "model"),
+                unknown_setting(language, "model"),
                 too_long(language).to_owned(),
                 unavailable(language).to_owned(),
                 dropped(language).trim().to_owned(),
                 empty_field(language),
             ];
-            texts.extend(whys.iter().map(|why| refused(language, "n", why)));
+            texts.extend(whys.iter().map(|why| invalid_value(language, "n", why)));
             texts.join("\n")
         };
         insta::assert_snapshot!(texts(Language::Portuguese), @r"
@@ -296,11 +293,11 @@ mod tests {
     #[test]
     fn many_long_settings_fit_in_one_message_with_the_sentence_about_a_change() {
         let long = "x".repeat(200);
-        let setting = Setting { name: &long, holds: Holds::Agents(Some(long.clone())) };
+        let setting = Setting { name: &long, value: SettingValue::AgentDefault(Some(long.clone())) };
         let why = InvalidOption::UnknownOption { options: vec![long.clone(); 9] };
         for (language, more) in [(Language::English, "and 15 more"), (Language::Portuguese, "e mais 15")] {
             let text = overview(language, &"*".repeat(500), &vec![setting.clone(); 30], false);
-            let both = text.chars().count() + refused(language, &long, &why).chars().count() + 1;
+            let both = text.chars().count() + invalid_value(language, &long, &why).chars().count() + 1;
             assert!(both <= MESSAGE_CHARS, "{both}");
             assert!(text.contains(more));
         }

@@ -1,32 +1,40 @@
-//! What is said about stopping and repeating.
+//! Texts about a turn: its progress, stopping it and repeating it.
 
+use std::time::Duration;
+
+use super::{format::approximate, marks::NOTICE_MARK};
 use crate::config::Language;
 
-/// Ends an answer of which only a part came. It tells people, and a history rebuilt from Discord, that it is none.
+/// Says that a turn takes long: `ahead` others go first. `expected` is the time until the answer, zero when unknown.
 #[must_use]
-pub fn not_finished(language: Language) -> &'static str {
-    language.say("-# ⚠️ Not finished.", "-# ⚠️ Não terminada.")
+pub fn progress(language: Language, ahead: usize, expected: Duration) -> String {
+    let wait = approximate(language, expected);
+    let time = language.say(format!(", in about {wait}"), format!(", em cerca de {wait}"));
+    let time = if expected.is_zero() { String::new() } else { time };
+    let place = match ahead {
+        0 => language.say("Still working on it", "Ainda estou trabalhando nisso").to_owned(),
+        1 => language.say("One request is ahead of yours", "Há um pedido na frente do seu").to_owned(),
+        _ => {
+            language.say(format!("{ahead} requests are ahead of yours"), format!("Há {ahead} pedidos na frente do seu"))
+        }
+    };
+    let comes = language.say("the answer comes here", "a resposta vem aqui");
+    format!("{NOTICE_MARK} {place}; {comes}{time}.")
 }
 
-/// Whether one of the bot's messages is the end of an answer that was never finished.
-#[must_use]
-pub fn is_not_finished(text: &str) -> bool {
-    Language::ALL.iter().any(|language| text.trim_end().ends_with(not_finished(*language)))
-}
-
-/// On the button that ends an answer.
+/// The label of the stop button.
 #[must_use]
 pub fn stop_label(language: Language) -> &'static str {
     language.say("Stop", "Parar")
 }
 
-/// On the button that asks again.
+/// The label of the retry button.
 #[must_use]
 pub fn retry_label(language: Language) -> &'static str {
     language.say("Try again", "Tentar de novo")
 }
 
-/// In place of an answer that a person stopped.
+/// Takes the place of an answer that a person stopped before anything of it was shown.
 #[must_use]
 pub fn stopped(language: Language) -> &'static str {
     language.say(
@@ -35,19 +43,19 @@ pub fn stopped(language: Language) -> &'static str {
     )
 }
 
-/// To who used `/stop`.
+/// Answers `/stop` when a turn is being stopped.
 #[must_use]
 pub fn stopping(language: Language) -> &'static str {
     language.say("☑️ Stopping it.", "☑️ Parando.")
 }
 
-/// Nothing is being answered.
+/// Answers `/stop` when no turn runs.
 #[must_use]
 pub fn nothing_to_stop(language: Language) -> &'static str {
     language.say("ℹ️ Nothing is being answered here right now.", "ℹ️ Nada está sendo respondido aqui agora.")
 }
 
-/// To who used `/retry`.
+/// Answers `/retry` when the turn is being repeated.
 #[must_use]
 pub fn retrying(language: Language) -> &'static str {
     language.say(
@@ -56,7 +64,7 @@ pub fn retrying(language: Language) -> &'static str {
     )
 }
 
-/// The turn is not the last one, or too long ago.
+/// Answers `/retry` when the turn cannot be repeated.
 #[must_use]
 pub fn nothing_to_retry(language: Language) -> &'static str {
     language.say(
@@ -65,18 +73,18 @@ pub fn nothing_to_retry(language: Language) -> &'static str {
     )
 }
 
-/// A turn runs.
+/// Answers `/retry` when a turn runs.
 #[must_use]
-pub fn retry_later(language: Language) -> &'static str {
+pub fn busy(language: Language) -> &'static str {
     language.say(
         "ℹ️ I am still answering here. Try again once I am done.",
         "ℹ️ Ainda estou respondendo aqui. Tente de novo quando eu terminar.",
     )
 }
 
-/// Someone else's question.
+/// Says that only the requester or a moderator may stop or repeat a turn.
 #[must_use]
-pub fn not_yours(language: Language) -> &'static str {
+pub fn not_requester(language: Language) -> &'static str {
     language.say(
         "⚠️ Only who asked can do that, or someone with the permission **Manage Messages**.",
         "⚠️ Só quem perguntou pode fazer isso, ou alguém com a permissão **Gerenciar mensagens**.",
@@ -90,16 +98,39 @@ mod tests {
     use super::*;
     use crate::reply::is_answer;
 
+    const EN: Language = Language::English;
+    const PT: Language = Language::Portuguese;
+
+    #[test]
+    fn progress_tells_the_queue_position_and_the_expected_time() {
+        let texts = |language| {
+            let waits = [(0, 0), (1, 1), (3, 40), (90, 130)];
+            waits.map(|(ahead, seconds)| progress(language, ahead, Duration::from_secs(seconds))).join("\n")
+        };
+        assert_snapshot!(texts(PT), @"
+        ⏳ Ainda estou trabalhando nisso; a resposta vem aqui.
+        ⏳ Há um pedido na frente do seu; a resposta vem aqui, em cerca de um segundo.
+        ⏳ Há 3 pedidos na frente do seu; a resposta vem aqui, em cerca de 40 segundos.
+        ⏳ Há 90 pedidos na frente do seu; a resposta vem aqui, em cerca de 3 minutos.
+        ");
+        assert_snapshot!(texts(EN), @"
+        ⏳ Still working on it; the answer comes here.
+        ⏳ One request is ahead of yours; the answer comes here, in about a second.
+        ⏳ 3 requests are ahead of yours; the answer comes here, in about 40 seconds.
+        ⏳ 90 requests are ahead of yours; the answer comes here, in about 3 minutes.
+        ");
+    }
+
     fn texts(language: Language) -> String {
-        let texts = [stopped, stopping, nothing_to_stop, retrying, nothing_to_retry, retry_later, not_yours]
+        let texts = [stopped, stopping, nothing_to_stop, retrying, nothing_to_retry, busy, not_requester]
             .map(|text| text(language));
         assert!(texts.iter().all(|text| !is_answer(text)));
         texts.join("\n")
     }
 
     #[test]
-    fn stopping_and_repeating_are_told_and_none_of_it_is_an_answer() {
-        assert_snapshot!(texts(Language::English), @"
+    fn answers_to_stop_and_retry_start_with_a_mark() {
+        assert_snapshot!(texts(EN), @"
         ☑️ Stopped. What the agent had begun may still be charged.
         ☑️ Stopping it.
         ℹ️ Nothing is being answered here right now.
@@ -108,7 +139,7 @@ mod tests {
         ℹ️ I am still answering here. Try again once I am done.
         ⚠️ Only who asked can do that, or someone with the permission **Manage Messages**.
         ");
-        assert_snapshot!(texts(Language::Portuguese), @"
+        assert_snapshot!(texts(PT), @"
         ☑️ Parei. O que o agente já tinha começado ainda pode ser cobrado.
         ☑️ Parando.
         ℹ️ Nada está sendo respondido aqui agora.
@@ -117,13 +148,5 @@ mod tests {
         ℹ️ Ainda estou respondendo aqui. Tente de novo quando eu terminar.
         ⚠️ Só quem perguntou pode fazer isso, ou alguém com a permissão **Gerenciar mensagens**.
         ");
-    }
-
-    #[test]
-    fn an_answer_that_was_broken_off_is_known_by_its_end_in_whatever_language() {
-        for language in Language::ALL {
-            assert!(is_not_finished(&format!("The answer is\n{}", not_finished(language))));
-        }
-        assert!(!is_not_finished("The answer is 42."));
     }
 }

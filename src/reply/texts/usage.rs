@@ -7,7 +7,10 @@ use std::{
 
 use serenity::model::Timestamp;
 
-use super::texts::{INFO_MARK, amount, escaped_to};
+use super::{
+    format::{amount, escape_to},
+    marks::INFO_MARK,
+};
 use crate::{
     config::{Credits, Language},
     ids::{AgentId, ChannelId, UserId},
@@ -20,7 +23,7 @@ pub const CHART_DAYS: usize = 14;
 const TITLE_CHARS: usize = 40;
 
 /// Most users, channels and agents that are named.
-pub const TOP: usize = 5;
+pub const TOP_COUNT: usize = 5;
 
 /// Cells of the longest bar: with the date and the amount a line fits on a phone.
 const BAR_CELLS: usize = 16;
@@ -29,7 +32,7 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// What one user has spent; the days are UTC's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OwnUsage {
+pub struct UserUsage {
     /// Today.
     pub today: Credits,
     /// In the last 7 days, today included.
@@ -49,7 +52,7 @@ pub struct ServerUsage {
     pub week: Credits,
     /// In the last 30 days, today included.
     pub month: Credits,
-    /// Those who spent most in 30 days, at most [`TOP`].
+    /// Those who spent most in 30 days, at most [`TOP_COUNT`].
     pub users: Vec<(UserId, Credits)>,
     /// The channels and threads it was spent in.
     pub channels: Vec<(ChannelId, Credits)>,
@@ -63,7 +66,7 @@ pub struct ServerUsage {
 
 /// A user's own use.
 #[must_use]
-pub fn own(language: Language, usage: &OwnUsage) -> String {
+pub fn user_report(language: Language, usage: &UserUsage) -> String {
     let [today, week, month] = [usage.today, usage.week, usage.month].map(|credits| amount(language, credits));
     let limit = usage.day_limit.map(|limit| {
         let limit = amount(language, limit);
@@ -89,7 +92,7 @@ pub fn own(language: Language, usage: &OwnUsage) -> String {
 
 /// A guild's use. Names are mentions, which ping nobody in an answer that only the caller sees; `title_of` knows agents' titles.
 #[must_use]
-pub fn server(language: Language, usage: &ServerUsage, title_of: impl Fn(AgentId) -> Option<String>) -> String {
+pub fn server_report(language: Language, usage: &ServerUsage, title_of: impl Fn(AgentId) -> Option<String>) -> String {
     if usage.month == Credits::ZERO {
         let nothing = language.say(
             "Nothing was spent on this server in the last 30 days.",
@@ -112,11 +115,29 @@ pub fn server(language: Language, usage: &ServerUsage, title_of: impl Fn(AgentId
     list(language, &mut text, who, &usage.users, |user| format!("<@{user}>"));
     list(language, &mut text, place, &usage.channels, |channel| format!("<#{channel}>"));
     list(language, &mut text, agents, &usage.agents, |agent| match title_of(*agent) {
-        Some(title) => format!("{} ({agent})", escaped_to(&title, TITLE_CHARS)),
+        Some(title) => format!("{} ({agent})", escape_to(&title, TITLE_CHARS)),
         None => agent.to_string(),
     });
     text.truncate(text.trim_end().len());
     text
+}
+
+/// The use of a server was asked for in a direct message.
+#[must_use]
+pub fn needs_server(language: Language) -> &'static str {
+    language.say(
+        "⚠️ There is no server here. Use `/usage scope:server` in one of its channels.",
+        "⚠️ Aqui não há servidor. Use `/usage scope:server` em um dos canais dele.",
+    )
+}
+
+/// The use of a server is for those who manage it.
+#[must_use]
+pub fn needs_permission(language: Language) -> &'static str {
+    language.say(
+        "⚠️ That takes the permission **Manage Server** or **Manage Channels**. `/usage` shows your own use.",
+        "⚠️ Isso exige a permissão **Gerenciar servidor** ou **Gerenciar canais**. `/usage` mostra o seu próprio uso.",
+    )
 }
 
 /// One line a day: month and day, a bar, the amount.
@@ -197,27 +218,27 @@ mod tests {
 
     #[test]
     fn own_use_is_three_amounts_and_the_budget_if_there_is_one() {
-        let usage = OwnUsage { today: credits(0.0061), week: credits(1.5), month: credits(42.0), day_limit: None };
-        assert_snapshot!(own(PT, &OwnUsage { day_limit: Some(credits(2.5)), ..usage }), @"
+        let usage = UserUsage { today: credits(0.0061), week: credits(1.5), month: credits(42.0), day_limit: None };
+        assert_snapshot!(user_report(PT, &UserUsage { day_limit: Some(credits(2.5)), ..usage }), @"
         ℹ️ Suas mensagens custaram, em créditos da Tess:
         - hoje: **0,0061** dos 2,50 por dia que você pode usar
         - em 7 dias: **1,50**
         - em 30 dias: **42,00**
         ");
-        assert_snapshot!(own(EN, &usage), @"
+        assert_snapshot!(user_report(EN, &usage), @"
         ℹ️ Your messages have cost, in Tess credits:
         - today: **0.0061**
         - in 7 days: **1.50**
         - in 30 days: **42.00**
         ");
-        let limited = own(EN, &OwnUsage { day_limit: Some(credits(2.5)), ..usage });
+        let limited = user_report(EN, &UserUsage { day_limit: Some(credits(2.5)), ..usage });
         assert_snapshot!(limited.lines().nth(1).unwrap(), @"- today: **0.0061** of the 2.50 a day that you may use");
     }
 
     #[test]
     fn a_servers_use_is_a_chart_and_who_spent_most() {
         let title_of = |id| (id == AgentId(8794)).then(|| "Helper*".to_owned());
-        assert_snapshot!(server(EN, &usage(), title_of), @r"
+        assert_snapshot!(server_report(EN, &usage(), title_of), @r"
         ℹ️ This server has spent, in Tess credits: today **2.00**, in 7 days **27.50**, in 30 days **60.12**.
         ```text
         02-18                  0
@@ -240,7 +261,7 @@ mod tests {
         - where: <#21> 60.12
         - agents: Helper\* (8794) 60.00 · 77 0.1250
         ");
-        let portuguese = server(PT, &usage(), title_of).replace(&chart(PT, &usage().days, last_day()), "…\n");
+        let portuguese = server_report(PT, &usage(), title_of).replace(&chart(PT, &usage().days, last_day()), "…\n");
         assert!(chart(PT, &usage().days, last_day()).starts_with("18/02"));
         assert_snapshot!(portuguese, @r"
         ℹ️ Este servidor gastou, em créditos da Tess: hoje **2,00**, em 7 dias **27,50**, em 30 dias **60,12**.
@@ -257,7 +278,7 @@ mod tests {
     #[test]
     fn a_server_that_spent_nothing_is_told_so() {
         let usage = ServerUsage { month: Credits::ZERO, ..usage() };
-        assert_snapshot!(server(EN, &usage, |_| None), @"ℹ️ Nothing was spent on this server in the last 30 days.");
+        assert_snapshot!(server_report(EN, &usage, |_| None), @"ℹ️ Nothing was spent on this server in the last 30 days.");
     }
 
     #[test]
@@ -272,16 +293,16 @@ mod tests {
             today: most,
             week: most,
             month: most,
-            users: vec![(UserId::new(u64::MAX), most); TOP],
-            channels: vec![(ChannelId::new(u64::MAX), most); TOP],
-            agents: vec![(AgentId(u64::MAX), most); TOP],
+            users: vec![(UserId::new(u64::MAX), most); TOP_COUNT],
+            channels: vec![(ChannelId::new(u64::MAX), most); TOP_COUNT],
+            agents: vec![(AgentId(u64::MAX), most); TOP_COUNT],
             days: [most; CHART_DAYS],
             last_day: last_day(),
         };
         // Escaping can double it.
         let title = |_| Some("*".repeat(2 * TITLE_CHARS));
         for language in Language::ALL {
-            assert!(server(language, &largest, title).chars().count() <= super::super::MESSAGE_CHARS);
+            assert!(server_report(language, &largest, title).chars().count() <= crate::reply::MESSAGE_CHARS);
         }
     }
 }

@@ -1,0 +1,108 @@
+//! Answers to commands that have no file of their own.
+
+use crate::config::{Language, RespondTo};
+
+/// The answer to `/help`: what the bot does, and its commands.
+#[must_use]
+pub fn help(language: Language, respond_to: RespondTo) -> String {
+    let listens = match respond_to {
+        RespondTo::All => language.say("I answer every message here", "Respondo a todas as mensagens daqui"),
+        RespondTo::Mentions => language.say(
+            "I answer when you mention me or reply to me, and every direct message",
+            "Respondo quando você me menciona ou responde a mim, e a toda mensagem direta",
+        ),
+    };
+    language.say(
+        format!(
+            "ℹ️ {listens}, with the conversation so far in mind. What you write while I work is answered next, all at once.\n\
+             - `/agent` shows this channel's agent, or chooses another\n\
+             - `/agents` lists the agents to choose from\n\
+             - `/settings` shows how it is set here, or changes it\n\
+             - `/reset` makes the agent forget what was said here\n\
+             - `/stop` ends the answer that is being worked on\n\
+             - `/retry` asks the last question again\n\
+             - `/usage` shows what your messages have cost\n\
+             - `/help` shows this"
+        ),
+        format!(
+            "ℹ️ {listens}, levando em conta a conversa até aqui. O que vocês escreverem enquanto trabalho é respondido em \
+             seguida, tudo de uma vez.\n\
+             - `/agent` mostra o agente deste canal, ou escolhe outro\n\
+             - `/agents` lista os agentes que podem ser escolhidos\n\
+             - `/settings` mostra como ele está configurado aqui, ou muda isso\n\
+             - `/reset` faz o agente esquecer o que foi dito aqui\n\
+             - `/stop` interrompe a resposta em andamento\n\
+             - `/retry` refaz a última pergunta\n\
+             - `/usage` mostra quanto suas mensagens custaram\n\
+             - `/help` mostra isto"
+        ),
+    )
+}
+
+/// Says that the channel's history was cleared.
+#[must_use]
+pub fn reset_done(language: Language) -> &'static str {
+    language.say(
+        "☑️ A fresh start: the agent no longer sees what was said here before.",
+        "☑️ Começando do zero: o agente não vê mais o que foi dito aqui antes.",
+    )
+}
+
+/// Says that a command takes the permission to manage channels.
+#[must_use]
+pub fn needs_manage_channels(language: Language) -> &'static str {
+    language.say(
+        "⚠️ That takes the permission **Manage Channels**. Ask someone who has it.",
+        "⚠️ Isso exige a permissão **Gerenciar canais**. Peça a alguém que a tenha.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    const EN: Language = Language::English;
+    const PT: Language = Language::Portuguese;
+
+    #[test]
+    fn help_lists_the_commands() {
+        assert_snapshot!(help(PT, RespondTo::Mentions), @"
+        ℹ️ Respondo quando você me menciona ou responde a mim, e a toda mensagem direta, levando em conta a conversa até aqui. O que vocês escreverem enquanto trabalho é respondido em seguida, tudo de uma vez.
+        - `/agent` mostra o agente deste canal, ou escolhe outro
+        - `/agents` lista os agentes que podem ser escolhidos
+        - `/settings` mostra como ele está configurado aqui, ou muda isso
+        - `/reset` faz o agente esquecer o que foi dito aqui
+        - `/stop` interrompe a resposta em andamento
+        - `/retry` refaz a última pergunta
+        - `/usage` mostra quanto suas mensagens custaram
+        - `/help` mostra isto
+        ");
+        assert_snapshot!(help(EN, RespondTo::All), @"
+        ℹ️ I answer every message here, with the conversation so far in mind. What you write while I work is answered next, all at once.
+        - `/agent` shows this channel's agent, or chooses another
+        - `/agents` lists the agents to choose from
+        - `/settings` shows how it is set here, or changes it
+        - `/reset` makes the agent forget what was said here
+        - `/stop` ends the answer that is being worked on
+        - `/retry` asks the last question again
+        - `/usage` shows what your messages have cost
+        - `/help` shows this
+        ");
+        assert_snapshot!(help(EN, RespondTo::Mentions).lines().next().unwrap(), @"ℹ️ I answer when you mention me or reply to me, and every direct message, with the conversation so far in mind. What you write while I work is answered next, all at once.");
+    }
+
+    #[test]
+    fn other_answers_start_with_a_mark() {
+        let texts = |language| [reset_done(language), needs_manage_channels(language)].join("\n");
+        assert_snapshot!(texts(PT), @"
+        ☑️ Começando do zero: o agente não vê mais o que foi dito aqui antes.
+        ⚠️ Isso exige a permissão **Gerenciar canais**. Peça a alguém que a tenha.
+        ");
+        assert_snapshot!(texts(EN), @"
+        ☑️ A fresh start: the agent no longer sees what was said here before.
+        ⚠️ That takes the permission **Manage Channels**. Ask someone who has it.
+        ");
+    }
+}

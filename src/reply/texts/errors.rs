@@ -1,0 +1,189 @@
+//! Texts about a failed execution.
+
+use super::{agents, format::approximate};
+use crate::{config::Language, tess::TessError};
+
+/// Says why an execution gave no answer.
+#[must_use]
+pub fn tess_error(language: Language, error: &TessError) -> String {
+    let (english, portuguese) = match error {
+        TessError::Unauthorized { .. } => (
+            "⚠️ Tess refused this bot's API key. Whoever runs the bot has to check `TESS_API_KEY`.",
+            "⚠️ A Tess recusou a chave de API deste bot. Quem administra o bot precisa verificar `TESS_API_KEY`.",
+        ),
+        TessError::WrongWorkspace { .. } => (
+            "⚠️ Tess says that this bot's API key does not belong to its workspace. Whoever runs the bot has to check \
+             `TESS_WORKSPACE_ID`.",
+            "⚠️ A Tess diz que a chave de API deste bot não pertence ao workspace dele. Quem administra o bot precisa verificar \
+             `TESS_WORKSPACE_ID`.",
+        ),
+        TessError::WorkspaceRequired { .. } => (
+            "⚠️ Tess wants to know the workspace. Whoever runs the bot has to set `TESS_WORKSPACE_ID`.",
+            "⚠️ A Tess quer saber o workspace. Quem administra o bot precisa definir `TESS_WORKSPACE_ID`.",
+        ),
+        TessError::AgentNotFound { agent, .. } => return agents::unknown(language, &agent.to_string()),
+        TessError::WrongHost { .. } => (
+            "⚠️ What answers at Tess's address is not Tess; nothing was charged. Whoever runs the bot has to check \
+             `TESS_API_URL`.",
+            "⚠️ O que responde no endereço da Tess não é a Tess; nada foi cobrado. Quem administra o bot precisa verificar \
+             `TESS_API_URL`.",
+        ),
+        TessError::Refused { .. } => (
+            "⚠️ Tess did not accept this request; nothing was charged. If it keeps happening, try `/reset`, or ask \
+             whoever runs the bot to look at its log.",
+            "⚠️ A Tess não aceitou este pedido; nada foi cobrado. Se continuar acontecendo, tente `/reset`, ou peça a quem \
+             administra o bot que olhe o log.",
+        ),
+        TessError::NoCredits { .. } => (
+            "⚠️ The Tess workspace has no credits left. Ask again once they have been topped up.",
+            "⚠️ O workspace da Tess não tem mais créditos. Pergunte de novo depois de uma recarga.",
+        ),
+        TessError::RateLimited { retry_after } => {
+            let wait = approximate(language, *retry_after);
+            return language.say(
+                format!("⚠️ Tess is very busy; nothing was charged. Ask again in about {wait}."),
+                format!("⚠️ A Tess está muito ocupada; nada foi cobrado. Pergunte de novo em cerca de {wait}."),
+            );
+        }
+        TessError::NotSent { .. } | TessError::Unavailable { .. } => (
+            "⚠️ Tess could not be reached; nothing was charged. Ask again in a minute.",
+            "⚠️ Não foi possível falar com a Tess; nada foi cobrado. Pergunte de novo em um minuto.",
+        ),
+        TessError::OutcomeUnknown { .. } => (
+            "⚠️ The connection to Tess broke before the answer came. It may have been charged; ask again if you want \
+             another try.",
+            "⚠️ A conexão com a Tess caiu antes de a resposta chegar. Ela pode ter sido cobrada; pergunte de novo se quiser \
+             outra tentativa.",
+        ),
+        TessError::Failed { .. } => (
+            "⚠️ The agent could not finish its answer. Ask again, perhaps in other words.",
+            "⚠️ O agente não conseguiu terminar a resposta. Pergunte de novo, talvez com outras palavras.",
+        ),
+        TessError::Empty { .. } => (
+            "⚠️ The agent answered with nothing. Ask again, perhaps in other words.",
+            "⚠️ A resposta do agente veio vazia. Pergunte de novo, talvez com outras palavras.",
+        ),
+        TessError::FileRefused { .. } => (
+            "⚠️ Tess could not read a file; nothing was charged for an answer. Try another format, or ask without it.",
+            "⚠️ A Tess não conseguiu ler um arquivo; nenhuma resposta foi cobrada. Tente outro formato, ou pergunte sem ele.",
+        ),
+        TessError::StorageFull { .. } => (
+            "⚠️ The file storage of the Tess workspace is full. Whoever runs the bot has to delete files in Tess.",
+            "⚠️ O armazenamento de arquivos do workspace da Tess está cheio. Quem administra o bot precisa apagar arquivos na Tess.",
+        ),
+        TessError::TimedOut { waited } => {
+            let waited = approximate(language, *waited);
+            return language.say(
+                format!(
+                    "⚠️ The agent was not done after {waited}. It may have been charged; ask again if you want another try, \
+                     perhaps for less at once."
+                ),
+                format!(
+                    "⚠️ O agente não terminou em {waited}. Pode ter sido cobrado; pergunte de novo se quiser outra tentativa, \
+                     talvez pedindo menos de uma vez."
+                ),
+            );
+        }
+    };
+    language.say(english, portuguese).to_owned()
+}
+
+/// Says that the bot itself failed, which means that it panicked.
+#[must_use]
+pub fn internal(language: Language) -> &'static str {
+    language.say(
+        "⚠️ Something broke inside the bot, and it was logged. Ask again; it may have been charged.",
+        "⚠️ Algo quebrou dentro do bot e foi registrado no log. Pergunte de novo; pode ter sido cobrado.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use insta::assert_snapshot;
+
+    use super::{super::marks::ERROR_MARK, *};
+    use crate::ids::AgentId;
+
+    const EN: Language = Language::English;
+    const PT: Language = Language::Portuguese;
+
+    const AGENT: AgentId = AgentId(8794);
+
+    fn detail() -> String {
+        "internal: 10.0.0.7 said no".to_owned()
+    }
+
+    fn errors() -> Vec<TessError> {
+        vec![
+            TessError::Unauthorized { detail: detail() },
+            TessError::WrongWorkspace { detail: detail() },
+            TessError::WorkspaceRequired { detail: detail() },
+            TessError::AgentNotFound { agent: AGENT, detail: detail() },
+            TessError::WrongHost { detail: detail() },
+            TessError::Refused { detail: detail() },
+            TessError::NoCredits { detail: detail() },
+            TessError::RateLimited { retry_after: Duration::from_millis(59_500) },
+            TessError::NotSent { detail: detail() },
+            TessError::Unavailable { detail: detail() },
+            TessError::OutcomeUnknown { detail: detail() },
+            TessError::Failed { detail: detail() },
+            TessError::Empty { credits: 0.0 },
+            TessError::FileRefused { detail: detail() },
+            TessError::StorageFull { detail: detail() },
+            TessError::TimedOut { waited: Duration::from_secs(300) },
+        ]
+    }
+
+    #[test]
+    fn every_tess_error_says_what_to_do_and_shows_no_detail() {
+        let texts = |language| {
+            let texts: Vec<_> = errors().iter().map(|error| tess_error(language, error)).collect();
+            assert!(texts.iter().all(|text| text.starts_with(ERROR_MARK) && !text.contains("10.0.0.7")));
+            texts.join("\n")
+        };
+        assert_snapshot!(texts(PT), @"
+        ⚠️ A Tess recusou a chave de API deste bot. Quem administra o bot precisa verificar `TESS_API_KEY`.
+        ⚠️ A Tess diz que a chave de API deste bot não pertence ao workspace dele. Quem administra o bot precisa verificar `TESS_WORKSPACE_ID`.
+        ⚠️ A Tess quer saber o workspace. Quem administra o bot precisa definir `TESS_WORKSPACE_ID`.
+        ⚠️ A Tess não tem um agente 8794 que este bot possa usar. Confira o número, ou escolha outro com `/agent`.
+        ⚠️ O que responde no endereço da Tess não é a Tess; nada foi cobrado. Quem administra o bot precisa verificar `TESS_API_URL`.
+        ⚠️ A Tess não aceitou este pedido; nada foi cobrado. Se continuar acontecendo, tente `/reset`, ou peça a quem administra o bot que olhe o log.
+        ⚠️ O workspace da Tess não tem mais créditos. Pergunte de novo depois de uma recarga.
+        ⚠️ A Tess está muito ocupada; nada foi cobrado. Pergunte de novo em cerca de 60 segundos.
+        ⚠️ Não foi possível falar com a Tess; nada foi cobrado. Pergunte de novo em um minuto.
+        ⚠️ Não foi possível falar com a Tess; nada foi cobrado. Pergunte de novo em um minuto.
+        ⚠️ A conexão com a Tess caiu antes de a resposta chegar. Ela pode ter sido cobrada; pergunte de novo se quiser outra tentativa.
+        ⚠️ O agente não conseguiu terminar a resposta. Pergunte de novo, talvez com outras palavras.
+        ⚠️ A resposta do agente veio vazia. Pergunte de novo, talvez com outras palavras.
+        ⚠️ A Tess não conseguiu ler um arquivo; nenhuma resposta foi cobrada. Tente outro formato, ou pergunte sem ele.
+        ⚠️ O armazenamento de arquivos do workspace da Tess está cheio. Quem administra o bot precisa apagar arquivos na Tess.
+        ⚠️ O agente não terminou em 5 minutos. Pode ter sido cobrado; pergunte de novo se quiser outra tentativa, talvez pedindo menos de uma vez.
+        ");
+        assert_snapshot!(texts(EN), @"
+        ⚠️ Tess refused this bot's API key. Whoever runs the bot has to check `TESS_API_KEY`.
+        ⚠️ Tess says that this bot's API key does not belong to its workspace. Whoever runs the bot has to check `TESS_WORKSPACE_ID`.
+        ⚠️ Tess wants to know the workspace. Whoever runs the bot has to set `TESS_WORKSPACE_ID`.
+        ⚠️ Tess has no agent 8794 that this bot may use. Check the number, or choose another with `/agent`.
+        ⚠️ What answers at Tess's address is not Tess; nothing was charged. Whoever runs the bot has to check `TESS_API_URL`.
+        ⚠️ Tess did not accept this request; nothing was charged. If it keeps happening, try `/reset`, or ask whoever runs the bot to look at its log.
+        ⚠️ The Tess workspace has no credits left. Ask again once they have been topped up.
+        ⚠️ Tess is very busy; nothing was charged. Ask again in about 60 seconds.
+        ⚠️ Tess could not be reached; nothing was charged. Ask again in a minute.
+        ⚠️ Tess could not be reached; nothing was charged. Ask again in a minute.
+        ⚠️ The connection to Tess broke before the answer came. It may have been charged; ask again if you want another try.
+        ⚠️ The agent could not finish its answer. Ask again, perhaps in other words.
+        ⚠️ The agent answered with nothing. Ask again, perhaps in other words.
+        ⚠️ Tess could not read a file; nothing was charged for an answer. Try another format, or ask without it.
+        ⚠️ The file storage of the Tess workspace is full. Whoever runs the bot has to delete files in Tess.
+        ⚠️ The agent was not done after 5 minutes. It may have been charged; ask again if you want another try, perhaps for less at once.
+        ");
+    }
+
+    #[test]
+    fn internal_error_says_what_to_do() {
+        assert_snapshot!(internal(PT), @"⚠️ Algo quebrou dentro do bot e foi registrado no log. Pergunte de novo; pode ter sido cobrado.");
+        assert_snapshot!(internal(EN), @"⚠️ Something broke inside the bot, and it was logged. Ask again; it may have been charged.");
+    }
+}
