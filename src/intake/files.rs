@@ -1,12 +1,12 @@
-//! Which files reach the agent, and in which way.
+//! Decides how each file of a message reaches the agent, if it can.
 
 use crate::{discord::model::Attachment, tess::FileKind};
 
-/// Largest file that is read as a text, in bytes.
+/// Largest file that is put into the conversation as text, in bytes.
 pub const TEXT_BYTES: usize = 64 * 1024;
 
-/// Endings of texts and code, with the name of the language as blocks of code have it.
-const TEXTS: [(&str, &str); 68] = [
+/// File extensions of text and code, with the language name for a code block; sorted by extension.
+const TEXT_EXTENSIONS: [(&str, &str); 68] = [
     ("bash", "bash"),
     ("bat", "bat"),
     ("c", "c"),
@@ -80,45 +80,48 @@ const TEXTS: [(&str, &str); 68] = [
 /// How a file reaches the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileRoute {
-    /// Its text is put behind the message, as a block of code in this language; empty when it has none.
+    /// Its text is appended to the message, as a code block.
     Inline {
-        /// The language.
+        /// The language of the code block; empty when there is none.
         language: &'static str,
     },
-    /// Tess is sent it.
+    /// It is uploaded to Tess.
     Upload(FileKind),
 }
 
 impl FileRoute {
-    /// The way of a file, by its name, its media type and its size; `None` when the agent can not read it.
+    /// The route of a file by its name, media type and size; `None` when the agent cannot read it.
     ///
-    /// A text that is too large to be put behind a message is sent, if Tess reads files of its kind.
+    /// A text that is too large for the conversation is uploaded if Tess reads files of its kind.
     #[must_use]
     pub fn of(file: &Attachment) -> Option<Self> {
         match language(file) {
             Some(language) if file.size <= TEXT_BYTES => Some(Self::Inline { language }),
-            // Some too large text may still not be a file for Tess: then its size is what is wrong with it.
+            // If Tess does not read the file either, the route is `Inline`, so that its size is reported as the problem.
             Some(language) => Self::upload(file).or(Some(Self::Inline { language })),
             None => Self::upload(file),
         }
     }
 
-    /// The way of a file that turned out to be no text, or too long for one.
+    /// The route of a file that turned out not to be text, or not to fit into the conversation.
     #[must_use]
     pub fn upload(file: &Attachment) -> Option<Self> {
         FileKind::of(&file.filename).map(Self::Upload)
     }
 }
 
-/// The language of a text; `None` for anything else. The ending goes first: Discord takes TypeScript for video.
+/// The language of a text file; `None` for any other file.
+///
+/// The extension takes precedence over the media type: Discord reports TypeScript as video.
 fn language(file: &Attachment) -> Option<&'static str> {
-    let ending = file.filename.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
-    let by_ending = TEXTS.iter().find(|(known, _)| *known == ending).map(|(_, language)| *language);
+    let extension =
+        file.filename.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
+    let by_extension = TEXT_EXTENSIONS.iter().find(|(known, _)| *known == extension).map(|(_, language)| *language);
     let is_text = || file.content_type.as_deref().is_some_and(|mime| mime.starts_with("text/"));
-    by_ending.or_else(|| (FileKind::of(&file.filename).is_none() && is_text()).then_some(""))
+    by_extension.or_else(|| (FileKind::of(&file.filename).is_none() && is_text()).then_some(""))
 }
 
-/// What the agent reads of a text: its name, and the text in a block of code that nothing in it can end.
+/// The text of a file as the agent is sent it: its name, then a code block that nothing in the text can close.
 #[must_use]
 pub fn inline_block(name: &str, language: &str, text: &str) -> String {
     let longest_run = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
@@ -127,7 +130,7 @@ pub fn inline_block(name: &str, language: &str, text: &str) -> String {
     format!("[content of {name}]\n{fence}{language}\n{}\n{fence}", text.trim_end_matches(['\n', '\r']))
 }
 
-/// The text in a file; `None` when it is none. A mark of the byte order is taken off.
+/// The text of a file, without a byte order mark; `None` when it is not UTF-8 text.
 #[must_use]
 pub fn decode_text(bytes: &[u8]) -> Option<&str> {
     let text = str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_files_way_is_told_by_its_ending_then_its_media_type_then_its_size() {
+    fn route_depends_on_extension_then_media_type_then_size() {
         let text = |language| Some(FileRoute::Inline { language });
         for (name, mime, size, expected) in [
             ("main.RS", None, 10, text("rust")),
@@ -165,12 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn endings_are_in_order_and_there_once() {
-        assert!(TEXTS.is_sorted_by(|a, b| a.0 < b.0));
+    fn text_extensions_are_sorted_and_unique() {
+        assert!(TEXT_EXTENSIONS.is_sorted_by(|a, b| a.0 < b.0));
     }
 
     #[test]
-    fn a_text_stands_in_a_block_with_its_name() {
+    fn inline_block_holds_the_name_and_the_text() {
         insta::assert_snapshot!(inline_block("a\nb.md", "markdown", "# Hi\n```rust\nx\n```\n\n"), @r"
         [content of a b.md]
         ````markdown
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn only_utf_8_without_nul_is_a_text() {
+    fn only_utf_8_without_nul_is_text() {
         assert_eq!(decode_text(b"\xef\xbb\xbfol\xc3\xa1"), Some("olá"));
         assert_eq!(decode_text(b"\xff\xfeo\0l\0"), None);
         assert_eq!(decode_text(b"a\0b"), None);
@@ -197,7 +200,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_ends_its_own_block(text in "(`{1,5}|\n|x| ){0,40}") {
+        fn no_text_closes_its_own_code_block(text in "(`{1,5}|\n|x| ){0,40}") {
             let block = inline_block("a", "", &text);
             let fence = block.lines().nth(1).unwrap().to_owned();
             prop_assert_eq!(block.lines().filter(|line| line.trim().starts_with(&fence)).count(), 2);
