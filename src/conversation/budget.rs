@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn one_users_minute_is_not_anothers() {
+    fn messages_per_minute_are_counted_for_each_user() {
         let mut budgets = by_the_minute(1);
         says(&mut budgets, ALICE, 0).unwrap();
         assert_eq!(says(&mut budgets, BOB, 0), Ok(()));
