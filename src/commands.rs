@@ -93,7 +93,8 @@ impl Commands {
             ..FrameworkOptions::default()
         };
         let agents = Agents::new(tess.clone(), config.tess.allowed_agents.clone());
-        let (default_agent, respond_to, language) = (config.tess.agent, config.intake.respond_to, config.language);
+        let (default_agent, respond_to, language) =
+            (config.tess.agent, config.intake.respond_to, config.reply.language);
         let data = Data { conversations, tess, agents, default_agent, respond_to, language, metrics };
         Ok(Self { options, data, context: context::detached(http).await? })
     }

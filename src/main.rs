@@ -94,7 +94,7 @@ fn arguments() -> Result<Command, lexopt::Error> {
 }
 
 async fn run(config: Config) -> ExitCode {
-    telemetry::init(config.log_format, config.log_filter.clone());
+    telemetry::init(config.log.format, config.log.filter.clone());
     let bot = match bot::Bot::build(config).await {
         Ok(bot) => bot,
         Err(error) => return give_up(&format!("{error:#}"), CONFIGURATION),

@@ -1,8 +1,8 @@
 //! The languages of the bot's own texts.
 
-use super::reader::NOT_VALID;
+use super::parse::{self, Parsed};
 
-/// What the bot itself speaks. An agent answers in whatever it is asked in.
+/// A language of the bot's own texts; an agent answers in the language it is asked in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
     /// `en`.
@@ -13,18 +13,14 @@ pub enum Language {
 }
 
 impl Language {
-    /// Every one of them.
+    /// All languages.
     pub const ALL: [Self; 2] = [Self::English, Self::Portuguese];
 
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
-        match text.to_lowercase().as_str() {
-            "en" => Ok(Self::English),
-            "pt-br" => Ok(Self::Portuguese),
-            _ => Err(NOT_VALID),
-        }
+    pub(super) fn parse(text: &str) -> Parsed<Self> {
+        parse::keyword(text, &[("en", Self::English), ("pt-BR", Self::Portuguese)])
     }
 
-    /// That of a person's Discord client, when the bot speaks it. <https://discord.com/developers/docs/reference#locales>
+    /// Returns the language of a Discord client's locale, if the bot has it. <https://discord.com/developers/docs/reference#locales>
     #[must_use]
     pub fn of_locale(locale: &str) -> Option<Self> {
         match locale {
@@ -34,7 +30,7 @@ impl Language {
         }
     }
 
-    /// What is said in this language.
+    /// Picks the text of this language.
     #[must_use]
     pub fn say<T>(self, english: T, portuguese: T) -> T {
         match self {

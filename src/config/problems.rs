@@ -2,8 +2,6 @@
 
 use std::{error::Error, fmt};
 
-use super::settings::Setting;
-
 /// Everything that is wrong with the environment, one line each; what `main` prints.
 ///
 /// No line quotes a value: a secret may have been pasted into the wrong variable.
@@ -11,12 +9,12 @@ use super::settings::Setting;
 pub struct Problems(Vec<String>);
 
 impl Problems {
-    /// `None` when there are none.
-    pub(super) fn from_lines(lines: Vec<String>) -> Option<Self> {
-        (!lines.is_empty()).then_some(Self(lines))
+    /// Succeeds when there are none.
+    pub(super) fn check(lines: Vec<String>) -> Result<(), Self> {
+        if lines.is_empty() { Ok(()) } else { Err(Self(lines)) }
     }
 
-    /// The one that makes every other one moot.
+    /// A problem that hides all others.
     pub(super) fn single(line: String) -> Self {
         Self(vec![line])
     }
@@ -33,8 +31,3 @@ impl fmt::Display for Problems {
 }
 
 impl Error for Problems {}
-
-/// A setting that is `state` ("is missing"), and what to write instead.
-pub(super) fn wrong(setting: &Setting, state: &str) -> String {
-    format!("{} {state}: write {}, for example {}", setting.name, setting.limits, setting.example_line())
-}

@@ -1,15 +1,11 @@
 //! What the documents say is what the program does.
 
 use std::{
-    fmt::Write,
     fs,
     path::{Path, PathBuf},
 };
 
-use tess_discord::{
-    config::{Fallback, SETTINGS},
-    telemetry::names,
-};
+use tess_discord::telemetry::names;
 
 use crate::support::Chat;
 
@@ -22,27 +18,6 @@ fn section<'d>(document: &'d str, name: &str) -> &'d str {
     let (open, close) = (format!("<!-- {name} -->"), format!("<!-- /{name} -->"));
     let start = document.find(&open).unwrap_or_else(|| panic!("{open} is missing")) + open.len();
     document[start..document[start..].find(&close).unwrap() + start].trim()
-}
-
-#[test]
-fn the_operations_document_lists_every_setting_with_its_default() {
-    let mut table = "| variable | default | what it does |\n|---|---|---|\n".to_owned();
-    for setting in &SETTINGS {
-        let default = match setting.default {
-            Fallback::Required => "**required**".to_owned(),
-            Fallback::Unset => "—".to_owned(),
-            Fallback::Value(value) => format!("`{value}`"),
-        };
-        writeln!(
-            table,
-            "| `{}` | {default} | {} |",
-            setting.name,
-            setting.meaning.replace('\n', " ").replace('|', "\\|")
-        )
-        .unwrap();
-    }
-    let operations = document("docs/operations.md");
-    assert_eq!(section(&operations, "settings"), table.trim(), "put this table into docs/operations.md:\n{table}");
 }
 
 #[test]

@@ -251,7 +251,7 @@ async fn a_reply_that_somebody_deletes_while_it_grows_stays_away() {
 
 #[tokio::test]
 async fn the_note_about_waiting_goes_when_the_first_words_come() {
-    let chat = live().change(|config| config.notice_after = Duration::from_millis(20)).start().await;
+    let chat = live().change(|config| config.reply.notice_after = Duration::from_millis(20)).start().await;
     chat.tess.answers(["One two three four five six."]);
     chat.tess.hold_stream_after(0);
     chat.say("alice", "count");

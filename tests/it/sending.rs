@@ -58,7 +58,7 @@ async fn a_rate_limited_post_waits_as_long_as_it_is_told() {
 
 #[tokio::test]
 async fn what_is_posted_beside_a_post_that_is_limited_waits_for_that_one() {
-    let chat = Chat::setup().change(|config| config.notice_after = Duration::from_millis(20)).start().await;
+    let chat = Chat::setup().change(|config| config.reply.notice_after = Duration::from_millis(20)).start().await;
     chat.tess.answers(["In its time."]);
     chat.tess.hold();
     chat.discord.delay(Route::CreateMessage, Duration::from_millis(100));

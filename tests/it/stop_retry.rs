@@ -77,7 +77,7 @@ async fn a_message_that_was_stopped_is_not_answered_after_a_restart() {
 
 #[tokio::test]
 async fn the_note_about_waiting_has_a_stop_button() {
-    let chat = Chat::setup().change(|config| config.notice_after = Duration::from_millis(20)).start().await;
+    let chat = Chat::setup().change(|config| config.reply.notice_after = Duration::from_millis(20)).start().await;
     let asked = held(&chat, "think").await;
     let note = chat.next().await;
     let callback = chat.discord.press(note.id, &format!("stop:{asked}"), "alice").callback().await;
@@ -112,7 +112,7 @@ async fn a_live_reply_that_is_stopped_stays_and_the_agent_never_said_it() {
 
 #[tokio::test]
 async fn only_who_asked_or_who_may_manage_messages_may_stop() {
-    let chat = Chat::setup().change(|config| config.notice_after = Duration::from_millis(20)).start().await;
+    let chat = Chat::setup().change(|config| config.reply.notice_after = Duration::from_millis(20)).start().await;
     let asked = held(&chat, "think").await;
     let note = chat.next().await;
     let button = format!("stop:{asked}");
@@ -343,7 +343,7 @@ async fn a_turn_that_is_stopped_before_it_begins_is_not_asked() {
 #[tokio::test]
 async fn the_stop_button_works_when_the_newest_message_was_over_a_budget() {
     let setup = Chat::setup().set("MESSAGES_PER_USER_MINUTE", "1");
-    let chat = setup.change(|config| config.notice_after = Duration::from_millis(50)).start().await;
+    let chat = setup.change(|config| config.reply.notice_after = Duration::from_millis(50)).start().await;
     chat.tess.hold();
     chat.say("alice", "first");
     chat.execution().await;

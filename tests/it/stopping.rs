@@ -248,13 +248,13 @@ async fn a_kill_in_the_middle_of_a_turn_leads_to_one_answer() {
 
 #[tokio::test]
 async fn a_note_left_behind_by_a_kill_is_taken_away() {
-    let mut chat = Chat::setup().change(|config| config.notice_after = Duration::from_millis(20)).start().await;
+    let mut chat = Chat::setup().change(|config| config.reply.notice_after = Duration::from_millis(20)).start().await;
     chat.tess.answers(["Never posted.", "Posted."]);
     chat.tess.hold_next();
     chat.say("alice", "think");
     assert!(chat.next().await.content.starts_with('⏳'));
     chat.kill_bot();
-    chat.reconfigure(|config| config.notice_after = Duration::from_secs(60));
+    chat.reconfigure(|config| config.reply.notice_after = Duration::from_secs(60));
     chat.start_bot().await;
     chat.expect_reply("Posted.").await;
     chat.settled().await;

@@ -143,7 +143,7 @@ async fn a_vanished_agent_a_wrong_key_and_a_missing_workspace_are_told_apart() {
 
 #[tokio::test]
 async fn who_waits_long_sees_a_note_and_it_is_gone_with_the_answer() {
-    let chat = Chat::setup().change(|config| config.notice_after = Duration::from_millis(30)).start().await;
+    let chat = Chat::setup().change(|config| config.reply.notice_after = Duration::from_millis(30)).start().await;
     chat.tess.answers(["Finally."]);
     chat.tess.hold();
     let asked = chat.say("alice", "think hard");
@@ -160,7 +160,7 @@ async fn who_waits_long_sees_a_note_and_it_is_gone_with_the_answer() {
 
 #[tokio::test]
 async fn a_note_is_taken_away_after_a_failure_too() {
-    let chat = Chat::setup().change(|config| config.notice_after = Duration::from_millis(30)).start().await;
+    let chat = Chat::setup().change(|config| config.reply.notice_after = Duration::from_millis(30)).start().await;
     chat.tess.fail_execution_next(json!("no"));
     chat.tess.hold();
     chat.say("alice", "think hard");
