@@ -149,14 +149,14 @@ const TROUBLES: [Trouble; 5] = [
         discord.drop_connection();
     }),
     ("connecting never ends", |discord| {
-        discord.hang_connects(true);
+        discord.hang_new_connections(true);
         discord.drop_connection();
     }),
     ("no HELLO comes", |discord| {
-        discord.hold_hello(true);
+        discord.withhold_hello(true);
         discord.drop_connection();
     }),
-    ("heartbeats are not acknowledged", |discord| discord.silence_heartbeats(true)),
+    ("heartbeats are not acknowledged", |discord| discord.silence_gateway(true)),
     ("every session is invalid", |discord| {
         discord.refuse_identify(usize::MAX);
         discord.send_invalid_session(false);
@@ -305,7 +305,7 @@ impl Act {
                 for channel in block..to.min(block + BY_TURNS) {
                     let text = padded(&format!("{message} in {channel}"), CHARS);
                     // Below every snowflake of the simulator's own channels.
-                    self.stage.discord.say_in_passing(guild, 1 + channel as u64, "bob", &text);
+                    self.stage.discord.say_unstored(guild, 1 + channel as u64, "bob", &text);
                     said += 1;
                     if said % IN_A_ROW == 0 {
                         self.answer(0).await?;

@@ -128,7 +128,7 @@ async fn a_wrong_token_is_told_and_nothing_more_is_asked_of_discord() {
 #[tokio::test]
 async fn a_discord_that_does_not_answer_is_told() {
     let chat = Chat::setup().prepare().await;
-    chat.discord.down(true);
+    chat.discord.set_down(true);
     insta::assert_snapshot!(problem(&chat).await, @"Discord token Discord did not answer for certain: HTTP 503; check the network and DISCORD_API_URL, and try again");
     chat.finish().await;
 }
@@ -142,7 +142,7 @@ async fn a_missing_intent_is_told() {
 #[tokio::test]
 async fn used_up_session_starts_are_told() {
     let chat = Chat::setup().prepare().await;
-    chat.discord.session_limit(0, Duration::from_secs(3_601));
+    chat.discord.set_session_limit(0, Duration::from_secs(3_601));
     insta::assert_snapshot!(problem(&chat).await, @"Session starts none left, since the bot was started too often; wait 61 minutes");
     chat.finish().await;
 }

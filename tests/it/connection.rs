@@ -124,11 +124,11 @@ async fn a_gateway_that_answers_no_heartbeat_is_left() {
     options.heartbeat_interval = Duration::from_millis(500);
     let chat = setup.discord(options).start().await;
     talks_on(&chat, "Before.").await;
-    chat.discord.silence_heartbeats(true);
+    chat.discord.silence_gateway(true);
     chat.tess.answers(["After."]);
     chat.say("alice", "are you a zombie?");
     chat.discord.wait_disconnected().await;
-    chat.discord.silence_heartbeats(false);
+    chat.discord.silence_gateway(false);
     chat.expect_reply("After.").await;
     chat.finish().await;
 }
@@ -183,10 +183,10 @@ async fn a_session_that_can_not_be_resumed_in_time_gives_way_to_a_new_one() {
     let first = chat.metrics.encode();
     let identifies = |text: &str| text.lines().find(|line| line.contains(r#"how="identify""#)).map(str::to_owned);
     let is_new = || identifies(&chat.metrics.encode()) != identifies(&first);
-    chat.discord.hold_hello(true);
+    chat.discord.withhold_hello(true);
     chat.discord.drop_connection();
     chat.until("a new session to be tried", is_new).await;
-    chat.discord.hold_hello(false);
+    chat.discord.withhold_hello(false);
     talks_on(&chat, "After.").await;
     chat.finish().await;
 }
@@ -197,10 +197,10 @@ async fn a_session_is_gone_back_to_while_rest_is_down() {
     talks_on(&chat, "Before.").await;
     chat.settled().await;
     let (before, tried) = (chat.discord.identifies(), tries(&chat));
-    chat.discord.down(true);
+    chat.discord.set_down(true);
     chat.discord.drop_connection();
     chat.until("the bot to come back", || tries(&chat) > tried && chat.is_up()).await;
-    chat.discord.down(false);
+    chat.discord.set_down(false);
     assert_eq!(chat.discord.identifies(), before);
     talks_on(&chat, "After.").await;
     chat.finish().await;
@@ -210,14 +210,14 @@ async fn a_session_is_gone_back_to_while_rest_is_down() {
 async fn the_last_identifies_of_a_day_are_not_spent() {
     let chat = Chat::start().await;
     talks_on(&chat, "Before.").await;
-    chat.discord.session_limit(3, Duration::from_millis(200));
+    chat.discord.set_session_limit(3, Duration::from_millis(200));
     chat.discord.send_invalid_session(false);
     chat.discord.wait_disconnected().await;
     let before = chat.discord.identifies();
     let discord = chat.discord.clone();
     chat.until("the allowance to be asked again", || discord.requests_to("/gateway/bot") >= 3).await;
     assert_eq!(chat.discord.identifies(), before);
-    chat.discord.session_limit(1000, Duration::from_millis(200));
+    chat.discord.set_session_limit(1000, Duration::from_millis(200));
     talks_on(&chat, "After.").await;
     chat.finish().await;
 }
@@ -262,7 +262,7 @@ async fn events_out_of_order_are_read_in_order() {
     chat.tess.hold();
     chat.say("alice", "zero");
     chat.expect_asked(&["user: alice: zero"]).await;
-    chat.discord.shuffle_next(3);
+    chat.discord.reverse_next_events(3);
     for text in ["one", "two", "three"] {
         chat.say("alice", text);
     }

@@ -264,7 +264,7 @@ async fn a_retry_over_the_budget_is_refused_where_everybody_sees_it() {
 async fn a_retry_counts_in_the_minute_in_which_it_is_asked_for() {
     let chat = Chat::setup().set("MESSAGES_PER_USER_MINUTE", "1").start().await;
     chat.tess.answers(["One.", "Another one."]);
-    let asked = chat.discord.say_at(chat.channel, "alice", "two minutes ago", 2);
+    let asked = chat.discord.say_in_past(chat.channel, "alice", "two minutes ago", 2);
     chat.discord.redeliver(asked);
     chat.expect_reply("One.").await;
     chat.settled().await;

@@ -9,7 +9,7 @@ use reqwest::{
     multipart::{Form, Part},
 };
 use serde_json::{Value, json};
-use sim::discord::{DiscordOptions, DiscordSim, Limit, LostAnswer, Route, Scope};
+use sim::discord::{DiscordOptions, DiscordSim, Limit, LostResponse, Route, Scope};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
@@ -165,10 +165,10 @@ async fn message_content_that_is_disallowed_closes_with_4014() {
 async fn a_heartbeat_is_acknowledged_unless_the_gateway_is_silent() {
     let sim = start(|_| {}).await;
     let (mut socket, _) = Socket::identified(&sim, INTENTS).await;
-    sim.silence_heartbeats(true);
+    sim.silence_gateway(true);
     socket.send(json!({"op": 1, "d": 2})).await;
     sim.say(sim.general(), "alice", "hi");
-    sim.silence_heartbeats(false);
+    sim.silence_gateway(false);
     socket.send(json!({"op": 1, "d": 2})).await;
     let (first, second) = (socket.next().await, socket.next().await);
     assert!([&first, &second].iter().any(|payload| payload["op"] == 11));
@@ -252,7 +252,7 @@ async fn typing_is_counted_and_waited_for() {
     let sim = start(|_| {}).await;
     let typing = format!("/channels/{}/typing", sim.general());
     let sent = async { call(request(&sim, Method::POST, &typing)).await };
-    let ((), (status, _)) = tokio::join!(sim.wait_typing(sim.general()), sent);
+    let ((), (status, _)) = tokio::join!(sim.wait_for_typing(sim.general()), sent);
     assert_eq!((status, sim.typing_count(sim.general()), sim.requests_of(Route::Typing)), (204, 1, 1));
 }
 
@@ -284,7 +284,7 @@ async fn identifying_twice_or_sending_too_early_is_a_violation() {
 #[tokio::test]
 async fn identifies_are_counted_against_the_session_limit() {
     let sim = start(|_| {}).await;
-    sim.session_limit(1, Duration::from_secs(60));
+    sim.set_session_limit(1, Duration::from_secs(60));
     let _first = Socket::identified(&sim, INTENTS).await;
     let (_, limit) = get(&sim, "/gateway/bot").await;
     assert_eq!(limit["session_start_limit"]["remaining"], 0);
@@ -310,7 +310,7 @@ async fn a_closed_session_can_be_resumed_or_not_as_its_code_says() {
 async fn events_can_come_twice_and_in_the_wrong_order() {
     let sim = start(|_| {}).await;
     let (mut socket, _) = Socket::identified(&sim, INTENTS).await;
-    sim.shuffle_next(2);
+    sim.reverse_next_events(2);
     let first = sim.say(sim.general(), "alice", "first");
     sim.say(sim.general(), "alice", "second");
     assert_eq!(socket.event("MESSAGE_CREATE").await["content"], "second");
@@ -327,11 +327,11 @@ async fn a_gateway_that_is_away_refuses_and_one_that_holds_says_nothing() {
     sim.refuse_connections(true);
     assert!(connect_async(&url).await.is_err());
     sim.refuse_connections(false);
-    sim.hold_hello(true);
+    sim.withhold_hello(true);
     let mut socket = Socket(connect_async(&url).await.unwrap().0);
     let hello = tokio::time::timeout(Duration::from_millis(20), socket.next()).await;
     assert!(hello.is_err());
-    sim.hold_hello(false);
+    sim.withhold_hello(false);
     assert_eq!(socket.next().await["op"], 10);
 }
 
@@ -358,7 +358,7 @@ async fn a_message_of_the_bot_is_seen_by_people_and_by_the_bot() {
 async fn a_nonce_makes_one_message_and_a_deleted_one_is_unknown() {
     let sim = start(|_| {}).await;
     let path = messages_of(sim.general());
-    sim.lose_answer_next(Route::CreateMessage, LostAnswer::BadGateway);
+    sim.lose_response_next(Route::CreateMessage, LostResponse::BadGateway);
     assert_eq!(post(&sim, &path, &message("once", "n1")).await.0, 502);
     let (status, again) = post(&sim, &path, &message("once", "n1")).await;
     assert_eq!((status, sim.messages(sim.general()).len()), (200, 1));
@@ -371,12 +371,12 @@ async fn a_nonce_makes_one_message_and_a_deleted_one_is_unknown() {
 async fn an_answer_can_be_lost_in_three_ways_and_the_message_is_there() {
     let sim = start(|_| {}).await;
     let path = messages_of(sim.general());
-    sim.lose_answer_next(Route::CreateMessage, LostAnswer::Closed);
+    sim.lose_response_next(Route::CreateMessage, LostResponse::Closed);
     let sent = request(&sim, Method::POST, &path).json(&message("one", "1")).send().await;
     assert!(sent.is_err(), "no answer at all");
-    sim.lose_answer_next(Route::CreateMessage, LostAnswer::Undecodable);
+    sim.lose_response_next(Route::CreateMessage, LostResponse::Undecodable);
     assert_eq!(post(&sim, &path, &message("two", "2")).await, (200, Value::Null));
-    sim.lose_answer_next(Route::CreateMessage, LostAnswer::BadGateway);
+    sim.lose_response_next(Route::CreateMessage, LostResponse::BadGateway);
     assert_eq!(post(&sim, &path, &message("three", "3")).await.0, 502);
     assert_eq!(sim.transcript(sim.general()), "bot: one\nbot: two\nbot: three");
 }
@@ -416,7 +416,7 @@ async fn an_unknown_route_or_a_missing_header_is_a_violation() {
 #[tokio::test]
 async fn a_page_of_messages_is_newest_first_before_and_after() {
     let sim = start(|_| {}).await;
-    let old = sim.say_at(sim.general(), "alice", "m0", 5);
+    let old = sim.say_in_past(sim.general(), "alice", "m0", 5);
     let ids: Vec<u64> = (1..6).map(|n| sim.say(sim.general(), "alice", &format!("m{n}"))).collect();
     assert!(old < ids[0]);
     let page = async |query: &str| {
@@ -460,7 +460,7 @@ async fn the_sixth_message_of_five_is_a_429_and_ignoring_it_a_violation() {
     assert!(body["retry_after"].as_f64().unwrap() <= 5.0);
     assert_eq!((sim.violations().len(), sim.invalid_requests()), (0, 1));
     assert_eq!(post(&sim, &path, &message("hi", "5")).await.0, 429);
-    sim.expect_violation("inside the time of a 429");
+    sim.expect_violation("sent during a 429");
 }
 
 #[tokio::test(start_paused = true)]
@@ -490,7 +490,7 @@ async fn a_failure_on_order_leaves_the_request_undone() {
     sim.hang_next(Route::CreateMessage);
     let hung = request(&sim, Method::POST, &path).json(&message("hi", "2")).timeout(Duration::from_millis(20));
     assert!(hung.send().await.unwrap_err().is_timeout());
-    sim.down(true);
+    sim.set_down(true);
     assert_eq!(get(&sim, "/users/@me").await.0, 503);
     assert_eq!(sim.messages(sim.general()).len(), 1);
 }

@@ -139,7 +139,7 @@ async fn a_file_that_was_read_takes_no_memory_any_more() {
 #[tokio::test]
 async fn a_file_that_two_channels_send_stays_until_both_are_answered() {
     let setup = Chat::setup();
-    let options = TessOptions { one_id_for_equal_files: true, ..setup.tess.clone() };
+    let options = TessOptions { deduplicate_files: true, ..setup.tess.clone() };
     let chat = setup.tess(options).start().await;
     let other = chat.discord.channel(chat.guild, "other");
     chat.tess.answers(["Three pages.", "Three as well.", "Welcome."]);
@@ -327,7 +327,7 @@ async fn a_file_that_leads_elsewhere_or_lies_about_its_size_is_not_read() {
     chat.expect_reply("One.").await;
     assert!(chat.next().await.content.contains("did not hand it over"));
     let long = vec![b'x'; 100_000];
-    chat.discord.misstate_size_next(10);
+    chat.discord.misreport_size_next(10);
     chat.say_with_file("alice", "and this", "a.rs", &long);
     chat.expect_reply("Two.").await;
     assert!(chat.next().await.content.contains("too large"));

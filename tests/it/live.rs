@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sim::discord::{LostAnswer, Route, Scope, SimMessage};
+use sim::discord::{LostResponse, Route, Scope, SimMessage};
 
 use crate::support::{Chat, Setup};
 
@@ -60,7 +60,7 @@ async fn a_reply_appears_with_its_first_words_and_grows_to_the_end() {
 #[tokio::test]
 async fn a_long_answer_grows_over_several_messages_with_code_closed_at_every_edit() {
     let mut setup = live();
-    setup.tess.pace = Duration::from_millis(1);
+    setup.tess.event_interval = Duration::from_millis(1);
     let chat = setup.start().await;
     chat.tess.answers([long().as_str(), "Short."]);
     let asked = chat.say("alice", "at length");
@@ -120,7 +120,7 @@ async fn a_very_long_answer_ends_with_a_file() {
 #[tokio::test]
 async fn edits_keep_a_pace_that_discord_bears() {
     let mut setup = live().change(|config| config.timings.live_edit_interval = Duration::from_millis(200));
-    setup.tess.pace = Duration::from_millis(2);
+    setup.tess.event_interval = Duration::from_millis(2);
     let chat = setup.start().await;
     chat.tess.answers(["word ".repeat(600)]);
     let begun = tokio::time::Instant::now();
@@ -135,12 +135,12 @@ async fn edits_keep_a_pace_that_discord_bears() {
 
 #[tokio::test]
 async fn a_lost_or_limited_request_leaves_one_complete_reply() {
-    for lost in [LostAnswer::BadGateway, LostAnswer::Closed] {
+    for lost in [LostResponse::BadGateway, LostResponse::Closed] {
         let chat = live().start().await;
         chat.tess.answers(["One two three four five six."]);
         chat.tess.hold_stream_after(1);
-        chat.discord.lose_answer_next(Route::CreateMessage, lost);
-        chat.discord.lose_answer_next(Route::EditMessage, lost);
+        chat.discord.lose_response_next(Route::CreateMessage, lost);
+        chat.discord.lose_response_next(Route::EditMessage, lost);
         chat.discord.rate_limit_next(Route::EditMessage, Duration::from_millis(120), Scope::User, 1);
         chat.say("alice", "count");
         chat.next().await;
@@ -168,7 +168,7 @@ async fn a_stream_that_breaks_is_finished_without_a_second_execution() {
 async fn an_answer_that_is_not_streamed_is_a_reply_all_the_same() {
     let chat = live().start().await;
     chat.tess.answers(["At once."]);
-    chat.tess.plain_answer_next();
+    chat.tess.no_stream_next();
     chat.say("alice", "hi");
     chat.expect_reply("At once.").await;
     chat.settled().await;

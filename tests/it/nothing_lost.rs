@@ -27,7 +27,7 @@ async fn a_message_between_the_parts_of_a_reply_is_answered_after_a_kill() {
     let mut chat = Chat::start().await;
     let long = format!("{}\n\n{}", "first part ".repeat(170), "second part ".repeat(150));
     chat.tess.answers([long]);
-    chat.discord.delay(Route::CreateMessage, SOON / 50);
+    chat.discord.set_delay(Route::CreateMessage, SOON / 50);
     chat.say("alice", "tell me more");
     assert!(chat.next().await.content.starts_with("first"));
     chat.tess.hold();
@@ -67,7 +67,7 @@ async fn after_a_kill_the_agent_sees_an_answer_that_came_after_the_next_question
 async fn what_comes_while_a_history_is_rebuilt_is_answered_once() {
     let chat = Chat::start().await;
     chat.tess.answers(["Both."]);
-    chat.discord.delay(Route::GetMessages, SOON / 30);
+    chat.discord.set_delay(Route::GetMessages, SOON / 30);
     chat.say("alice", "first");
     chat.discord.wait_until("the history to be asked for", |it| it.requests_of(Route::GetMessages) > 0).await;
     chat.say("bob", "second");
@@ -90,7 +90,7 @@ async fn a_reply_that_a_kill_cut_between_two_parts_is_given_whole_by_the_next_st
     let asked = chat.say("alice", "at length");
     assert!(chat.next().await.content.starts_with("one"));
     chat.kill_bot();
-    chat.discord.bot_restarted();
+    chat.discord.forget_client();
     chat.start_bot().await;
     let first = chat.next().await;
     assert!(first.content.starts_with("one") && first.reply_to == Some(asked));
@@ -113,7 +113,7 @@ async fn what_is_said_now_waits_for_what_was_missed_before() {
     chat.settled().await;
     chat.stop_bot().await.unwrap();
     chat.say("alice", "missed");
-    chat.discord.delay(Route::GetMessages, Duration::from_millis(400));
+    chat.discord.set_delay(Route::GetMessages, Duration::from_millis(400));
     chat.start_bot().await;
     chat.say("bob", "said now");
     chat.expect_reply("Both at once.").await;
@@ -157,7 +157,7 @@ async fn a_note_that_can_not_be_posted_does_not_hold_up_the_stop() {
     let asked = Instant::now();
     chat.stop_bot().await.unwrap();
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
-    chat.discord.end_faults();
+    chat.discord.clear_faults();
     chat.finish().await;
 }
 
@@ -169,7 +169,7 @@ async fn a_message_that_is_said_before_a_channel_was_looked_at_does_not_hide_wha
     // Nothing was ever said here, so nothing is known of the channel.
     chat.channel = chat.discord.channel(chat.guild, "new");
     chat.say("alice", "missed");
-    chat.discord.delay(Route::GetMessages, SOON);
+    chat.discord.set_delay(Route::GetMessages, SOON);
     chat.start_bot().await;
     let now = chat.say("bob", "said now");
     chat.taken(1).await;
@@ -177,7 +177,7 @@ async fn a_message_that_is_said_before_a_channel_was_looked_at_does_not_hide_wha
     let metrics = chat.metrics.clone();
     chat.until("it to be forgotten", move || metrics.settled() == 1).await;
     chat.kill_bot();
-    chat.discord.delay(Route::GetMessages, Duration::ZERO);
+    chat.discord.set_delay(Route::GetMessages, Duration::ZERO);
     chat.start_bot().await;
     chat.expect_reply("Found.").await;
     chat.expect_asked(&["user: alice: missed"]).await;
@@ -205,14 +205,14 @@ async fn a_stop_before_all_was_looked_at_leaves_it_for_the_next_start() {
     chat.stop_bot().await.unwrap();
     let new = chat.discord.channel(chat.guild, "new");
     chat.discord.say(new, "alice", "missed");
-    chat.discord.delay(Route::GetMessages, SOON);
+    chat.discord.set_delay(Route::GetMessages, SOON);
     chat.tess.hold();
     chat.start_bot().await;
     // Something is being answered, so that the stop takes its time.
     chat.say("bob", "think");
     next_second(&chat).await;
     chat.stop_bot().await.unwrap();
-    chat.discord.delay(Route::GetMessages, Duration::ZERO);
+    chat.discord.set_delay(Route::GetMessages, Duration::ZERO);
     chat.tess.release();
     chat.tess.answers(["One.", "Another."]);
     chat.start_bot().await;
@@ -252,7 +252,7 @@ async fn a_deletion_that_was_not_heard_of_does_not_cost_a_reply_its_reference() 
         chat.tess.release_one();
         chat.next().await;
         chat.execution().await;
-        chat.discord.delete_unheard(third);
+        chat.discord.delete_silently(third);
         chat.tess.release();
         assert_eq!(chat.next().await.reply_to, Some(second), "{mode}");
         chat.finish().await;
@@ -267,7 +267,7 @@ async fn a_reply_to_a_message_that_is_gone_is_not_taken_for_one_to_a_later_messa
         chat.tess.hold();
         let gone = chat.say("alice", "first");
         chat.execution().await;
-        chat.discord.delete_unheard(gone);
+        chat.discord.delete_silently(gone);
         let after = chat.say("bob", "second");
         chat.taken(2).await;
         chat.tess.release_one();
@@ -289,12 +289,12 @@ async fn a_channel_that_was_looked_at_in_vain_is_not_asked_again_by_every_start(
     chat.say("alice", "hi");
     chat.execution().await;
     // The bot does not hear of its own answer, so it can not know that nothing came before it.
-    chat.discord.silence_heartbeats(true);
+    chat.discord.silence_gateway(true);
     chat.tess.release();
     chat.expect_reply("Hi.").await;
     chat.settled().await;
     chat.kill_bot();
-    chat.discord.silence_heartbeats(false);
+    chat.discord.silence_gateway(false);
     let mut asked = Vec::new();
     for _ in 0..3 {
         chat.start_bot().await;
@@ -314,7 +314,7 @@ async fn what_is_said_now_waits_for_what_was_missed_even_if_the_session_ends_mea
     chat.stop_bot().await.unwrap();
     chat.channel = chat.discord.channel(chat.guild, "new");
     chat.say("alice", "missed");
-    chat.discord.delay(Route::GetMessages, SOON);
+    chat.discord.set_delay(Route::GetMessages, SOON);
     chat.start_bot().await;
     chat.say("bob", "said now");
     chat.taken(1).await;
@@ -323,7 +323,7 @@ async fn what_is_said_now_waits_for_what_was_missed_even_if_the_session_ends_mea
     chat.discord.send_invalid_session(false);
     chat.discord.wait_until("a new session", |it| it.identifies() > before).await;
     chat.discord.wait_connected().await;
-    chat.discord.delay(Route::GetMessages, Duration::ZERO);
+    chat.discord.set_delay(Route::GetMessages, Duration::ZERO);
     // The channels of direct messages are asked at once, so when this is known the old session is over.
     let metrics = chat.metrics.clone();
     chat.until("nothing but the guild to be looked at", move || metrics.catching_up() == 1).await;
@@ -346,7 +346,7 @@ async fn the_bots_own_message_does_not_hide_an_earlier_one_that_is_still_on_its_
     chat.say("alice", "first");
     chat.execution().await;
     // Discord has it, and tells of it later than of what comes after it.
-    let late = chat.discord.say_at(chat.channel, "bob", "second", 0);
+    let late = chat.discord.say_in_past(chat.channel, "bob", "second", 0);
     chat.tess.release();
     chat.expect_reply("To alice.").await;
     chat.settled().await;
@@ -367,7 +367,7 @@ async fn a_gap_between_two_sessions_is_looked_at_before_a_turn_that_was_about_to
     chat.stop_bot().await.unwrap();
     chat.channel = chat.discord.channel(chat.guild, "new");
     chat.say("alice", "missed");
-    chat.discord.delay(Route::Typing, Duration::from_millis(900));
+    chat.discord.set_delay(Route::Typing, Duration::from_millis(900));
     chat.start_bot().await;
     // What was missed is found, and its turn is about to begin.
     chat.discord.wait_until("typing", |it| it.requests_of(Route::Typing) > 0).await;
@@ -392,7 +392,7 @@ async fn a_message_that_was_told_of_after_the_next_one_is_answered_after_a_kill(
     chat.caught_up().await;
     chat.tess.answers(["To bob.", "Lost.", "To alice."]);
     chat.tess.hold();
-    let first = chat.discord.say_at(chat.channel, "alice", "first", 0);
+    let first = chat.discord.say_in_past(chat.channel, "alice", "first", 0);
     chat.say("bob", "second");
     chat.expect_asked(&["user: alice: first\nbob: second"]).await;
     chat.discord.redeliver(first);
@@ -499,7 +499,7 @@ async fn what_was_missed_is_answered_however_much_is_said_before_it_is_found() {
     chat.tess.answers(["Found."]);
     chat.stop_bot().await.unwrap();
     let asked = chat.say("alice", &format!("{} missed", chat.discord.mention()));
-    chat.discord.delay(Route::GetMessages, Duration::from_millis(900));
+    chat.discord.set_delay(Route::GetMessages, Duration::from_millis(900));
     chat.start_bot().await;
     for n in 0..100 {
         chat.say("carol", &format!("chatter {n}"));
@@ -544,7 +544,7 @@ async fn what_was_said_between_two_missed_questions_is_seen_after_a_restart() {
 async fn what_was_said_in_a_guild_before_the_bot_was_invited_is_not_answered() {
     let chat = Chat::start().await;
     let told_of = chat.discord.channel(chat.guild, "long there");
-    let before = chat.discord.say_at(told_of, "alice", "between us", 0);
+    let before = chat.discord.say_in_past(told_of, "alice", "between us", 0);
     let channel = json!({"id": told_of.to_string(), "last_message_id": before.to_string()});
     chat.discord.dispatch_raw("GUILD_CREATE", json!({"id": "4242", "channels": [channel]}));
     chat.say("alice", "hi");

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sim::discord::{LostAnswer, Route, Scope};
+use sim::discord::{LostResponse, Route, Scope};
 
 use crate::support::Chat;
 
 #[tokio::test]
 async fn a_post_that_was_done_but_not_confirmed_is_not_there_twice() {
-    for lost in [LostAnswer::BadGateway, LostAnswer::Closed, LostAnswer::Undecodable] {
+    for lost in [LostResponse::BadGateway, LostResponse::Closed, LostResponse::Undecodable] {
         let chat = Chat::start().await;
         chat.tess.answers(["Once."]);
-        chat.discord.lose_answer_next(Route::CreateMessage, lost);
+        chat.discord.lose_response_next(Route::CreateMessage, lost);
         chat.say("alice", "hi");
         chat.expect_reply("Once.").await;
         chat.settled().await;
@@ -61,7 +61,7 @@ async fn what_is_posted_beside_a_post_that_is_limited_waits_for_that_one() {
     let chat = Chat::setup().change(|config| config.reply.notice_after = Duration::from_millis(20)).start().await;
     chat.tess.answers(["In its time."]);
     chat.tess.hold();
-    chat.discord.delay(Route::CreateMessage, Duration::from_millis(100));
+    chat.discord.set_delay(Route::CreateMessage, Duration::from_millis(100));
     chat.discord.rate_limit_next(Route::CreateMessage, Duration::from_millis(300), Scope::User, 1);
     chat.say("alice", "hi");
     // The note about waiting is on its way, and limited, when the answer is there to be posted.
@@ -81,7 +81,7 @@ async fn a_global_limit_holds_every_channel_back() {
     let alice = "alice";
     chat.discord.rate_limit_next(Route::CreateMessage, Duration::from_millis(150), Scope::Global, 1);
     chat.say("alice", "hi");
-    chat.discord.wait_typing(chat.channel).await;
+    chat.discord.wait_for_typing(chat.channel).await;
     chat.discord.say(other, alice, "hi");
     chat.next().await;
     chat.discord.next_message(other).await;

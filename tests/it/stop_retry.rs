@@ -329,7 +329,7 @@ async fn a_reset_takes_the_button_away_for_there_is_nothing_to_repeat() {
 async fn a_turn_that_is_stopped_before_it_begins_is_not_asked() {
     let chat =
         Chat::setup().change(|config| config.timings.discord_request_timeout = Duration::from_secs(9)).start().await;
-    chat.discord.delay(Route::Typing, Duration::from_millis(1500));
+    chat.discord.set_delay(Route::Typing, Duration::from_millis(1500));
     chat.say("alice", "hi");
     chat.taken(1).await;
     let told = slash(&chat, "alice", "stop").response().await;

@@ -57,16 +57,16 @@ async fn a_stop_ends_in_time_while_nothing_answers() {
     chat.tess.hang_next();
     chat.say("alice", "hi");
     assert!(chat.tess.wait_for_execute_requests(1).await);
-    chat.discord.silence_heartbeats(true);
+    chat.discord.silence_gateway(true);
     chat.stop_bot().await.unwrap();
-    chat.discord.silence_heartbeats(false);
+    chat.discord.silence_gateway(false);
     chat.finish().await;
 }
 
 #[tokio::test]
 async fn a_stop_before_the_bot_is_connected_ends_it() {
     let mut chat = Chat::setup().prepare().await;
-    chat.discord.hang_connects(true);
+    chat.discord.hang_new_connections(true);
     chat.launch().await;
     chat.discord.wait_until("a try", |discord| discord.requests_of(Route::GatewayBot) >= 1).await;
     chat.stop_bot().await.unwrap();
@@ -170,12 +170,12 @@ async fn an_answered_message_is_not_answered_again_however_often_the_bot_starts(
 async fn what_was_missed_is_answered_up_to_an_age_and_with_zero_minutes_not_at_all() {
     for (minutes, age, answered) in [(10, 5, true), (10, 20, false), (0, 5, false)] {
         let mut chat = Chat::start().await;
-        let first = chat.discord.say_at(chat.channel, "alice", "first", age + 5);
+        let first = chat.discord.say_in_past(chat.channel, "alice", "first", age + 5);
         chat.discord.redeliver(first);
         chat.next().await;
         chat.settled().await;
         chat.stop_bot().await.unwrap();
-        let missed = chat.discord.say_at(chat.channel, "alice", "missed", age);
+        let missed = chat.discord.say_in_past(chat.channel, "alice", "missed", age);
         chat.reconfigure(|config| config.catch_up = Duration::from_secs(minutes * 60));
         chat.start_bot().await;
         chat.caught_up().await;
@@ -295,7 +295,7 @@ async fn a_guild_that_the_bot_leaves_is_forgotten() {
 #[tokio::test]
 async fn a_goodbye_that_is_not_answered_starts_no_other_session() {
     let mut chat = Chat::start().await;
-    chat.discord.hang_up_on_goodbye(true);
+    chat.discord.skip_close_frames(true);
     chat.stop_bot().await.unwrap();
     assert_eq!(chat.discord.identifies(), 1);
     chat.finish().await;

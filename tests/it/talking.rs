@@ -205,7 +205,7 @@ async fn typing_is_shown_until_the_reply() {
     chat.tess.answers(["Done."]);
     chat.tess.hold();
     chat.say("alice", "think");
-    chat.discord.wait_typing(chat.channel).await;
+    chat.discord.wait_for_typing(chat.channel).await;
     let (discord, channel) = (chat.discord.clone(), chat.channel);
     chat.until("typing to be shown again", || discord.typing_count(channel) >= 3).await;
     chat.tess.release();

@@ -121,7 +121,7 @@ async fn a_refused_connection_is_tried_again_until_tess_is_back() {
     chat.tess.answers(["Back."]);
     chat.tess.refuse_connections(true).await;
     chat.say("alice", "hi");
-    chat.discord.wait_typing(chat.channel).await;
+    chat.discord.wait_for_typing(chat.channel).await;
     chat.tess.refuse_connections(false).await;
     chat.expect_reply("Back.").await;
     assert_eq!(chat.tess.charged(), 1);

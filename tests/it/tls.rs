@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use sim::discord::{DiscordOptions, DiscordSim, Limit, LostAnswer, Route, Scope};
+use sim::discord::{DiscordOptions, DiscordSim, Limit, LostResponse, Route, Scope};
 use tess_discord::{
     bot,
     config::{Config, Timings},
@@ -95,10 +95,10 @@ async fn terminate_tls(identity: &rcgen::CertifiedKey<rcgen::KeyPair>, behind: S
 
 #[tokio::test]
 async fn over_tls_a_post_whose_answer_is_lost_is_there_once() {
-    for lost in [LostAnswer::BadGateway, LostAnswer::Closed, LostAnswer::Undecodable] {
+    for lost in [LostResponse::BadGateway, LostResponse::Closed, LostResponse::Undecodable] {
         let secure = Secure::start().await;
         let channel = secure.sim.general();
-        secure.sim.lose_answer_next(Route::CreateMessage, lost);
+        secure.sim.lose_response_next(Route::CreateMessage, lost);
         let posted = secure.post(channel, 1, "Once.").await.unwrap();
         assert_eq!(posted.map(MessageId::get), secure.sim.messages(channel).last().map(|message| message.id));
         assert_eq!(secure.contents(channel), ["Once."], "{lost:?}");

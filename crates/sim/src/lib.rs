@@ -1,6 +1,7 @@
-//! Simulators of the two services the bot talks to, for the tests and the demo.
+//! Simulators of Discord and Tess, for the tests, the demo and the soak of tess-discord.
 //!
-//! They are independent witnesses: raw JSON and HTTP, nothing imported from the rest of this crate nor from serenity.
+//! They work with plain HTTP and JSON, and share no code with the bot or its libraries. An error in the bot's
+//! understanding of a protocol is therefore not repeated here.
 
 pub mod discord;
 pub mod tess;

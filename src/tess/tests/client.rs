@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use sim::tess::{CutWait, Fault, HELPER, PAINTER, POET, REVIEWER, Route, TessOptions};
+use sim::tess::{AtWaitLimit, Fault, HELPER, PAINTER, POET, REVIEWER, Route, TessOptions};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -334,7 +334,7 @@ async fn a_524_in_plain_text_leaves_the_outcome_unknown_and_is_not_repeated() {
 #[tokio::test]
 async fn a_wait_that_the_proxy_cut_leaves_the_outcome_unknown() {
     let wait_limit = Duration::from_millis(20);
-    let options = TessOptions { wait_limit, cut_wait: CutWait::Http524, ..TessOptions::default() };
+    let options = TessOptions { wait_limit, at_wait_limit: AtWaitLimit::Http524, ..TessOptions::default() };
     let t = Harness::with(options, |_, _| {}).await;
     t.sim.hold();
     t.outcome_is_unknown().await;

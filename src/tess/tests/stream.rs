@@ -34,7 +34,7 @@ impl Shown {
 
 impl Harness {
     async fn words() -> Self {
-        Self::with(TessOptions { words_per_piece: 1, ..TessOptions::default() }, |_, _| {}).await
+        Self::with(TessOptions { words_per_event: 1, ..TessOptions::default() }, |_, _| {}).await
     }
 
     /// Streams [`OUTPUT`].
@@ -104,7 +104,7 @@ async fn a_text_is_shown_while_the_agent_still_writes() {
 
 #[tokio::test]
 async fn pieces_come_at_the_pace_of_the_agent() {
-    let options = TessOptions { words_per_piece: 4, pace: Duration::from_millis(30), ..TessOptions::default() };
+    let options = TessOptions { words_per_event: 4, event_interval: Duration::from_millis(30), ..TessOptions::default() };
     let t = Harness::with(options, |_, _| {}).await;
     let start = Instant::now();
     let told = t.stream().await;
@@ -154,7 +154,7 @@ async fn a_stream_that_breaks_off_before_its_id_leaves_the_outcome_unknown() {
 
 #[tokio::test]
 async fn a_stream_that_brings_nothing_any_more_is_finished_by_polling() {
-    let t = Harness::with(TessOptions { words_per_piece: 1, ..TessOptions::default() }, |config, _| {
+    let t = Harness::with(TessOptions { words_per_event: 1, ..TessOptions::default() }, |config, _| {
         config.timeout = Duration::from_secs(600);
     });
     let t = t.await;
@@ -178,7 +178,7 @@ async fn a_stream_that_never_begins_leaves_the_outcome_unknown() {
 
 #[tokio::test]
 async fn a_stream_that_is_not_over_in_time_times_out() {
-    let t = Harness::with(TessOptions { words_per_piece: 1, ..TessOptions::default() }, |config, _| {
+    let t = Harness::with(TessOptions { words_per_event: 1, ..TessOptions::default() }, |config, _| {
         config.timeout = A_MOMENT * 3;
     });
     let t = t.await;
@@ -239,10 +239,10 @@ async fn a_stream_without_a_word_is_empty() {
 #[tokio::test]
 async fn an_answer_that_is_not_streamed_after_all_is_an_answer() {
     let t = Harness::words().await;
-    t.sim.plain_answer_next();
+    t.sim.no_stream_next();
     let told = t.stream().await;
     assert_eq!((told.texts.len(), told.answer.unwrap().output.as_str()), (0, OUTPUT));
-    t.sim.plain_answer_next();
+    t.sim.no_stream_next();
     t.sim.hold_next();
     let told = t.stream_while(async |_| {
         t.sim.wait_for_polls(2).await;

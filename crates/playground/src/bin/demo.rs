@@ -123,7 +123,7 @@ struct Demo {
 impl Demo {
     async fn run(real_tess: bool) -> anyhow::Result<()> {
         let discord = DiscordSim::start(DiscordOptions::default()).await?;
-        let tess = TessSim::start(TessOptions::for_people()).await?;
+        let tess = TessSim::start(TessOptions::for_demo()).await?;
         let state = StateFile::new();
         let config = config(&discord, (!real_tess).then_some(&tess), &state)?;
         let bot = Bot::build(config).await?;

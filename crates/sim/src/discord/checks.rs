@@ -1,10 +1,14 @@
-//! What Discord demands of a message, and what this bot has promised on top of it.
+//! Discord's rules for messages, and the bot's own: it pings nobody, and posts with an enforced nonce.
 
 use serde_json::Value;
 
-use super::rest::{Answer, Body};
+use super::{
+    answer::Answer,
+    body::Body,
+    json::{chars, list},
+};
 
-/// Unicode code points in a message.
+/// Unicode code points of a message.
 const MAX_CONTENT_CHARS: usize = 2_000;
 
 /// Characters of a nonce.
@@ -13,32 +17,33 @@ const MAX_NONCE_CHARS: usize = 25;
 /// Files of a message.
 const MAX_FILES: usize = 10;
 
-/// A file's size without boosts or Nitro.
+/// Size of a file without boosts or Nitro.
 const MAX_FILE_BYTES: usize = 10 * 1024 * 1024;
 
-/// Characters over all embeds of a message, and in one description.
+/// Characters of all embeds of a message, and of one description.
 const MAX_EMBED_CHARS: usize = 6_000;
 const MAX_DESCRIPTION_CHARS: usize = 4_096;
 
-/// Message flag of components v2, which are not simulated.
+/// Message flag of components v2, which the simulator does not support.
 const COMPONENTS_V2: u64 = 1 << 15;
 
-/// `type` of a menu of texts.
+/// The `type` of a menu with texts.
 const STRING_SELECT: u64 = 3;
 
-/// What is being written.
+/// What a request writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A message of the bot in a channel.
+    /// A new message in a channel.
     Message,
-    /// A change of such a message.
+    /// A change of a message in a channel.
     Edit,
-    /// An answer to an interaction, or a change of one.
-    Answer,
+    /// A response to an interaction, or a change of one.
+    Response,
 }
 
 impl Kind {
-    fn keys(self) -> &'static [&'static str] {
+    /// The fields that Discord reads.
+    fn fields(self) -> &'static [&'static str] {
         match self {
             Self::Message => &[
                 "content",
@@ -55,7 +60,7 @@ impl Kind {
                 "poll",
             ],
             Self::Edit => &["content", "embeds", "flags", "allowed_mentions", "components", "attachments"],
-            Self::Answer => &[
+            Self::Response => &[
                 "content",
                 "tts",
                 "embeds",
@@ -73,15 +78,18 @@ impl Kind {
     }
 }
 
-/// Refuses what Discord refuses; returns what it lets pass and this bot must not do.
+/// Checks a message. Returns the violations that Discord would accept.
+///
+/// # Errors
+/// Discord's error when it would refuse the message.
 pub(super) fn check_message(kind: Kind, message: &Value, body: &Body) -> Result<Vec<String>, Answer> {
     let Some(fields) = message.as_object() else {
-        return Err(Answer::invalid("_", "Expected an object"));
+        return Err(Answer::invalid_field("_", "Expected an object"));
     };
     let mut violations: Vec<String> = fields
         .keys()
-        .filter(|key| !kind.keys().contains(&key.as_str()))
-        .map(|key| format!("unknown field `{key}`, which Discord ignores"))
+        .filter(|key| !kind.fields().contains(&key.as_str()))
+        .map(|key| format!("unknown field `{key}`, ignored by Discord"))
         .collect();
     check_content(&message["content"])?;
     check_nonce(&message["nonce"])?;
@@ -100,9 +108,9 @@ pub(super) fn check_message(kind: Kind, message: &Value, body: &Body) -> Result<
     Ok(violations)
 }
 
-/// Whether a message has nothing to show. <https://discord.com/developers/docs/resources/message#create-message>
+/// Whether a message has nothing to display. <https://discord.com/developers/docs/resources/message#create-message>
 pub(super) fn is_empty(message: &Value) -> bool {
-    let has = |key: &str| message[key].as_array().is_some_and(|list| !list.is_empty());
+    let has = |key: &str| !list(&message[key]).is_empty();
     let has_text = message["content"].as_str().is_some_and(|content| !content.trim().is_empty());
     !has_text && !["embeds", "attachments", "components", "sticker_items"].into_iter().any(has)
 }
@@ -111,93 +119,94 @@ fn check_content(content: &Value) -> Result<(), Answer> {
     match content {
         Value::Null => Ok(()),
         Value::String(text) if text.chars().count() <= MAX_CONTENT_CHARS => Ok(()),
-        Value::String(_) => Err(Answer::invalid("content", "Must be 2000 or fewer in length.")),
-        _ => Err(Answer::invalid("content", "Could not interpret as string.")),
+        Value::String(_) => Err(Answer::invalid_field("content", "Must be 2000 or fewer in length.")),
+        _ => Err(Answer::invalid_field("content", "Could not interpret as string.")),
     }
 }
 
 fn check_nonce(nonce: &Value) -> Result<(), Answer> {
     match nonce {
         Value::String(text) if text.chars().count() > MAX_NONCE_CHARS => {
-            Err(Answer::invalid("nonce", "Must be 25 or fewer in length."))
+            Err(Answer::invalid_field("nonce", "Must be 25 or fewer in length."))
         }
         Value::Null | Value::String(_) | Value::Number(_) => Ok(()),
-        _ => Err(Answer::invalid("nonce", "Could not interpret as string or integer.")),
+        _ => Err(Answer::invalid_field("nonce", "Could not interpret as string or integer.")),
     }
 }
 
 fn check_embeds(embeds: &Value) -> Result<(), Answer> {
-    let embeds = embeds.as_array().map(Vec::as_slice).unwrap_or_default();
+    let embeds = list(embeds);
     if embeds.len() > 10 {
-        return Err(Answer::invalid("embeds", "Must be 10 or fewer in length."));
+        return Err(Answer::invalid_field("embeds", "Must be 10 or fewer in length."));
     }
-    let chars = |value: &Value| value.as_str().map_or(0, |text| text.chars().count());
     let mut sum = 0;
     for embed in embeds {
         if chars(&embed["description"]) > MAX_DESCRIPTION_CHARS || chars(&embed["title"]) > 256 {
-            return Err(Answer::invalid("embeds", "A description or title is too long."));
+            return Err(Answer::invalid_field("embeds", "A description or title is too long."));
         }
-        let fields = embed["fields"].as_array().into_iter().flatten();
+        let fields = list(&embed["fields"]).iter();
         let fields: usize = fields.map(|field| chars(&field["name"]) + chars(&field["value"])).sum();
         sum += chars(&embed["description"]) + chars(&embed["title"]) + chars(&embed["footer"]["text"]) + fields;
     }
     if sum > MAX_EMBED_CHARS {
-        return Err(Answer::invalid("embeds", "Embed size exceeds maximum size of 6000"));
+        return Err(Answer::invalid_field("embeds", "Embed size exceeds maximum size of 6000"));
     }
     Ok(())
 }
 
 fn check_components(rows: &Value) -> Result<(), Answer> {
-    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
-    let wrong = |message| Err(Answer::invalid("components", message));
-    if rows.len() > 5 {
-        return wrong("Must be 5 or fewer in length.");
+    if list(rows).len() > 5 {
+        return Err(Answer::invalid_field("components", "Must be 5 or fewer in length."));
     }
-    let mut seen = Vec::new();
-    for row in rows {
-        let Some(parts) = row["components"].as_array().filter(|_| row["type"] == 1) else {
-            return wrong("Expected an action row.");
-        };
-        if parts.is_empty() || parts.len() > 5 {
-            return wrong("A row must have between 1 and 5 components.");
+    let mut custom_ids = Vec::new();
+    list(rows).iter().try_for_each(|row| check_row(row, &mut custom_ids))
+}
+
+/// Checks a row of components. `custom_ids` are those of the rows before; the row's own are added.
+fn check_row<'a>(row: &'a Value, custom_ids: &mut Vec<&'a str>) -> Result<(), Answer> {
+    let wrong = |message| Err(Answer::invalid_field("components", message));
+    let Some(components) = row["components"].as_array().filter(|_| row["type"] == 1) else {
+        return wrong("Expected an action row.");
+    };
+    if components.is_empty() || components.len() > 5 {
+        return wrong("A row must have between 1 and 5 components.");
+    }
+    for component in components {
+        let custom_id = component["custom_id"].as_str().unwrap_or_default();
+        let is_link = component["style"] == 5;
+        if !is_link && (custom_id.is_empty() || custom_id.chars().count() > 100 || custom_ids.contains(&custom_id)) {
+            return wrong("A custom id must be unique and of 1 to 100 characters.");
         }
-        for part in parts {
-            let custom_id = part["custom_id"].as_str().unwrap_or_default();
-            let is_link = part["style"] == 5;
-            if !is_link && (custom_id.is_empty() || custom_id.chars().count() > 100 || seen.contains(&custom_id)) {
-                return wrong("A custom id must be unique and of 1 to 100 characters.");
-            }
-            seen.push(custom_id);
-            if part["label"].as_str().is_some_and(|label| label.chars().count() > 80) {
-                return wrong("A label must be 80 or fewer in length.");
-            }
-            if part["type"] == STRING_SELECT {
-                check_menu(part)?;
-                if parts.len() > 1 {
-                    return wrong("A menu takes a whole row.");
-                }
+        custom_ids.push(custom_id);
+        if chars(&component["label"]) > 80 {
+            return wrong("A label must be 80 or fewer in length.");
+        }
+        if component["type"] == STRING_SELECT {
+            check_menu(component)?;
+            if components.len() > 1 {
+                return wrong("A menu takes a whole row.");
             }
         }
     }
     Ok(())
 }
 
-/// <https://discord.com/developers/docs/components/reference#string-select>
+/// Checks a menu. <https://discord.com/developers/docs/components/reference#string-select>
 fn check_menu(menu: &Value) -> Result<(), Answer> {
-    let wrong = |message| Err(Answer::invalid("options", message));
-    let options = menu["options"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let wrong = |message| Err(Answer::invalid_field("options", message));
+    let options = list(&menu["options"]);
     if !(1..=25).contains(&options.len()) {
         return wrong("Must be between 1 and 25 in length.");
     }
-    let fits = |text: &Value| text.as_str().is_some_and(|text| (1..=100).contains(&text.chars().count()));
+    let fits = |text: &Value| (1..=100).contains(&chars(text));
     if !options.iter().all(|option| fits(&option["label"]) && fits(&option["value"])) {
         return wrong("A label and a value must be of 1 to 100 characters.");
     }
     if options.iter().any(|option| !option["description"].is_null() && !fits(&option["description"])) {
         return wrong("A description must be of 1 to 100 characters.");
     }
-    let is_double = |(at, option): (usize, &Value)| options[..at].iter().any(|it| it["value"] == option["value"]);
-    if options.iter().enumerate().any(is_double) {
+    let is_duplicate = |(at, option): (usize, &Value)| options[..at].iter().any(|it| it["value"] == option["value"]);
+    if options.iter().enumerate().any(is_duplicate) {
         return wrong("The values must be unique.");
     }
     let number = |key: &str| menu[key].as_u64().unwrap_or(1);
@@ -213,17 +222,17 @@ fn check_menu(menu: &Value) -> Result<(), Answer> {
 
 fn check_files(message: &Value, body: &Body) -> Result<(), Answer> {
     if body.files.len() > MAX_FILES {
-        return Err(Answer::invalid("attachments", "Must be 10 or fewer in length."));
+        return Err(Answer::invalid_field("attachments", "Must be 10 or fewer in length."));
     }
     if body.files.iter().any(|(_, bytes)| bytes.len() > MAX_FILE_BYTES) {
-        return Err(Answer::mistake(413, 40005, "Request entity too large"));
+        return Err(Answer::violation(413, 40005, "Request entity too large"));
     }
-    let declared = message["attachments"].as_array().into_iter().flatten();
+    let declared = list(&message["attachments"]).iter();
     let numbers = declared.filter_map(|file| file["id"].as_u64().or_else(|| file["id"].as_str()?.parse().ok()));
-    // Ids that are snowflakes name the files an edited message keeps.
+    // A snowflake names a file that an edited message keeps.
     let mut new = numbers.filter(|number| *number < 1 << 22);
     if new.any(|number| usize::try_from(number).map_or(true, |number| number >= body.files.len())) {
-        return Err(Answer::invalid("attachments", "An attachment without its file."));
+        return Err(Answer::invalid_field("attachments", "An attachment without its file."));
     }
     Ok(())
 }
@@ -248,23 +257,23 @@ mod tests {
     fn good(extra: &Value) -> Value {
         let mut message =
             json!({"content": "hi", "nonce": "1", "enforce_nonce": true, "allowed_mentions": {"parse": []}});
-        super::super::world::merge(&mut message, extra);
+        crate::discord::json::merge(&mut message, extra);
         message
     }
 
     #[test]
-    fn a_message_as_the_bot_promises_passes() {
+    fn message_within_the_rules_is_accepted() {
         assert_eq!(check(&good(&json!({}))), Ok(vec![]));
     }
 
     #[test]
-    fn length_is_counted_in_code_points() {
+    fn content_length_is_counted_in_code_points() {
         assert_eq!(check(&good(&json!({"content": "🦀".repeat(2_000)}))), Ok(vec![]));
         assert_eq!(check(&good(&json!({"content": "a".repeat(2_001)}))), Err(400));
     }
 
     #[test]
-    fn what_discord_would_let_pass_and_the_bot_must_not_do_is_told() {
+    fn messages_that_break_the_bots_own_rules_are_violations() {
         let count = |extra: Value| check(&good(&extra)).unwrap().len();
         assert_eq!(count(json!({"nonce": null})), 1);
         assert_eq!(count(json!({"enforce_nonce": false})), 1);
@@ -274,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_limited_in_size_and_must_be_there() {
+    fn files_must_be_uploaded_and_within_the_size_limit() {
         let body = |bytes: usize| Body { json: Value::Null, files: vec![("a".into(), Bytes::from(vec![0; bytes]))] };
         let declared = good(&json!({"attachments": [{"id": 0, "filename": "a"}]}));
         assert!(check_message(Kind::Message, &declared, &body(MAX_FILE_BYTES)).is_ok());
@@ -283,11 +292,11 @@ mod tests {
     }
 
     #[test]
-    fn a_menu_has_up_to_25_options_each_with_a_value_of_its_own() {
+    fn menu_options_are_limited_to_25_and_have_unique_values() {
         let menu = |values: &[&str], extra: Value| {
             let options: Vec<_> = values.iter().map(|value| json!({"label": "x", "value": value})).collect();
             let mut menu = json!({"type": 3, "custom_id": "m", "options": options});
-            super::super::world::merge(&mut menu, &extra);
+            crate::discord::json::merge(&mut menu, &extra);
             check(&good(&json!({"components": [{"type": 1, "components": [menu]}]})))
         };
         assert_eq!(menu(&["a", "b"], json!({"max_values": 2})), Ok(vec![]));
@@ -299,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn two_buttons_of_one_id_are_refused() {
+    fn buttons_with_the_same_custom_id_are_refused() {
         let button = |id: &str| json!({"type": 2, "style": 1, "label": "x", "custom_id": id});
         let rows = |parts: Value| good(&json!({"components": [{"type": 1, "components": parts}]}));
         assert_eq!(check(&rows(json!([button("a"), button("b")]))), Ok(vec![]));

@@ -1,44 +1,44 @@
-//! The definitions of slash commands. <https://discord.com/developers/docs/interactions/application-commands>
+//! Registration of commands, and Discord's rules for their definitions.
+//! <https://discord.com/developers/docs/interactions/application-commands>
 
 use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    State,
-    rest::{Answer, Body, Outcome},
+    answer::{Answer, Outcome},
+    body::Body,
+    json::{chars, id_in, list},
     routes::Call,
-    world::id_in,
+    state::State,
 };
 
-/// Chat commands of an application.
+/// Commands of an application.
 const MAX_COMMANDS: usize = 100;
 
 /// Options of a command, and choices of an option.
 const MAX_OPTIONS: usize = 25;
 
-/// Names, descriptions and values of a command with all its options.
+/// Characters of the names, descriptions and values of a command with all its options.
 const MAX_COMMAND_CHARS: usize = 8_000;
 
-/// `type` of a command that is written with a slash.
+/// The `type` of a slash command.
 const CHAT_INPUT: u64 = 1;
 
-/// `type` of an option that has options itself.
+/// The `type` of options that contain options.
 const SUB_COMMAND: u64 = 1;
 const SUB_COMMAND_GROUP: u64 = 2;
 
 impl State {
-    pub(super) fn commands(&mut self, call: &Call, body: Body) -> Outcome {
+    /// `GET` and `PUT /applications/{app}/commands`.
+    pub(super) fn serve_commands(&mut self, call: &Call, body: Body) -> Outcome {
         if call.major != self.world.application {
-            return Err(Answer::mistake(
-                403,
-                20012,
-                "You are not authorized to perform this action on this application",
-            ));
+            let message = "You are not authorized to perform this action on this application";
+            return Err(Answer::violation(403, 20012, message));
         }
         if call.method == Method::PUT {
             self.command_puts += 1;
             let Value::Array(definitions) = body.json else {
-                return Err(Answer::invalid("_", "Expected a list of commands"));
+                return Err(Answer::invalid_field("_", "Expected a list of commands"));
             };
             check_all(&definitions)?;
             self.commands = definitions.into_iter().map(|definition| self.register(definition)).collect();
@@ -46,7 +46,7 @@ impl State {
         Ok(Answer::ok(json!(self.commands)))
     }
 
-    /// A definition with what Discord adds; a name that is known keeps its id.
+    /// Adds the fields that Discord adds to a definition. A known name keeps its id.
     fn register(&mut self, mut definition: Value) -> Value {
         drop_nulls(&mut definition);
         let known = self.commands.iter().find(|command| command["name"] == definition["name"]);
@@ -63,11 +63,11 @@ impl State {
 
 fn check_all(definitions: &[Value]) -> Result<(), Answer> {
     if definitions.len() > MAX_COMMANDS {
-        return Err(Answer::mistake(400, 30032, "Maximum number of application commands reached (100)"));
+        return Err(Answer::violation(400, 30032, "Maximum number of application commands reached (100)"));
     }
     for (index, definition) in definitions.iter().enumerate() {
         if definitions[..index].iter().any(|other| same(definition, other, "name") && same(definition, other, "type")) {
-            return Err(Answer::invalid("name", "Application command names must be unique"));
+            return Err(Answer::invalid_field("name", "Application command names must be unique"));
         }
         check(definition)?;
     }
@@ -77,72 +77,75 @@ fn check_all(definitions: &[Value]) -> Result<(), Answer> {
 fn check(definition: &Value) -> Result<(), Answer> {
     let permissions = &definition["default_member_permissions"];
     if !permissions.is_null() && permissions.as_str().is_none_or(|bits| bits.parse::<u64>().is_err()) {
-        return Err(Answer::invalid("default_member_permissions", "Could not interpret as a bitset in a string."));
+        return Err(Answer::invalid_field(
+            "default_member_permissions",
+            "Could not interpret as a bitset in a string.",
+        ));
     }
     if definition["type"].as_u64().unwrap_or(CHAT_INPUT) != CHAT_INPUT {
         let length = chars(&definition["name"]);
         let good = (1..=32).contains(&length) && chars(&definition["description"]) == 0;
-        return if good { Ok(()) } else { Err(Answer::invalid("name", "Context commands have a name alone.")) };
+        return if good { Ok(()) } else { Err(Answer::invalid_field("name", "Context commands have a name alone.")) };
     }
-    check_named(definition)?;
+    check_node(definition)?;
     if size(definition) > MAX_COMMAND_CHARS {
-        return Err(Answer::invalid("_", "Command exceeds maximum size of 8000"));
+        return Err(Answer::invalid_field("_", "Command exceeds maximum size of 8000"));
     }
     Ok(())
 }
 
-/// Checks a command or an option: its name, its description, and the options in it.
-fn check_named(named: &Value) -> Result<(), Answer> {
-    if !named["name"].as_str().is_some_and(is_name) {
-        return Err(Answer::invalid("name", "String value did not match validation regex."));
+/// Checks the name, the description and the options of a command or an option.
+fn check_node(node: &Value) -> Result<(), Answer> {
+    if !node["name"].as_str().is_some_and(is_name) {
+        return Err(Answer::invalid_field("name", "String value did not match validation regex."));
     }
-    if !(1..=100).contains(&chars(&named["description"])) {
-        return Err(Answer::invalid("description", "Must be between 1 and 100 in length."));
+    if !(1..=100).contains(&chars(&node["description"])) {
+        return Err(Answer::invalid_field("description", "Must be between 1 and 100 in length."));
     }
-    let options = list(&named["options"]);
-    if options.len() > MAX_OPTIONS || list(&named["choices"]).len() > MAX_OPTIONS {
-        return Err(Answer::invalid("options", "Must be 25 or fewer in length."));
+    let options = list(&node["options"]);
+    if options.len() > MAX_OPTIONS || list(&node["choices"]).len() > MAX_OPTIONS {
+        return Err(Answer::invalid_field("options", "Must be 25 or fewer in length."));
     }
+    check_options(options)?;
+    options.iter().try_for_each(check_node)
+}
+
+/// Checks the options of a command or an option, but not the options in them.
+fn check_options(options: &[Value]) -> Result<(), Answer> {
     let mut optional_seen = false;
     for (index, option) in options.iter().enumerate() {
         if option["type"].as_u64().is_none_or(|kind| !(1..=11).contains(&kind)) {
-            return Err(Answer::invalid("type", "Not an option type."));
+            return Err(Answer::invalid_field("type", "Not an option type."));
         }
         if options[..index].iter().any(|other| same(option, other, "name")) {
-            return Err(Answer::invalid("options", "Option names must be unique"));
+            return Err(Answer::invalid_field("options", "Option names must be unique"));
         }
         let required = option["required"] == true;
-        let nests = matches!(option["type"].as_u64(), Some(SUB_COMMAND | SUB_COMMAND_GROUP));
+        let has_options = matches!(option["type"].as_u64(), Some(SUB_COMMAND | SUB_COMMAND_GROUP));
         if required && optional_seen {
-            return Err(Answer::invalid("options", "Required options must be placed before non-required options"));
+            return Err(Answer::invalid_field(
+                "options",
+                "Required options must be placed before non-required options",
+            ));
         }
-        optional_seen |= !required && !nests;
+        optional_seen |= !required && !has_options;
         if option["autocomplete"] == true && !list(&option["choices"]).is_empty() {
-            return Err(Answer::invalid("choices", "Not together with autocomplete."));
+            return Err(Answer::invalid_field("choices", "Not together with autocomplete."));
         }
-        check_named(option)?;
     }
     Ok(())
 }
 
-/// `^[-_'\p{L}\p{N}]{1,32}$`, in lower case.
+/// Whether a name matches `^[-_'\p{L}\p{N}]{1,32}$` and is in lower case.
 fn is_name(name: &str) -> bool {
     let good = |c: char| matches!(c, '-' | '_' | '\'') || c.is_alphanumeric();
     (1..=32).contains(&name.chars().count()) && name.chars().all(good) && name.to_lowercase() == name
 }
 
-fn size(named: &Value) -> usize {
-    let choices = list(&named["choices"]).iter().map(|choice| chars(&choice["name"]) + chars(&choice["value"]));
-    let options = list(&named["options"]).iter().map(size);
-    chars(&named["name"]) + chars(&named["description"]) + choices.sum::<usize>() + options.sum::<usize>()
-}
-
-fn chars(value: &Value) -> usize {
-    value.as_str().map_or(0, |text| text.chars().count())
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
+fn size(node: &Value) -> usize {
+    let choices = list(&node["choices"]).iter().map(|choice| chars(&choice["name"]) + chars(&choice["value"]));
+    let options = list(&node["options"]).iter().map(size);
+    chars(&node["name"]) + chars(&node["description"]) + choices.sum::<usize>() + options.sum::<usize>()
 }
 
 fn same(one: &Value, other: &Value, key: &str) -> bool {
@@ -166,18 +169,18 @@ mod tests {
 
     fn status(extra: &Value) -> Option<u16> {
         let mut command = json!({"name": "ask", "description": "Ask the agent"});
-        super::super::world::merge(&mut command, extra);
+        crate::discord::json::merge(&mut command, extra);
         check_all(&[command]).err().map(|answer| answer.status)
     }
 
     #[test]
-    fn a_plain_command_is_accepted() {
+    fn valid_command_is_accepted() {
         let option = json!({"type": 3, "name": "prompt", "description": "What to ask", "required": true});
         assert_eq!(status(&json!({"options": [option], "default_member_permissions": "16"})), None);
     }
 
     #[test]
-    fn names_are_lower_case_words_and_descriptions_are_there() {
+    fn commands_need_a_lower_case_name_and_a_description() {
         assert_eq!(status(&json!({"name": "Ask"})), Some(400));
         assert_eq!(status(&json!({"name": "ask me"})), Some(400));
         assert_eq!(status(&json!({"description": ""})), Some(400));
@@ -185,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn required_options_come_first_and_permissions_are_a_string() {
+    fn required_options_come_first_and_permissions_are_strings() {
         let option = |name: &str, required| json!({"type": 3, "name": name, "description": "x", "required": required});
         assert_eq!(status(&json!({"options": [option("a", false), option("b", true)]})), Some(400));
         assert_eq!(status(&json!({"options": [option("a", true), option("a", true)]})), Some(400));

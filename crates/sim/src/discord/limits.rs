@@ -1,40 +1,40 @@
-//! Rate limits as Discord counts them: a bucket for each route and channel, one global limit, and 429s that must be
-//! obeyed. <https://discord.com/developers/docs/topics/rate-limits>
+//! Rate limits: a bucket for each route and major parameter, a global limit, and 429s that a client must obey.
+//! <https://discord.com/developers/docs/topics/rate-limits>
 
 use std::{collections::HashMap, time::Duration};
 
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{rest::Answer, routes::Route};
+use super::{answer::Answer, routes::Route};
 
-/// Buckets remembered before those that are over get dropped.
+/// Buckets kept before the expired ones are dropped.
 const BUCKETS_KEPT: usize = 4_096;
 
-/// So many requests in such a time.
+/// A number of requests in a time window.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// Requests let through.
+    /// Requests allowed in a window.
     pub requests: u32,
-    /// The time they are counted in, from the first of them.
+    /// The length of a window, which starts with its first request.
     pub per: Duration,
 }
 
-/// Whom a 429 limits.
+/// What a 429 applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The bot on this route.
+    /// The bot, on this route.
     User,
-    /// Everyone on this resource. Does not count as an invalid request.
+    /// All users of this resource. It does not count as an invalid request.
     Shared,
-    /// The bot on every route.
+    /// The bot, on every route.
     Global,
-    /// The address: an HTML answer of Cloudflare that has `Retry-After` and nothing else.
+    /// The IP address: Cloudflare answers with HTML, and no other header than `Retry-After`.
     Cloudflare,
 }
 
 impl Scope {
-    fn limits_all(self) -> bool {
+    fn covers_all_routes(self) -> bool {
         matches!(self, Self::Global | Self::Cloudflare)
     }
 }
@@ -47,13 +47,13 @@ struct Bucket {
     since: Instant,
 }
 
-/// A 429 that is in force.
+/// A 429 in force.
 struct Block {
     from: Instant,
     until: Instant,
     scope: Scope,
-    /// The sender was told of it.
-    told: bool,
+    /// Whether the client has received it.
+    is_known: bool,
 }
 
 #[derive(Default)]
@@ -61,51 +61,48 @@ pub(super) struct Limits {
     buckets: HashMap<Key, Bucket>,
     blocked: HashMap<Key, Block>,
     all_blocked: Option<Block>,
+    /// Start of the global window, and requests in it.
     second: Option<(Instant, u32)>,
 }
 
 impl Limits {
-    /// The 429 for a request that ignores an earlier one; whether the sender must have known. Who did not is told by this one.
-    pub(super) fn ignored(&mut self, key: Key, grace: Duration, now: Instant) -> Option<(Answer, bool)> {
-        let all = self.all_blocked.as_mut().filter(|_| !key.0.is_of_interaction());
+    /// Returns the 429 for a request during the time of an earlier one, and whether the client must have known of it.
+    /// From then on it does.
+    pub(super) fn blocked(&mut self, key: Key, grace: Duration, now: Instant) -> Option<(Answer, bool)> {
+        let all = self.all_blocked.as_mut().filter(|_| !key.0.is_interaction());
         let blocks = all.into_iter().chain(self.blocked.get_mut(&key));
         let block = blocks.filter(|block| block.until > now).max_by_key(|block| block.until)?;
-        let known = block.told && (!block.scope.limits_all() || now >= block.from + grace);
-        if !block.told {
-            (block.told, block.from) = (true, now);
+        let known = block.is_known && (!block.scope.covers_all_routes() || now >= block.from + grace);
+        if !block.is_known {
+            (block.is_known, block.from) = (true, now);
         }
-        Some((too_many(block.until - now, block.scope), known))
+        Some((too_many_requests(block.until - now, block.scope), known))
     }
 
-    /// The sender is another process, that was told of none of the 429s in force.
-    pub(super) fn forget_who_knows(&mut self) {
-        self.all_blocked.iter_mut().chain(self.blocked.values_mut()).for_each(|block| block.told = false);
+    /// Records that the client restarted and knows of none of the 429s in force.
+    pub(super) fn forget_client(&mut self) {
+        self.all_blocked.iter_mut().chain(self.blocked.values_mut()).for_each(|block| block.is_known = false);
     }
 
-    /// Begins a 429.
+    /// Starts a 429.
     pub(super) fn block(&mut self, key: Key, retry_after: Duration, scope: Scope, now: Instant) -> Answer {
-        let block = Block { from: now, until: now + retry_after, scope, told: true };
-        if scope.limits_all() {
+        let block = Block { from: now, until: now + retry_after, scope, is_known: true };
+        if scope.covers_all_routes() {
             self.all_blocked = Some(block);
         } else {
             self.blocked.retain(|_, block| block.until > now);
             self.blocked.insert(key, block);
         }
-        too_many(retry_after, scope)
+        too_many_requests(retry_after, scope)
     }
 
-    /// Counts a request against the limits; the 429 when it is over one.
-    pub(super) fn take(&mut self, key: Key, limit: Limit, global: Option<u32>, now: Instant) -> Result<(), Answer> {
-        if let Some(per_second) = global.filter(|_| !key.0.is_of_interaction()) {
-            let second = self.second.get_or_insert((now, 0));
-            if now >= second.0 + Duration::from_secs(1) {
-                *second = (now, 0);
-            }
-            let (since, used) = *second;
-            if used >= per_second {
-                return Err(self.block(key, since + Duration::from_secs(1) - now, Scope::Global, now));
-            }
-            second.1 += 1;
+    /// Counts a request against the limits.
+    ///
+    /// # Errors
+    /// The 429 when a limit is exceeded.
+    pub(super) fn count(&mut self, key: Key, limit: Limit, global: Option<u32>, now: Instant) -> Result<(), Answer> {
+        if let Some(per_second) = global.filter(|_| !key.0.is_interaction()) {
+            self.count_globally(key, per_second, now)?;
         }
         if self.buckets.len() >= BUCKETS_KEPT {
             self.buckets.retain(|_, bucket| bucket.since + bucket.limit.per > now);
@@ -122,7 +119,17 @@ impl Limits {
         Ok(())
     }
 
-    /// The headers that tell a route's quota.
+    fn count_globally(&mut self, key: Key, per_second: u32, now: Instant) -> Result<(), Answer> {
+        let window = Duration::from_secs(1);
+        let (since, used) = self.second.filter(|(since, _)| now < *since + window).unwrap_or((now, 0));
+        if used >= per_second {
+            return Err(self.block(key, since + window - now, Scope::Global, now));
+        }
+        self.second = Some((since, used + 1));
+        Ok(())
+    }
+
+    /// The `X-RateLimit` headers of a route.
     pub(super) fn headers(&self, key: Key, now: Instant) -> Vec<(&'static str, String)> {
         let Some(bucket) = self.buckets.get(&key) else { return Vec::new() };
         let reset_after = (bucket.since + bucket.limit.per).saturating_duration_since(now);
@@ -138,7 +145,7 @@ impl Limits {
     }
 }
 
-fn too_many(retry_after: Duration, scope: Scope) -> Answer {
+fn too_many_requests(retry_after: Duration, scope: Scope) -> Answer {
     let wait = seconds(retry_after);
     let header = ("retry-after", wait.clone());
     if scope == Scope::Cloudflare {
@@ -164,7 +171,7 @@ fn too_many(retry_after: Duration, scope: Scope) -> Answer {
     }
 }
 
-/// Seconds with milliseconds, rounded up so that a client that obeys is never early.
+/// Formats seconds with milliseconds, rounded up so that a client that obeys is never early.
 fn seconds(duration: Duration) -> String {
     let millis = duration.as_nanos().div_ceil(1_000_000);
     format!("{}.{:03}", millis / 1_000, millis % 1_000)
@@ -179,37 +186,37 @@ mod tests {
     const FIVE: Limit = Limit { requests: 5, per: Duration::from_secs(5) };
 
     #[test]
-    fn the_sixth_of_five_is_too_many_until_the_window_is_over() {
+    fn requests_beyond_the_limit_are_refused_until_the_window_ends() {
         let (mut limits, now) = (Limits::default(), Instant::now());
         for _ in 0..5 {
-            assert!(limits.take(KEY, FIVE, None, now).is_ok());
+            assert!(limits.count(KEY, FIVE, None, now).is_ok());
         }
-        assert_eq!(limits.take(KEY, FIVE, None, now).map_err(|answer| answer.status), Err(429));
-        assert!(limits.take((Route::CreateMessage, 2), FIVE, None, now).is_ok());
-        assert!(limits.take(KEY, FIVE, None, now + FIVE.per).is_ok());
+        assert_eq!(limits.count(KEY, FIVE, None, now).map_err(|answer| answer.status), Err(429));
+        assert!(limits.count((Route::CreateMessage, 2), FIVE, None, now).is_ok());
+        assert!(limits.count(KEY, FIVE, None, now + FIVE.per).is_ok());
     }
 
     #[test]
-    fn a_global_429_leaves_interactions_alone_and_has_a_short_grace() {
+    fn global_429_excludes_interactions_and_has_a_grace_period() {
         let (mut limits, now) = (Limits::default(), Instant::now());
         limits.block(KEY, Duration::from_secs(1), Scope::Global, now);
-        assert!(limits.ignored((Route::Callback, 1), GRACE, now).is_none());
-        assert!(limits.ignored((Route::Typing, 1), GRACE, now).is_some_and(|(_, known)| !known));
-        assert!(limits.ignored((Route::Typing, 1), GRACE, now + GRACE).is_some_and(|(_, known)| known));
-        assert!(limits.ignored((Route::Typing, 1), GRACE, now + Duration::from_secs(1)).is_none());
+        assert!(limits.blocked((Route::Callback, 1), GRACE, now).is_none());
+        assert!(limits.blocked((Route::Typing, 1), GRACE, now).is_some_and(|(_, known)| !known));
+        assert!(limits.blocked((Route::Typing, 1), GRACE, now + GRACE).is_some_and(|(_, known)| known));
+        assert!(limits.blocked((Route::Typing, 1), GRACE, now + Duration::from_secs(1)).is_none());
     }
 
     #[test]
-    fn another_process_may_ask_once_before_it_knows_of_a_429() {
+    fn restarted_client_may_send_one_request_during_a_429() {
         let (mut limits, now) = (Limits::default(), Instant::now());
         limits.block(KEY, Duration::from_secs(1), Scope::User, now);
-        limits.forget_who_knows();
-        assert!(limits.ignored(KEY, GRACE, now).is_some_and(|(_, known)| !known));
-        assert!(limits.ignored(KEY, GRACE, now).is_some_and(|(_, known)| known));
+        limits.forget_client();
+        assert!(limits.blocked(KEY, GRACE, now).is_some_and(|(_, known)| !known));
+        assert!(limits.blocked(KEY, GRACE, now).is_some_and(|(_, known)| known));
     }
 
     #[test]
-    fn waits_are_rounded_up() {
+    fn retry_after_is_rounded_up() {
         assert_eq!(seconds(Duration::from_micros(1_500_100)), "1.501");
     }
 }

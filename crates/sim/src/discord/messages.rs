@@ -1,4 +1,4 @@
-//! The routes of channels and their messages, and the events that follow.
+//! The routes of channels and messages, and the events that they cause.
 
 use std::time::Duration;
 
@@ -6,46 +6,41 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    State,
+    answer::{Answer, Outcome},
+    body::Body,
     checks::{Kind, check_message, is_empty},
-    rest::{Answer, Body, Outcome},
+    json::id_in,
     routes::Call,
     snowflake::timestamp_now,
-    world::{EPHEMERAL, LOADING, Message, id_in},
+    state::{State, UsedNonce},
+    world::{EPHEMERAL, LOADING, Message},
 };
 
-/// How long Discord remembers a nonce ("the past few minutes").
-const NONCE_KEPT: Duration = Duration::from_secs(300);
+/// How long Discord remembers a nonce; its documentation says "the past few minutes".
+const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 
-/// Nonces remembered; the oldest goes first.
+/// Nonces kept; the oldest is dropped first.
 const NONCES_KEPT: usize = 4_096;
 
-/// A message made with an enforced nonce.
-pub(super) struct UsedNonce {
-    nonce: String,
-    message: u64,
-    at: Instant,
-}
-
-/// The parts of a message that a request may set.
+/// The fields of a message that a request may set.
 const WRITABLE: [&str; 4] = ["content", "embeds", "components", "flags"];
 
 impl State {
-    /// The channel of a request, if the bot may use it.
+    /// The channel of a request, or the error when the bot may not use it.
     pub(super) fn reachable(&self, call: &Call) -> Result<u64, Answer> {
         if let Some(refusal) = self.faults.refusal_of(call.major) {
             return Err(refusal);
         }
         let exists = self.world.channels.contains_key(&call.major);
-        if exists { Ok(call.major) } else { Err(Answer::refusal(404, 10003, "Unknown Channel")) }
+        if exists { Ok(call.major) } else { Err(Answer::refused(404, 10003, "Unknown Channel")) }
     }
 
-    /// The message of a request, as the bot sees it.
-    fn existing(&self, call: &Call) -> Result<&Message, Answer> {
+    /// The message of a request, or the error when the bot does not see it.
+    fn visible_message(&self, call: &Call) -> Result<&Message, Answer> {
         let channel = self.reachable(call)?;
-        let message = self.world.channels[&channel].messages.get(&call.message);
+        let message = self.world.channels[&channel].messages.get(&call.target);
         let message = message.filter(|message| message.seen_by.is_none());
-        message.ok_or_else(|| Answer::refusal(404, 10008, "Unknown Message"))
+        message.ok_or_else(Answer::unknown_message)
     }
 
     pub(super) fn start_typing(&mut self, call: &Call) -> Outcome {
@@ -53,52 +48,47 @@ impl State {
         if let Some(channel) = self.world.channels.get_mut(&id) {
             channel.typing += 1;
         }
-        Ok(Answer::done())
+        Ok(Answer::no_content())
     }
 
     pub(super) fn list_messages(&mut self, call: &Call) -> Outcome {
         let id = self.reachable(call)?;
         let number = |key: &str| match call.query.get(key) {
             None => Ok(None),
-            Some(text) => text.parse::<u64>().map(Some).map_err(|_| Answer::invalid(key, "Not a number.")),
+            Some(text) => text.parse::<u64>().map(Some).map_err(|_| Answer::invalid_field(key, "Not a number.")),
         };
         let limit = number("limit")?.unwrap_or(50);
         if !(1..=100).contains(&limit) {
-            return Err(Answer::invalid("limit", "Must be between 1 and 100."));
+            return Err(Answer::invalid_field("limit", "Must be between 1 and 100."));
         }
         let limit = usize::try_from(limit).unwrap_or(100);
         let (before, after, around) = (number("before")?, number("after")?, number("around")?);
         if [before, after, around].into_iter().flatten().count() > 1 {
-            return Err(Answer::invalid("before", "Only one of before, after and around."));
+            return Err(Answer::invalid_field("before", "Only one of before, after and around."));
         }
         let channel = &self.world.channels[&id];
         let all: Vec<&Message> = channel.messages.values().filter(|message| message.seen_by.is_none()).collect();
         let position = |id: u64| all.partition_point(|message| id_in(&message.value, "id").is_some_and(|it| it < id));
-        let (start, end) = match (before, after, around) {
-            (Some(id), ..) => (position(id).saturating_sub(limit), position(id)),
-            (_, Some(id), _) => {
-                let start = position(id.saturating_add(1));
-                (start, all.len().min(start + limit))
-            }
-            (.., Some(id)) => {
-                let start = position(id).saturating_sub(limit / 2);
-                (start, all.len().min(start + limit))
-            }
-            _ => (all.len().saturating_sub(limit), all.len()),
+        let from = |start: usize| start..all.len().min(start + limit);
+        let page = match (before, after, around) {
+            (Some(id), ..) => position(id).saturating_sub(limit)..position(id),
+            (_, Some(id), _) => from(position(id.saturating_add(1))),
+            (.., Some(id)) => from(position(id).saturating_sub(limit / 2)),
+            _ => all.len().saturating_sub(limit)..all.len(),
         };
-        let page = all[start..end].iter().rev().map(|message| self.world.rest_message(channel, message));
-        Ok(Answer::ok(page.collect()))
+        let newest_first = all[page].iter().rev().map(|message| self.world.rest_message(channel, message));
+        Ok(Answer::ok(newest_first.collect()))
     }
 
     pub(super) fn read_message(&mut self, call: &Call) -> Outcome {
-        let message = self.existing(call)?;
+        let message = self.visible_message(call)?;
         Ok(Answer::ok(self.world.rest_message(&self.world.channels[&call.major], message)))
     }
 
     pub(super) fn create_message(&mut self, call: &Call, body: Body) -> Outcome {
         let channel = self.reachable(call)?;
         self.check(call, Kind::Message, &body.json, &body)?;
-        if let Some(earlier) = self.earlier(call, &body.json)? {
+        if let Some(earlier) = self.find_by_nonce(call, &body.json)? {
             return Ok(Answer::ok(earlier));
         }
         let reference = self.resolve_reference(channel, &body.json)?;
@@ -115,48 +105,50 @@ impl State {
         }
         let answer = value.clone();
         let id = self.publish(channel, value, None, false);
-        if let Some(nonce) = text_of(&nonce) {
+        if let Some(nonce) = nonce_text(&nonce) {
             self.nonces.push_back(UsedNonce { nonce, message: id, at: Instant::now() });
         }
         Ok(Answer::ok(answer))
     }
 
-    /// Checks a body; what is no reason to refuse it is written down.
+    /// Checks a message and records the violations for which Discord would not refuse it.
     pub(super) fn check(&mut self, call: &Call, kind: Kind, message: &Value, body: &Body) -> Result<(), Answer> {
         for violation in check_message(kind, message, body)? {
-            self.violation(format!("{} {}: {violation}", call.method, call.path));
+            self.record_call_violation(call, &violation);
         }
         Ok(())
     }
 
-    /// The message that was made with this nonce, when it must not be made again.
-    fn earlier(&mut self, call: &Call, message: &Value) -> Result<Option<Value>, Answer> {
+    /// The message that was created with the same enforced nonce, which is returned in place of a new one.
+    fn find_by_nonce(&mut self, call: &Call, message: &Value) -> Result<Option<Value>, Answer> {
         let now = Instant::now();
-        while self.nonces.len() >= NONCES_KEPT || self.nonces.front().is_some_and(|used| used.at + NONCE_KEPT <= now) {
+        while self.nonces.len() >= NONCES_KEPT
+            || self.nonces.front().is_some_and(|used| used.at + NONCE_LIFETIME <= now)
+        {
             self.nonces.pop_front();
         }
-        let Some(nonce) = text_of(&message["nonce"]).filter(|_| message["enforce_nonce"] == true) else {
+        let Some(nonce) = nonce_text(&message["nonce"]).filter(|_| message["enforce_nonce"] == true) else {
             return Ok(None);
         };
         let Some(used) = self.nonces.iter().find(|used| used.nonce == nonce) else { return Ok(None) };
         let Some(earlier) = self.world.message(used.message) else {
-            return Err(Answer::refusal(404, 10008, "Unknown Message"));
+            return Err(Answer::unknown_message());
         };
         let earlier = earlier.value.clone();
         if id_in(&earlier, "channel_id") != Some(call.major) {
-            self.violation(format!("{} {}: a nonce of another channel's message", call.method, call.path));
+            self.record_call_violation(call, "a nonce of another channel's message");
         }
         Ok(Some(earlier))
     }
 
-    /// The message replied to, without its own.
+    /// The message replied to, without the one that it replies to itself.
     fn resolve_reference(&self, channel: u64, message: &Value) -> Result<Option<Value>, Answer> {
         let reference = &message["message_reference"];
         if reference.is_null() {
             return Ok(None);
         }
         let Some(id) = id_in(reference, "message_id") else {
-            return Err(Answer::invalid("message_reference", "This field is required: message_id"));
+            return Err(Answer::invalid_field("message_reference", "This field is required: message_id"));
         };
         let original = self.world.channels[&channel].messages.get(&id);
         match original.filter(|original| original.seen_by.is_none()) {
@@ -168,7 +160,7 @@ impl State {
                 Ok(Some(value))
             }
             None if reference["fail_if_not_exists"] == false => Ok(None),
-            None => Err(Answer::invalid_by_now("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message")),
+            None => Err(Answer::outdated_field("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message")),
         }
     }
 
@@ -177,10 +169,10 @@ impl State {
         if !blocked {
             return Ok(());
         }
-        Err(Answer::refusal(400, 200_000, "Message was blocked by automatic moderation"))
+        Err(Answer::refused(400, 200_000, "Message was blocked by automatic moderation"))
     }
 
-    /// A new message of the bot, with the files of a body.
+    /// Makes a new message of the bot; its files wait in `uploads`.
     pub(super) fn compose(&mut self, channel: u64, body: Body) -> Result<Value, Answer> {
         let id = self.world.ids.next();
         let mut value = self.world.message_object(id, channel, self.world.bot, "");
@@ -189,7 +181,7 @@ impl State {
         Ok(value)
     }
 
-    /// Writes what a request sets into a message.
+    /// Applies the fields that a request sets to a message.
     pub(super) fn write(&mut self, value: &mut Value, changes: &Value, body: &Body) -> Result<(), Answer> {
         for key in WRITABLE {
             match &changes[key] {
@@ -203,7 +195,7 @@ impl State {
             value["attachments"] = body.files.iter().map(|file| self.attachment(&channel, file)).collect();
         }
         if is_empty(value) {
-            return Err(Answer::mistake(400, 50006, "Cannot send an empty message"));
+            return Err(Answer::violation(400, 50006, "Cannot send an empty message"));
         }
         Ok(())
     }
@@ -217,20 +209,20 @@ impl State {
         })
     }
 
-    /// Puts a message of the bot into a channel, and tells the gateway unless only one user sees it.
+    /// Adds a message of the bot to a channel, and dispatches its event unless only one user sees it.
     pub(super) fn publish(&mut self, channel: u64, value: Value, seen_by: Option<u64>, read: bool) -> u64 {
         let id = id_in(&value, "id").unwrap_or_default();
         let files = std::mem::take(&mut self.uploads);
         let message = Message { value, files, read, seen_by };
-        if let Some(tell) = &self.on_message {
-            tell(&self.seen(&message));
+        if let Some(callback) = &self.on_message {
+            callback(&self.as_seen(&message));
         }
         self.world.insert(channel, message);
         self.announce("MESSAGE_CREATE", id);
         id
     }
 
-    /// Sends the event of a message as it is now.
+    /// Dispatches an event with the current state of a message, unless only one user sees it.
     pub(super) fn announce(&mut self, event: &str, message: u64) {
         let hidden = self.world.message(message).is_none_or(|message| message.seen_by.is_some());
         if let Some(value) = self.world.gateway_message(message).filter(|_| !hidden) {
@@ -239,25 +231,24 @@ impl State {
     }
 
     pub(super) fn edit_message(&mut self, call: &Call, body: Body) -> Outcome {
-        let message = self.existing(call)?;
+        let message = self.visible_message(call)?;
         if id_in(&message.value["author"], "id") != Some(self.world.bot) {
-            return Err(Answer::mistake(403, 50005, "Cannot edit a message authored by another user"));
+            return Err(Answer::violation(403, 50005, "Cannot edit a message authored by another user"));
         }
         self.check(call, Kind::Edit, &body.json, &body)?;
         self.refuse_blocked(&body.json)?;
         let changes = body.json.clone();
-        let answer = self.rewrite(call.message, &changes, body)?;
-        self.record_edit(call.message);
+        let answer = self.apply_edit(call.target, &changes, body)?;
+        self.record_edit(call.target);
         Ok(answer)
     }
 
-    /// Changes a message of the bot.
-    pub(super) fn rewrite(&mut self, id: u64, changes: &Value, body: Body) -> Outcome {
-        let unknown = || Answer::refusal(404, 10008, "Unknown Message");
-        let mut value = self.world.message(id).ok_or_else(unknown)?.value.clone();
+    /// Applies an edit to a message of the bot.
+    pub(super) fn apply_edit(&mut self, id: u64, changes: &Value, body: Body) -> Outcome {
+        let mut value = self.world.message(id).ok_or_else(Answer::unknown_message)?.value.clone();
         let old_flags = value["flags"].as_u64().unwrap_or(0);
         self.write(&mut value, changes, &body)?;
-        // An edit can neither make a message ephemeral nor take that away; it ends the loading of a deferred one.
+        // An edit cannot change whether a message is ephemeral, and ends the loading state of a deferred one.
         let flags = value["flags"].as_u64().unwrap_or(0) & !EPHEMERAL & !LOADING;
         value["flags"] = json!(flags | old_flags & EPHEMERAL);
         value["edited_timestamp"] = json!(timestamp_now());
@@ -272,15 +263,15 @@ impl State {
     }
 
     pub(super) fn delete_message(&mut self, call: &Call) -> Outcome {
-        let message = self.existing(call)?;
+        let message = self.visible_message(call)?;
         if id_in(&message.value["author"], "id") != Some(self.world.bot) {
-            return Err(Answer::mistake(403, 50013, "Missing Permissions"));
+            return Err(Answer::violation(403, 50013, "Missing Permissions"));
         }
-        self.remove(&[call.message]);
-        Ok(Answer::done())
+        self.remove(&[call.target]);
+        Ok(Answer::no_content())
     }
 
-    /// Deletes messages of one channel and tells the gateway, in one event when they are many.
+    /// Deletes messages of one channel and dispatches one event for all of them.
     pub(super) fn remove(&mut self, ids: &[u64]) {
         let visible = |id: &u64| self.world.message(*id).is_some_and(|message| message.seen_by.is_none());
         let announced: Vec<String> = ids.iter().filter(|id| visible(id)).map(u64::to_string).collect();
@@ -300,12 +291,12 @@ impl State {
     }
 }
 
-/// What a reply says of the message it replies to.
+/// The `message_reference` of a reply.
 pub(super) fn reference_to(original: &Value) -> Value {
     json!({"type": 0, "message_id": original["id"], "channel_id": original["channel_id"]})
 }
 
-fn text_of(nonce: &Value) -> Option<String> {
+fn nonce_text(nonce: &Value) -> Option<String> {
     match nonce {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

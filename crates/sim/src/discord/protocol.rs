@@ -1,4 +1,4 @@
-//! The gateway's protocol: what clients say, and what is refused. HELLO, IDENTIFY, RESUME, heartbeats.
+//! The protocol of the gateway: HELLO, IDENTIFY, RESUME, heartbeats, and what is refused.
 //! <https://discord.com/developers/docs/events/gateway>
 
 use std::{collections::VecDeque, time::Duration};
@@ -7,45 +7,40 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    State,
+    close_codes::{
+        ALREADY_AUTHENTICATED, AUTHENTICATION_FAILED, DECODE_ERROR, DISALLOWED_INTENTS, INVALID_INTENTS, INVALID_SEQ,
+        NOT_AUTHENTICATED, RATE_LIMITED, UNKNOWN_ERROR, UNKNOWN_OPCODE, UNKNOWN_VERSION,
+    },
     sessions::{Connection, GUILDS, MESSAGE_CONTENT, Session, Step},
+    state::State,
 };
 
-/// The longest payload Discord reads.
+/// Longest payload that Discord reads.
 const MAX_PAYLOAD_BYTES: usize = 4_096;
 
 /// Payloads a connection may send in [`SEND_WINDOW`].
 const MAX_SENDS: usize = 120;
 
+/// The window of [`MAX_SENDS`].
 const SEND_WINDOW: Duration = Duration::from_secs(60);
 
-/// The least time between two IDENTIFYs.
+/// Shortest time between two IDENTIFYs.
 const IDENTIFY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Every intent that exists.
 const ALL_INTENTS: u64 = 0x1_ffff | 1 << 20 | 1 << 21 | 1 << 24 | 1 << 25;
 
-/// Close codes: <https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes>.
-const UNKNOWN_ERROR: u16 = 4000;
-const UNKNOWN_OPCODE: u16 = 4001;
-const DECODE_ERROR: u16 = 4002;
-const NOT_AUTHENTICATED: u16 = 4003;
-pub(super) const AUTHENTICATION_FAILED: u16 = 4004;
-const ALREADY_AUTHENTICATED: u16 = 4005;
-pub(super) const INVALID_SEQ: u16 = 4007;
-const RATE_LIMITED: u16 = 4008;
-pub(super) const SESSION_TIMED_OUT: u16 = 4009;
-const UNKNOWN_VERSION: u16 = 4012;
-const INVALID_INTENTS: u16 = 4013;
-const DISALLOWED_INTENTS: u16 = 4014;
-
 impl State {
-    /// A socket was opened with this query.
+    /// Adds a connection that was opened with this query; returns its id.
     pub(super) fn open_connection(&mut self, query: &str) -> u64 {
         self.gateway.opened += 1;
         let id = self.gateway.opened as u64;
-        let connection =
-            Connection { orders: Vec::new(), greeted: false, heard_at: Instant::now(), sends: VecDeque::new() };
+        let connection = Connection {
+            instructions: Vec::new(),
+            greeted: false,
+            last_heartbeat: Instant::now(),
+            received: VecDeque::new(),
+        };
         self.gateway.connections.insert(id, connection);
         if !query.split('&').any(|pair| pair == "v=10") {
             self.refuse_payload(id, UNKNOWN_VERSION, "connected without v=10");
@@ -56,36 +51,36 @@ impl State {
         id
     }
 
-    /// No heartbeat came for two and a half intervals.
-    pub(super) fn miss_heartbeat(&mut self, id: u64) {
+    /// Closes a connection without a heartbeat for two and a half intervals.
+    pub(super) fn close_without_heartbeat(&mut self, id: u64) {
         self.refuse_payload(id, UNKNOWN_ERROR, "no heartbeat for two and a half intervals");
         if let Some(connection) = self.gateway.connections.get_mut(&id) {
-            connection.heard_at = Instant::now();
+            connection.last_heartbeat = Instant::now();
         }
     }
 
     fn refuse_payload(&mut self, id: u64, code: u16, reason: &str) {
-        self.violation(format!("gateway: {reason}"));
-        self.gateway.order(id, Step::Close(code));
+        self.record_violation(format!("gateway: {reason}"));
+        self.gateway.instruct(id, Step::Close(code));
     }
 
-    /// Reads a payload of the client.
+    /// Handles a payload of the client.
     pub(super) fn receive(&mut self, id: u64, text: &str) {
         let now = Instant::now();
         if text.len() > MAX_PAYLOAD_BYTES {
             return self.refuse_payload(id, DECODE_ERROR, "a payload of more than 4096 bytes");
         }
         let Some(connection) = self.gateway.connections.get_mut(&id) else { return };
-        connection.sends.push_back(now);
-        while connection.sends.front().is_some_and(|sent| *sent + SEND_WINDOW <= now) {
-            connection.sends.pop_front();
+        connection.received.push_back(now);
+        while connection.received.front().is_some_and(|sent| *sent + SEND_WINDOW <= now) {
+            connection.received.pop_front();
         }
-        if connection.sends.len() > MAX_SENDS {
+        if connection.received.len() > MAX_SENDS {
             return self.refuse_payload(id, RATE_LIMITED, "more than 120 payloads in a minute");
         }
         let payload = serde_json::from_str::<Value>(text).unwrap_or_default();
         let Some(op) = payload["op"].as_u64() else {
-            return self.refuse_payload(id, DECODE_ERROR, "a payload that is no JSON object with an op");
+            return self.refuse_payload(id, DECODE_ERROR, "a payload that is not a JSON object with an op");
         };
         let identified = self.gateway.session_of(id).is_some();
         match op {
@@ -102,10 +97,10 @@ impl State {
 
     fn heartbeat(&mut self, id: u64, seq: &Value) {
         if !seq.is_null() && !seq.is_u64() {
-            return self.refuse_payload(id, DECODE_ERROR, "a heartbeat whose d is no sequence number");
+            return self.refuse_payload(id, DECODE_ERROR, "a heartbeat whose d is not a sequence number");
         }
         if let Some(connection) = self.gateway.connections.get_mut(&id) {
-            connection.heard_at = Instant::now();
+            connection.last_heartbeat = Instant::now();
         }
         if !self.gateway.silent {
             self.gateway.send(id, &json!({"op": 11}));
@@ -114,18 +109,18 @@ impl State {
 
     fn identify(&mut self, id: u64, data: &Value, now: Instant) {
         self.gateway.identifies += 1;
-        if !self.knows_token(data) {
-            return self.gateway.order(id, Step::Close(AUTHENTICATION_FAILED));
+        if !self.has_token(data) {
+            return self.gateway.instruct(id, Step::Close(AUTHENTICATION_FAILED));
         }
         let (Some(intents), true) = (data["intents"].as_u64(), data["properties"].is_object()) else {
             return self.refuse_payload(id, DECODE_ERROR, "IDENTIFY without intents or properties");
         };
-        // `compress` only says what the client could read; plain payloads are allowed all the same.
+        // `compress` says what the client can read. Discord may send plain payloads nevertheless.
         if intents & !ALL_INTENTS != 0 {
             return self.refuse_payload(id, INVALID_INTENTS, "intents that do not exist");
         }
         if intents & MESSAGE_CONTENT != 0 && !self.world.content_allowed {
-            return self.gateway.order(id, Step::Close(DISALLOWED_INTENTS));
+            return self.gateway.instruct(id, Step::Close(DISALLOWED_INTENTS));
         }
         if self.gateway.identifies_left == 0 {
             return self.refuse_payload(id, AUTHENTICATION_FAILED, "IDENTIFY beyond the session start limit");
@@ -133,7 +128,7 @@ impl State {
         self.gateway.identifies_left -= 1;
         let last = self.gateway.identified_at.replace(now);
         if self.options.strict_identify && last.is_some_and(|last| now < last + IDENTIFY_PAUSE) {
-            self.violation("gateway: two IDENTIFYs within five seconds".to_owned());
+            self.record_violation("gateway: two IDENTIFYs within five seconds".to_owned());
             return self.gateway.send(id, &json!({"op": 9, "d": false}));
         }
         if self.gateway.identifies_to_refuse > 0 {
@@ -144,8 +139,8 @@ impl State {
         self.begin_session(id, intents, &shard);
     }
 
-    /// Discord takes the token with and without the prefix that REST demands.
-    fn knows_token(&self, data: &Value) -> bool {
+    /// Whether IDENTIFY or RESUME has the bot's token. The gateway accepts it with and without REST's prefix.
+    fn has_token(&self, data: &Value) -> bool {
         let token = data["token"].as_str().map(|token| token.strip_prefix("Bot ").unwrap_or(token));
         token == Some(self.options.token.as_str())
     }
@@ -155,8 +150,8 @@ impl State {
         let world = &self.world;
         let guilds: Vec<_> = world.guilds.keys().map(|id| json!({"id": id.to_string(), "unavailable": true})).collect();
         let ready = json!({
-            "v": 10, "user": world.user_object(world.bot), "guilds": guilds, "session_id": id,
-            "resume_gateway_url": self.options.resume_url.as_ref().unwrap_or(&self.gateway_url), "shard": shard, "private_channels": [],
+            "v": 10, "user": world.user_object(world.bot), "guilds": guilds, "session_id": id, "shard": shard,
+            "resume_gateway_url": self.options.resume_url.as_ref().unwrap_or(&self.gateway_url), "private_channels": [],
             "application": {"id": world.application.to_string(), "flags": self.application_flags()},
         });
         let log = VecDeque::new();
@@ -167,13 +162,13 @@ impl State {
                 session.append("GUILD_CREATE", &world.guild_object(*guild));
             }
         }
-        self.gateway.begin(session);
+        self.gateway.add_session(session);
     }
 
     fn resume(&mut self, id: u64, data: &Value) {
         self.gateway.resumes += 1;
-        if !self.knows_token(data) {
-            return self.gateway.order(id, Step::Close(AUTHENTICATION_FAILED));
+        if !self.has_token(data) {
+            return self.gateway.instruct(id, Step::Close(AUTHENTICATION_FAILED));
         }
         let (Some(session_id), Some(seq)) = (data["session_id"].as_str(), data["seq"].as_u64()) else {
             return self.refuse_payload(id, DECODE_ERROR, "RESUME without session_id or seq");
@@ -196,11 +191,11 @@ impl State {
         session.sent = seq;
         session.append("RESUMED", &json!({}));
         if let Some(old) = session.connection.replace(id) {
-            gateway.order(old, Step::Drop);
+            gateway.instruct(old, Step::Drop);
         }
     }
 
-    /// The answer of `GET /gateway/bot`.
+    /// The body of `GET /gateway/bot`.
     pub(super) fn gateway_bot(&self) -> Value {
         let reset_after = u64::try_from(self.gateway.limit_reset_after.as_millis()).unwrap_or(u64::MAX);
         json!({
@@ -212,7 +207,7 @@ impl State {
         })
     }
 
-    /// The application's public flags: here, whether it may have message content (as a small application).
+    /// Flags of the application: whether it has the message content intent, as an application in few guilds.
     pub(super) fn application_flags(&self) -> u64 {
         if self.world.content_allowed { 1 << 19 } else { 0 }
     }

@@ -1,11 +1,11 @@
-//! The road of a request: recorded, checked, limited, failed where a fault asks for it, performed, answered.
+//! Serves the REST API: records, checks and performs requests, and applies faults and rate limits.
 
 use std::{future::pending, io, sync::Arc, time::Duration};
 
 use axum::{
-    body::{self, Body as HttpBody, Bytes},
-    extract::{FromRequest, Multipart, Request, State as Extract},
-    http::{HeaderMap, StatusCode, header},
+    body::{Body as HttpBody, Bytes},
+    extract::{Request, State as Extract},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
@@ -13,152 +13,25 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    Shared, SimRequest, State,
-    faults::{Effect, LostAnswer},
-    gateway,
+    answer::{Answer, Outcome},
+    body::Body,
+    faults::{Effect, LostResponse},
+    observed::SimRequest,
     routes::{Call, Route},
+    sockets,
+    state::{Shared, State},
 };
 
-/// The largest request that Discord reads.
-pub(super) const MAX_REQUEST_BYTES: usize = 25 * 1024 * 1024;
-
-/// An answer as Discord gives it.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    /// Null: no body. A string: an HTML page. All else: JSON.
-    pub(super) body: Value,
-    headers: Vec<(&'static str, String)>,
-    /// The request was wrong in a way that the bot could have known: a violation.
-    mistake: bool,
-}
-
-/// `Err` is a refusal.
-pub(super) type Outcome = Result<Answer, Answer>;
-
-impl Answer {
-    pub(super) fn new(status: u16, body: Value) -> Self {
-        Self { status, body, headers: Vec::new(), mistake: false }
-    }
-
-    pub(super) fn done() -> Self {
-        Self::new(204, Value::Null)
-    }
-
-    pub(super) fn ok(body: Value) -> Self {
-        Self::new(200, body)
-    }
-
-    /// A refusal that the world is the reason of: something is gone, or forbidden.
-    pub(super) fn refusal(status: u16, code: u32, message: &str) -> Self {
-        Self::new(status, json!({"message": message, "code": code}))
-    }
-
-    /// A refusal of what the bot should never have sent.
-    pub(super) fn mistake(status: u16, code: u32, message: &str) -> Self {
-        Self { mistake: true, ..Self::refusal(status, code, message) }
-    }
-
-    /// 50035, with the field that can not be as it is.
-    pub(super) fn invalid_by_now(field: &str, code: &str, message: &str) -> Self {
-        let errors = json!({field: {"_errors": [{"code": code, "message": message}]}});
-        Self::new(400, json!({"message": "Invalid Form Body", "code": 50035, "errors": errors}))
-    }
-
-    /// 50035, with the field that should never have been as it is.
-    pub(super) fn invalid(field: &str, message: &str) -> Self {
-        Self { mistake: true, ..Self::invalid_by_now(field, "BASE_TYPE_BAD_VALUE", message) }
-    }
-
-    pub(super) fn with_headers(mut self, headers: impl IntoIterator<Item = (&'static str, String)>) -> Self {
-        self.headers.extend(headers);
-        self
-    }
-
-    fn counts_as_invalid(&self) -> bool {
-        let shared = self.headers.iter().any(|(name, value)| *name == "x-ratelimit-scope" && value == "shared");
-        matches!(self.status, 401 | 403 | 429) && !shared
-    }
-}
-
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = match self.body {
-            Value::Null => status.into_response(),
-            Value::String(page) => (status, [(header::CONTENT_TYPE, "text/html")], page).into_response(),
-            body => (status, axum::Json(body)).into_response(),
-        };
-        for (name, value) in self.headers {
-            if let Ok(value) = value.parse() {
-                response.headers_mut().insert(name, value);
-            }
-        }
-        response
-    }
-}
-
-/// What came with a request.
-#[derive(Default)]
-pub(super) struct Body {
-    pub(super) json: Value,
-    /// Files by name, in the order of their numbers.
-    pub(super) files: Vec<(String, Bytes)>,
-}
-
-impl Body {
-    async fn read(request: Request) -> Result<Self, Answer> {
-        let kind = content_type(request.headers());
-        if kind.starts_with("multipart/form-data") {
-            return Self::read_parts(request).await;
-        }
-        let bytes = body::to_bytes(request.into_body(), MAX_REQUEST_BYTES).await;
-        let bytes = bytes.map_err(|_| Answer::mistake(413, 40005, "Request entity too large"))?;
-        if bytes.is_empty() {
-            return Ok(Self::default());
-        }
-        if !kind.starts_with("application/json") {
-            return Err(Answer::mistake(400, 50035, "Invalid Form Body: the content type is not JSON"));
-        }
-        Ok(Self { json: parse(&bytes)?, files: Vec::new() })
-    }
-
-    async fn read_parts(request: Request) -> Result<Self, Answer> {
-        let broken = || Answer::mistake(400, 50035, "Invalid Form Body: broken multipart");
-        let mut parts = Multipart::from_request(request, &()).await.map_err(|_| broken())?;
-        let mut body = Self::default();
-        while let Some(part) = parts.next_field().await.map_err(|_| broken())? {
-            let name = part.name().unwrap_or_default().to_owned();
-            let file_name = part.file_name().map(str::to_owned);
-            let bytes = part.bytes().await.map_err(|_| Answer::mistake(413, 40005, "Request entity too large"))?;
-            match file_name {
-                None if name == "payload_json" => body.json = parse(&bytes)?,
-                Some(file_name) if name == format!("files[{}]", body.files.len()) => {
-                    body.files.push((file_name, bytes));
-                }
-                _ => return Err(Answer::invalid(&name, "Unknown or out of order part")),
-            }
-        }
-        Ok(body)
-    }
-}
-
-fn content_type(headers: &HeaderMap) -> String {
-    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-}
-
-fn parse(bytes: &[u8]) -> Result<Value, Answer> {
-    serde_json::from_slice(bytes).map_err(|_| Answer::mistake(400, 50109, "The request body contains invalid JSON."))
-}
-
-/// What becomes of a request that has arrived.
+/// What happens to a request.
 enum Verdict {
-    Perform(Option<LostAnswer>),
+    /// It is performed; its response may be lost.
+    Perform(Option<LostResponse>),
+    /// It gets this response without being performed.
     Answer(Answer),
     Hang,
 }
 
-/// Answers every request of the server, the gateway's upgrade included.
+/// Answers every request of the server, including those for the websocket of the gateway.
 pub(super) async fn serve(Extract(shared): Extract<Arc<Shared>>, request: Request) -> Response {
     tokio::select! {
         () = shared.stopped.cancelled() => StatusCode::SERVICE_UNAVAILABLE.into_response(),
@@ -168,34 +41,35 @@ pub(super) async fn serve(Extract(shared): Extract<Arc<Shared>>, request: Reques
 
 async fn answer(shared: &Arc<Shared>, request: Request) -> Response {
     if request.uri().path() == "/" {
-        return gateway::connect(shared, request).await;
+        return sockets::connect(shared, request).await;
     }
     let call = Call::new(request.method(), request.uri(), request.headers());
-    let (verdict, delay) = shared.with(|state| state.arrive(&call));
+    let (verdict, delay) = shared.change(|state| state.receive_request(&call));
     let body = Body::read(request).await;
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
     let lost = match verdict {
         Verdict::Hang => pending().await,
-        Verdict::Answer(answer) => return shared.with(|state| state.leave(&call, answer)),
+        Verdict::Answer(answer) => return shared.change(|state| state.finish(&call, answer)),
         Verdict::Perform(lost) => lost,
     };
     if call.route == Some(Route::Attachment) {
-        return shared.with(|state| state.file(&call));
+        return shared.change(|state| state.serve_file(&call));
     }
-    let response = shared.with(|state| {
+    let response = shared.change(|state| {
         let outcome = body.and_then(|body| state.perform(&call, body));
-        state.leave(&call, outcome.unwrap_or_else(|refusal| refusal))
+        state.finish(&call, outcome.unwrap_or_else(|refusal| refusal))
     });
     match lost {
         None => response,
-        Some(LostAnswer::BadGateway) => {
+        Some(LostResponse::BadGateway) => {
             Answer::new(502, json!("<html><body>502 Bad Gateway</body></html>")).into_response()
         }
-        Some(LostAnswer::Undecodable) => Answer::ok(json!("{\"id\": \"12")).into_response(),
-        // hyper writes the head together with the body: an error in its first piece ends the connection before it.
-        Some(LostAnswer::Closed) => {
+        Some(LostResponse::Undecodable) => Answer::ok(json!("{\"id\": \"12")).into_response(),
+        // hyper sends the head together with the first piece of the body: an error in that piece closes the connection
+        // before anything is sent.
+        Some(LostResponse::Closed) => {
             let broken = io::Error::from(io::ErrorKind::ConnectionReset);
             HttpBody::from_stream(stream::iter([Err::<Bytes, _>(broken)])).into_response()
         }
@@ -203,32 +77,31 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Response {
 }
 
 impl State {
-    /// Records a request and decides what becomes of it.
-    fn arrive(&mut self, call: &Call) -> (Verdict, Duration) {
+    /// Records a request and decides what happens to it, and after which delay.
+    fn receive_request(&mut self, call: &Call) -> (Verdict, Duration) {
         let now = Instant::now();
-        self.record(SimRequest {
+        self.record_request(SimRequest {
             method: call.method.to_string(),
             path: call.path.clone(),
             route: call.route,
             at: now,
         });
         let delay = call.route.map_or(Duration::ZERO, |route| self.faults.delay_of(route));
-        (self.judge(call, now), delay)
+        (self.decide(call, now), delay)
     }
 
-    fn judge(&mut self, call: &Call, now: Instant) -> Verdict {
+    fn decide(&mut self, call: &Call, now: Instant) -> Verdict {
         if self.faults.down {
             return Verdict::Answer(Answer::new(503, json!("<html><body>503 Service Unavailable</body></html>")));
         }
         let Some(route) = call.route else {
-            let reason = if call.versioned { "unknown route" } else { "not under /api/v10" };
-            self.violation(format!("{} {}: {reason}", call.method, call.path));
-            return Verdict::Answer(Answer::refusal(404, 0, "404: Not Found"));
+            self.record_call_violation(call, if call.has_prefix { "unknown route" } else { "not under /api/v10" });
+            return Verdict::Answer(Answer::refused(404, 0, "404: Not Found"));
         };
         let key = (route, call.major);
-        if let Some((answer, known)) = self.limits.ignored(key, self.options.global_grace, now) {
-            if known {
-                self.violation(format!("{} {}: sent inside the time of a 429", call.method, call.path));
+        if let Some((answer, is_known)) = self.limits.blocked(key, self.options.global_grace, now) {
+            if is_known {
+                self.record_call_violation(call, "sent during a 429");
             }
             return Verdict::Answer(answer);
         }
@@ -236,14 +109,14 @@ impl State {
             return Verdict::Answer(answer);
         }
         let limit = if route == Route::CreateMessage { self.options.message_limit } else { self.options.route_limit };
-        if let Err(answer) = self.limits.take(key, limit, self.options.global_per_second, now) {
+        if let Err(answer) = self.limits.count(key, limit, self.options.global_per_second, now) {
             return Verdict::Answer(answer);
         }
         match self.faults.take(call, route) {
             None => Verdict::Perform(None),
-            Some(Effect::Lose(how)) => Verdict::Perform(Some(how)),
+            Some(Effect::LoseResponse(how)) => Verdict::Perform(Some(how)),
             Some(Effect::Fail { status, body }) => Verdict::Answer(Answer::new(status, body)),
-            Some(Effect::Limit { retry_after, scope }) => {
+            Some(Effect::RateLimit { retry_after, scope }) => {
                 Verdict::Answer(self.limits.block(key, retry_after, scope, now))
             }
             Some(Effect::Hang) => Verdict::Hang,
@@ -252,16 +125,16 @@ impl State {
 
     fn check_headers(&mut self, call: &Call, route: Route) -> Option<Answer> {
         if !call.user_agent.starts_with("DiscordBot (") {
-            self.violation(format!("{} {}: the user agent is not `DiscordBot (url, version)`", call.method, call.path));
+            self.record_call_violation(call, "the user agent is not `DiscordBot (url, version)`");
         }
         if !route.needs_token() {
             return None;
         }
         if call.authorization.is_none() {
-            self.violation(format!("{} {}: no authorization", call.method, call.path));
+            self.record_call_violation(call, "no authorization");
         }
         let expected = format!("Bot {}", self.options.token);
-        (call.authorization.as_deref() != Some(expected.as_str())).then(|| Answer::refusal(401, 0, "401: Unauthorized"))
+        (call.authorization.as_deref() != Some(expected.as_str())).then(|| Answer::refused(401, 0, "401: Unauthorized"))
     }
 
     fn perform(&mut self, call: &Call, body: Body) -> Outcome {
@@ -270,44 +143,58 @@ impl State {
             Some(Route::GatewayBot) => Ok(Answer::ok(self.gateway_bot())),
             Some(Route::Me) => Ok(Answer::ok(self.world.user_object(self.world.bot))),
             Some(Route::Application) => Ok(Answer::ok(self.application_object())),
-            Some(Route::Commands) => self.commands(call, body),
-            Some(Route::Channel) => {
-                let id = self.reachable(call)?;
-                let channel = self.world.channels.get(&id).map(|channel| self.world.channel_object(channel));
-                Ok(Answer::ok(channel.unwrap_or_default()))
-            }
-            Some(Route::Guild) => self.world.guild_answer(call.major),
-            Some(Route::Member) => self.world.member_answer(call.major, call.message),
+            Some(Route::Commands) => self.serve_commands(call, body),
+            Some(Route::Channel) => self.read_channel(call),
+            Some(Route::Guild) => self.read_guild(call).map(Answer::ok),
+            Some(Route::Member) => self.read_member(call),
             Some(Route::Typing) => self.start_typing(call),
             Some(Route::GetMessages) => self.list_messages(call),
             Some(Route::GetMessage) => self.read_message(call),
             Some(Route::CreateMessage) => self.create_message(call, body),
             Some(Route::EditMessage) => self.edit_message(call, body),
             Some(Route::DeleteMessage) => self.delete_message(call),
-            Some(Route::Callback) => self.callback(call, body),
+            Some(Route::Callback) => self.receive_callback(call, body),
             Some(Route::Followup) => self.follow_up(call, body),
             Some(Route::GetOriginal) => self.read_original(call),
             Some(Route::EditOriginal) => self.edit_original(call, body),
             Some(Route::DeleteOriginal) => self.delete_original(call),
-            Some(Route::Attachment) | None => Err(Answer::refusal(404, 0, "404: Not Found")),
+            Some(Route::Attachment) | None => Err(Answer::refused(404, 0, "404: Not Found")),
         }
     }
 
-    /// Writes down what an answer tells about the bot, and adds the quota.
-    fn leave(&mut self, call: &Call, mut answer: Answer) -> Response {
-        if answer.mistake {
+    fn read_channel(&self, call: &Call) -> Outcome {
+        let id = self.reachable(call)?;
+        let channel = self.world.channels.get(&id).map(|channel| self.world.channel_object(channel));
+        Ok(Answer::ok(channel.unwrap_or_default()))
+    }
+
+    fn read_guild(&self, call: &Call) -> Result<Value, Answer> {
+        self.world.rest_guild(call.major).ok_or_else(|| Answer::refused(404, 10004, "Unknown Guild"))
+    }
+
+    fn read_member(&self, call: &Call) -> Outcome {
+        self.read_guild(call)?;
+        if !self.world.users.contains_key(&call.target) {
+            return Err(Answer::refused(404, 10007, "Unknown Member"));
+        }
+        Ok(Answer::ok(self.world.rest_member(call.major, call.target)))
+    }
+
+    /// Records a violation or an invalid request, and adds the headers of the rate limit.
+    fn finish(&mut self, call: &Call, mut answer: Answer) -> Response {
+        if answer.is_violation {
             let Answer { status, body, .. } = &answer;
             let details = body.get("errors").map(|errors| format!(" {errors}")).unwrap_or_default();
             let (method, path, message) = (&call.method, &call.path, body["message"].as_str().unwrap_or_default());
-            self.violation(format!("{method} {path}: {status}/{} {message}{details}", body["code"]));
+            self.record_violation(format!("{method} {path}: {status}/{} {message}{details}", body["code"]));
         }
         if answer.counts_as_invalid() {
             self.invalid_requests += 1;
         }
-        let quota = call.route.map(|route| self.limits.headers((route, call.major), Instant::now()));
-        // Cloudflare's answers have none of Discord's headers; a 429 has its own.
-        let quota = quota.filter(|_| !answer.body.is_string()).unwrap_or_default();
-        answer.headers.splice(0..0, quota);
+        let limit = call.route.map(|route| self.limits.headers((route, call.major), Instant::now()));
+        // A response of Cloudflare has no headers of Discord. Those of a 429 come last, and so replace these.
+        let limit = limit.filter(|_| !answer.body.is_string()).unwrap_or_default();
+        answer.headers.splice(0..0, limit);
         answer.into_response()
     }
 

@@ -1,13 +1,13 @@
-//! Which request is which.
+//! Recognises the route of a request.
 
 use std::collections::HashMap;
 
 use axum::http::{HeaderMap, Method, Uri, header};
 
-/// The version of the API that is simulated.
+/// The simulated version of the API.
 const API_PREFIX: &str = "/api/v10";
 
-/// A route of Discord's REST, to aim faults at and to count requests by.
+/// A route of the REST API, by which faults are injected and requests are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Route {
     /// `GET /gateway`
@@ -48,63 +48,63 @@ pub enum Route {
     EditOriginal,
     /// `DELETE /webhooks/{app}/{token}/messages/{@original or id}`
     DeleteOriginal,
-    /// `GET /attachments/{channel}/{file}/{name}`, which is not under `/api`: the CDN's
+    /// `GET /attachments/{channel}/{file}/{name}`, a route of the CDN, outside `/api`
     Attachment,
 }
 
 impl Route {
-    /// Whether the route belongs to an interaction: no bot token, no global limit.
-    pub(super) fn is_of_interaction(self) -> bool {
+    /// Whether the route belongs to an interaction; such routes need no bot token and have no global limit.
+    pub(super) fn is_interaction(self) -> bool {
         use Route::{Callback, DeleteOriginal, EditOriginal, Followup, GetOriginal};
         matches!(self, Callback | Followup | GetOriginal | EditOriginal | DeleteOriginal)
     }
 
     pub(super) fn needs_token(self) -> bool {
-        !matches!(self, Self::Gateway | Self::Attachment) && !self.is_of_interaction()
+        !matches!(self, Self::Gateway | Self::Attachment) && !self.is_interaction()
     }
 }
 
-/// A request without its body.
+/// The method, path and headers of a request.
 pub(super) struct Call {
     pub(super) method: Method,
-    /// Without the API's prefix and the query.
+    /// The path without the API's prefix and the query.
     pub(super) path: String,
     pub(super) query: HashMap<String, String>,
-    /// `None`: not a route the simulator knows.
+    /// `None` when the simulator does not know the route.
     pub(super) route: Option<Route>,
-    /// The channel or interaction that has a rate limit of its own.
+    /// The major parameter, which has its own rate limit: a channel, guild, application or interaction.
     pub(super) major: u64,
-    /// The message or member, or 0; for interactions that is `@original`.
-    pub(super) message: u64,
+    /// The message, member or file; 0 for none, and for the `@original` of an interaction.
+    pub(super) target: u64,
     pub(super) authorization: Option<String>,
     pub(super) user_agent: String,
-    /// The path starts with the API's prefix.
-    pub(super) versioned: bool,
+    /// Whether the path starts with the API's prefix.
+    pub(super) has_prefix: bool,
 }
 
 impl Call {
     pub(super) fn new(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        let versioned = uri.path().starts_with(API_PREFIX);
+        let has_prefix = uri.path().starts_with(API_PREFIX);
         let path = uri.path().strip_prefix(API_PREFIX).unwrap_or(uri.path()).to_owned();
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        let known = if versioned { recognise(method, &path) } else { of_the_cdn(method, &path) };
+        let known = if has_prefix { api_route(method, &path) } else { cdn_route(method, &path) };
         Self {
             query: pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             route: known.map(|(route, ..)| route),
             major: known.map_or(0, |(_, major, _)| major),
-            message: known.map_or(0, |(.., message)| message),
+            target: known.map_or(0, |(.., target)| target),
             authorization: text(header::AUTHORIZATION),
             user_agent: text(header::USER_AGENT).unwrap_or_default(),
             method: method.clone(),
             path,
-            versioned,
+            has_prefix,
         }
     }
 }
 
-/// The route, its major id, and the message it is about.
-fn recognise(method: &Method, path: &str) -> Option<(Route, u64, u64)> {
+/// Returns the route, its major parameter and its target.
+fn api_route(method: &Method, path: &str) -> Option<(Route, u64, u64)> {
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let id = |text: &str| text.parse::<u64>().ok();
     Some(match (method.as_str(), segments.as_slice()) {
@@ -137,8 +137,8 @@ fn recognise(method: &Method, path: &str) -> Option<(Route, u64, u64)> {
     })
 }
 
-/// A file; its id stands where a message's would.
-fn of_the_cdn(method: &Method, path: &str) -> Option<(Route, u64, u64)> {
+/// Returns the route of a file, its channel and its id.
+fn cdn_route(method: &Method, path: &str) -> Option<(Route, u64, u64)> {
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match (method.as_str(), segments.as_slice()) {
         ("GET", ["attachments", channel, file, _name]) => {
@@ -148,12 +148,12 @@ fn of_the_cdn(method: &Method, path: &str) -> Option<(Route, u64, u64)> {
     }
 }
 
-/// The token of an interaction.
+/// The token of an interaction, which contains its id.
 pub(super) fn interaction_token(id: u64) -> String {
     format!("sim-interaction-{id}")
 }
 
-/// The interaction of a token; 0 when it is none of ours.
+/// The interaction of a token; 0 when the token is unknown.
 fn interaction_of(token: &str) -> u64 {
     token.strip_prefix("sim-interaction-").and_then(|id| id.parse().ok()).unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! Discord's ids and the times in them. <https://discord.com/developers/docs/reference#snowflakes>
+//! Discord's ids and the times that they contain. <https://discord.com/developers/docs/reference#snowflakes>
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ const DISCORD_EPOCH_MS: u64 = 1_420_070_400_000;
 /// Bits of a snowflake below its milliseconds.
 const TIME_SHIFT: u32 = 22;
 
-/// Makes ids from the wall clock, each greater than the last.
+/// Generates ids from the wall clock, each greater than the one before.
 #[derive(Default)]
 pub(super) struct Snowflakes {
     last: u64,
@@ -21,12 +21,12 @@ impl Snowflakes {
     }
 }
 
-/// The least id of a moment in the past.
+/// The smallest id of a moment in the past.
 pub(super) fn minutes_ago(minutes: u64) -> u64 {
     at(unix_ms().saturating_sub(minutes * 60_000))
 }
 
-/// When an id was made, as Discord writes times.
+/// The creation time of an id in Discord's format.
 pub(super) fn timestamp(id: u64) -> String {
     let unix_ms = (id >> TIME_SHIFT) + DISCORD_EPOCH_MS;
     let (seconds, millis) = (unix_ms / 1_000, unix_ms % 1_000);
@@ -35,7 +35,7 @@ pub(super) fn timestamp(id: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}000+00:00")
 }
 
-/// This moment, as Discord writes times.
+/// The current time in Discord's format.
 pub(super) fn timestamp_now() -> String {
     timestamp(at(unix_ms()))
 }
@@ -66,19 +66,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_of_discords_documentation_is_read_as_it_says() {
+    fn timestamp_matches_the_example_in_discords_documentation() {
         assert_eq!(timestamp(175_928_847_299_117_063), "2016-04-30T11:18:25.796000+00:00");
     }
 
     #[test]
-    fn leap_days_and_new_years_are_right() {
+    fn dates_of_leap_days_and_new_years_are_correct() {
         assert_eq!(civil_date(19_782), (2024, 2, 29));
         assert_eq!(civil_date(19_783), (2024, 3, 1));
         assert_eq!(civil_date(20_454), (2026, 1, 1));
     }
 
     #[test]
-    fn ids_increase_and_the_past_is_below_them() {
+    fn ids_increase_and_are_greater_than_those_of_the_past() {
         let mut ids = Snowflakes::default();
         let (first, second) = (ids.next(), ids.next());
         assert!(first < second);

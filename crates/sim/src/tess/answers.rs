@@ -1,23 +1,23 @@
-//! What the agents say when nobody told them what: computed from the conversation, the same each time.
+//! The default answers of the agents, computed from the conversation.
 
 use std::fmt::Write;
 
 use serde_json::Value;
 
-/// Messages shown in the table of what was seen.
-const SHOWN: usize = 8;
+/// Messages shown in the table.
+const MAX_SHOWN: usize = 8;
 
-/// Characters of a message shown there.
+/// Characters shown of a message.
 const SHOWN_CHARS: usize = 60;
 
-/// Characters that "long" asks for: more than one Discord message takes.
+/// Length of a "long" answer: more than fits into one message.
 const LONG_CHARS: usize = 2_500;
 
-/// Characters that "very long" asks for.
+/// Length of a "very long" answer.
 const VERY_LONG_CHARS: usize = 10_500;
 
-/// Says what was said, by whom, and how many messages it sees, in Markdown. "long" or "very long" in the last message
-/// asks for more than 2,000 or 10,000 characters, with headings, lists, tables and code.
+/// Quotes the last message and lists the messages that the agent sees, in Markdown. With "long" or "very long" in the
+/// last message, the answer has more than 2,000 or 10,000 characters, with headings, lists, tables and code.
 pub fn default_answer(messages: &[Value]) -> String {
     let content = |message: &Value| message["content"].as_str().unwrap_or_default().to_owned();
     let last = messages.last().map(content).unwrap_or_default();
@@ -36,7 +36,7 @@ pub fn default_answer(messages: &[Value]) -> String {
         if seen == 1 { "" } else { "s" },
         count("assistant"),
     );
-    for (index, message) in messages.iter().enumerate().skip(messages.len().saturating_sub(SHOWN)) {
+    for (index, message) in messages.iter().enumerate().skip(messages.len().saturating_sub(MAX_SHOWN)) {
         let role = message["role"].as_str().unwrap_or_default();
         // Writing to a string cannot fail.
         let _ = writeln!(answer, "{:>2} {role:<9} {}", index + 1, first_line(&content(message)));
@@ -55,7 +55,7 @@ fn first_line(text: &str) -> String {
     line.replace("```", "'''")
 }
 
-/// Numbered sections up to a length.
+/// Numbered sections with at least this many characters.
 fn long_answer(characters: usize) -> String {
     let mut answer = "# A long answer\n\nIt is cut into several messages; no code block is left open.\n".to_owned();
     for section in 1.. {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_tells_what_it_saw() {
+    fn answer_lists_the_messages_of_the_conversation() {
         let messages = [
             said("developer", "be kind"),
             said("user", "alice: hi"),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn long_answers_are_as_long_as_asked_for() {
+    fn answers_are_as_long_as_requested() {
         let length = |content: &str| default_answer(&[said("user", content)]).chars().count();
         assert!(length("along the way") < 2_000);
         assert!((2_001..4_000).contains(&length("alice: a LONG one, please")));

@@ -1,4 +1,4 @@
-//! The listener: connections that can be cut, and a port that can be closed and opened again.
+//! A listener whose port can be closed and opened again, and whose connections can be closed from outside.
 
 use std::{
     io,
@@ -19,21 +19,21 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Connections the system keeps until they are accepted.
+/// Connections that the system queues until they are accepted.
 const BACKLOG: u32 = 1_024;
 
-/// Pause after an error of the listener.
-const TRY_AGAIN: Duration = Duration::from_millis(10);
+/// Pause before the listener is tried again after an error.
+const RETRY_AFTER: Duration = Duration::from_millis(10);
 
-/// Turns of the runtime after which a client of the same runtime has seen that its idle connections are closed.
-const TURNS_TO_NOTICE: usize = 4;
+/// Yields after which a client on the same runtime has noticed that its idle connections are closed.
+const YIELDS_TO_NOTICE: usize = 4;
 
 /// Opens and closes the port.
 pub(super) struct Gate {
     pub(super) addr: SocketAddr,
     wanted: watch::Sender<bool>,
     open: watch::Sender<bool>,
-    /// Parent of every connection's own.
+    /// Parent of the tokens of all connections.
     connections: Mutex<CancellationToken>,
     live: watch::Sender<usize>,
 }
@@ -41,12 +41,12 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) async fn refuse(&self, refuse: bool) {
         self.wanted.send_replace(!refuse);
-        // The listener holds the other end; without it there is nothing to wait for.
+        // Ends with an error when the listener is gone; then there is nothing to wait for.
         let _ = self.open.subscribe().wait_for(|open| *open != refuse).await;
         if refuse {
             self.cut_all();
             let _ = self.live.subscribe().wait_for(|live| *live == 0).await;
-            for _ in 0..TURNS_TO_NOTICE {
+            for _ in 0..YIELDS_TO_NOTICE {
                 yield_now().await;
             }
         }
@@ -71,7 +71,7 @@ pub(super) struct Listener {
 
 enum Port {
     Open(TcpListener),
-    /// Bound without listening: connections are refused and nobody else gets the port.
+    /// Bound without listening: connections are refused, and no other process gets the port.
     Closed(TcpSocket),
     Lost,
 }
@@ -95,7 +95,7 @@ pub(super) async fn bind(port: u16) -> io::Result<(Listener, Arc<Gate>)> {
 }
 
 impl Listener {
-    /// Brings the port to what is wanted; false when that has to be tried again.
+    /// Opens or closes the port as wanted; false when that must be tried again.
     fn settle(&mut self) -> bool {
         let wanted = *self.wanted.borrow_and_update();
         self.port = match (std::mem::replace(&mut self.port, Port::Lost), wanted) {
@@ -130,7 +130,7 @@ impl axum::serve::Listener for Listener {
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         loop {
             if !self.settle() {
-                sleep(TRY_AGAIN).await;
+                sleep(RETRY_AFTER).await;
                 continue;
             }
             let Port::Open(listener) = &self.port else {
@@ -140,11 +140,9 @@ impl axum::serve::Listener for Listener {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, addr)) => {
-                        // Small answers must not wait for each other: the time they take is measured.
-                        let _ = stream.set_nodelay(true);
                         return (Connection::new(stream, self.gate.clone()), addr);
                     }
-                    Err(_) => sleep(TRY_AGAIN).await,
+                    Err(_) => sleep(RETRY_AFTER).await,
                 },
                 _ = self.wanted.changed() => {}
             }
@@ -156,7 +154,7 @@ impl axum::serve::Listener for Listener {
     }
 }
 
-/// Cuts one connection.
+/// Closes one connection.
 #[derive(Clone)]
 pub(super) struct Cut(CancellationToken);
 
@@ -172,7 +170,7 @@ impl Connected<IncomingStream<'_, Listener>> for Cut {
     }
 }
 
-/// A connection that fails once it is cut.
+/// A connection that fails once its [`Cut`] was used.
 pub(super) struct Connection {
     stream: TcpStream,
     gate: Arc<Gate>,
@@ -182,7 +180,7 @@ pub(super) struct Connection {
 
 impl Connection {
     fn new(stream: TcpStream, gate: Arc<Gate>) -> Self {
-        // Small answers at once; without it they wait for the client's acknowledgement.
+        // Nagle's algorithm would delay small responses, whose latency the benchmarks measure.
         let _ = stream.set_nodelay(true);
         let cut = gate.new_cut();
         let when_cut = Box::pin(cut.0.clone().cancelled_owned());

@@ -1,9 +1,9 @@
-//! The routes, and the checks before them in the order of the real service.
+//! The routes, and the checks before them, in the order of the real service.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Router,
     body::Bytes,
     extract::{ConnectInfo, DefaultBodyLimit, Path, Query, Request, State},
     http::{HeaderMap, Method, StatusCode, Uri, header},
@@ -12,25 +12,23 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
 use super::{
-    CutWait, Shared,
-    faults::{self, Fault, Route},
-    files,
+    fault::{Fault, Route},
+    file_routes,
     net::Cut,
+    responses::{http_524, json_response, rate_limit, respond},
+    state::{AtWaitLimit, Params, Shared, Sim},
     stream,
     validate::validate,
 };
 
-/// Longest request body, in bytes.
+/// Size of the largest request, in bytes.
 const BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// Headers kept with an execution.
 const HEADERS_KEPT: [&str; 4] = ["accept", "content-type", "user-agent", "x-workspace-id"];
-
-pub(super) type Sim = State<Arc<Shared>>;
-pub(super) type Params = Query<BTreeMap<String, String>>;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let routes = Router::new()
@@ -38,7 +36,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/agents/{id}", get(show_agent))
         .route("/agents/{id}/execute", post(execute))
         .route("/agent-responses/{id}", get(poll))
-        .merge(files::router(shared.options.file_bytes))
+        .merge(file_routes::router(shared.options.file_bytes))
         .route_layer(middleware::from_fn_with_state(shared.clone(), check));
     Router::new()
         .nest("/api", routes.clone())
@@ -50,11 +48,11 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn unknown(State(sim): Sim, method: Method, uri: Uri) -> Response {
-    sim.change(|world| world.violation(format!("unknown route {method} {}", uri.path())));
-    refuse(404, &json!({"message": "Not found"}))
+    sim.change(|world| world.record_violation(format!("unknown route {method} {}", uri.path())));
+    json_response(404, &json!({"message": "Not found"}))
 }
 
-/// Key, workspace, rate limit.
+/// Checks the headers, the key, the workspace and the rate limit of a request.
 async fn check(State(sim): Sim, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -62,32 +60,32 @@ async fn check(State(sim): Sim, request: Request, next: Next) -> Response {
         sim.change(|world| world.execute_requests += 1);
     }
     if !text("accept").is_some_and(|accept| accept.contains("application/json")) {
-        sim.change(|world| world.violation("no Accept: application/json"));
+        sim.change(|world| world.record_violation("no Accept: application/json"));
         return (StatusCode::NOT_ACCEPTABLE, [(header::CONTENT_TYPE, "text/html")], "<html></html>").into_response();
     }
     if text("authorization").is_none() {
-        sim.change(|world| world.violation("no Authorization header"));
+        sim.change(|world| world.record_violation("no Authorization header"));
     }
     if text("authorization") != Some(&format!("Bearer {}", sim.options.key)) {
-        return refuse(403, &json!({"error": "Invalid authentication"}));
+        return json_response(403, &json!({"error": "Invalid authentication"}));
     }
     if let Some(workspace) = sim.options.workspace {
         match text("x-workspace-id").and_then(|id| id.parse::<u64>().ok()) {
-            None => return refuse(422, &json!({"message": "The x-workspace-id header is required."})),
+            None => return json_response(422, &json!({"message": "The x-workspace-id header is required."})),
             Some(id) if id != workspace => {
-                return refuse(403, &json!({"message": "You do not have access to this workspace."}));
+                return json_response(403, &json!({"message": "You do not have access to this workspace."}));
             }
             Some(_) => {}
         }
     }
     let per_second = sim.options.requests_per_second;
     if !sim.change(|world| world.within_rate(per_second)) {
-        return faults::rate_limit(Some(1.0), false);
+        return rate_limit(Some(1.0), false);
     }
     next.run(request).await
 }
 
-/// Laravel's paginator.
+/// `GET /agents`, in the form of Laravel's paginator.
 async fn list_agents(State(sim): Sim, ConnectInfo(cut): ConnectInfo<Cut>, Query(params): Params) -> Response {
     let number = |name: &str, default: usize| params.get(name).and_then(|text| text.parse().ok()).unwrap_or(default);
     let (page, per_page) = (number("page", 1).max(1), number("per_page", 15).clamp(1, 100));
@@ -117,27 +115,19 @@ async fn show_agent(State(sim): Sim, ConnectInfo(cut): ConnectInfo<Cut>, Path(id
     });
     match agent {
         Some(agent) => respond(&sim, Route::Agents, &agent, cut).await,
-        None => refuse(404, &json!({"message": "Agent not found"})),
+        None => json_response(404, &json!({"message": "Agent not found"})),
     }
 }
 
 async fn poll(State(sim): Sim, ConnectInfo(cut): ConnectInfo<Cut>, Path(id): Path<String>) -> Response {
     let polled = sim.change(|world| {
         world.polls += 1;
-        world.polled(id.parse().ok()?)
+        world.poll(id.parse().ok()?)
     });
     match polled {
         Some(body) => respond(&sim, Route::Poll, &body, cut).await,
-        None => refuse(404, &json!({"message": "Agent response not found"})),
+        None => json_response(404, &json!({"message": "Agent response not found"})),
     }
-}
-
-pub(super) async fn respond(sim: &Shared, route: Route, body: &Value, cut: Cut) -> Response {
-    let fault = sim.change(|world| world.next_fault(route));
-    if let Some(response) = fault.as_ref().and_then(Fault::instead) {
-        return response;
-    }
-    Fault::deliver(fault.as_ref(), body, cut).await
 }
 
 async fn execute(
@@ -148,9 +138,9 @@ async fn execute(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let (agent, body) = match valid(&sim, &id, &body) {
-        Ok(valid) => valid,
-        Err((status, body)) => return refuse(status, &body),
+    let (agent, body) = match read_request(&sim, &id, &body) {
+        Ok(request) => request,
+        Err((status, body)) => return json_response(status, &body),
     };
     let streams = body["stream"] == json!(true);
     let waits = [&body["waitExecution"], &body["wait_execution"]].contains(&&json!(true))
@@ -163,27 +153,30 @@ async fn execute(
         HEADERS_KEPT.iter().filter_map(|&name| Some((name.to_owned(), headers.get(name)?.to_str().ok()?.to_owned())));
     let kept = kept.collect();
     let id = sim.change(|world| world.run(agent, body, kept, sim.options.delay, fault.as_ref()));
-    if streams && stream::is_told(fault.as_ref()) {
+    if streams && stream::is_streamed(fault.as_ref()) {
         return stream::respond(sim, id, fault, cut);
     }
-    let cut_short = waits
+    let wait_exceeded = waits
         && !matches!(fault, Some(Fault::Http524 | Fault::Hang))
-        && timeout(sim.options.wait_limit, end_of(&sim, id)).await.is_err();
-    if cut_short && sim.options.cut_wait == CutWait::Http524 {
-        return faults::http_524();
+        && timeout(sim.options.wait_limit, sim.until_ended(id)).await.is_err();
+    if wait_exceeded && sim.options.at_wait_limit == AtWaitLimit::Http524 {
+        return http_524();
     }
-    let answer = sim.world().answered(id, waits, fault.as_ref());
-    Fault::deliver(fault.as_ref(), &answer, cut).await
+    let response = sim.world().execute_response(id, waits, fault.as_ref());
+    Fault::deliver(fault.as_ref(), &response, cut).await
 }
 
-/// The agent and the body of a valid request, or the status and body that refuse it.
-fn valid(sim: &Shared, id: &str, body: &[u8]) -> Result<(u64, Value), (u16, Value)> {
+/// Reads the agent and the body of a request.
+///
+/// # Errors
+/// The status and body of the refusal.
+fn read_request(sim: &Shared, id: &str, body: &[u8]) -> Result<(u64, Value), (u16, Value)> {
     let agent = id.parse().ok().and_then(|id: u64| Some((id, sim.world().agents.get(&id).cloned()?)));
     let Some((id, agent)) = agent else {
         return Err((404, json!({"message": "Agent not found"})));
     };
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
-        sim.change(|world| world.violation("a body that is not JSON"));
+        sim.change(|world| world.record_violation("a body that is not JSON"));
         return Err((400, json!({"error": "Validation failed", "messages": {"body": ["Not JSON."]}})));
     };
     let valid = validate(&agent, &body, |file| sim.world().files.status(file).map(str::to_owned));
@@ -191,23 +184,9 @@ fn valid(sim: &Shared, id: &str, body: &[u8]) -> Result<(u64, Value), (u16, Valu
         Ok(()) => Ok((id, body)),
         Err(invalid) => {
             if invalid.violation {
-                sim.change(|world| world.violation(&invalid.message));
+                sim.change(|world| world.record_violation(&invalid.message));
             }
             Err((422, invalid.body()))
         }
     }
-}
-
-/// Returns when the execution ended, or at once when only polls end it.
-pub(super) async fn end_of(sim: &Shared, id: u64) {
-    let ready_at = sim.world().find(id).filter(|run| !run.ends_by_polls()).map(|run| run.ready_at);
-    if let Some(ready_at) = ready_at {
-        sleep_until(ready_at).await;
-        sim.until(|world| world.find(id).is_none_or(super::world::Run::is_free).then_some(())).await;
-    }
-}
-
-pub(super) fn refuse(status: u16, body: &Value) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, Json(body)).into_response()
 }

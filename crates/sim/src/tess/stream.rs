@@ -1,4 +1,4 @@
-//! An execution told in server-sent events, a few words each, and what goes wrong in the middle.
+//! Streams: an execution in server-sent events of a few words each.
 
 use std::{collections::VecDeque, io, sync::Arc};
 
@@ -8,42 +8,23 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
-use serde_json::{Value, json};
 use tokio::time::{sleep, sleep_until};
 
 use super::{
-    Shared, TessSim,
-    faults::{Fault, Route},
+    fault::{Fault, StreamFault},
     net::Cut,
-    routes::end_of,
+    state::Shared,
 };
 
-/// Bytes of one piece of a line without end.
+/// Bytes of one piece of an endless line.
 const ENDLESS_PIECE: usize = 64 * 1024;
 
-/// What a garbage line is: cut JSON, JSON that is no event, and lines of other fields.
+/// Lines that are no events: other fields, truncated JSON, and JSON that is no execution.
 const GARBAGE: &str =
     ": a comment\r\n\r\nevent: noise\r\nid: 7\r\ndata: {\"id\": 12\r\n\r\ndata: [1]\r\n\r\ndata:\r\n\r\n";
 
-/// What goes wrong in the middle of a stream.
-#[derive(Clone, Debug)]
-pub enum StreamFault {
-    /// The connection is cut; the execution goes on.
-    Break,
-    /// The stream ends in order, without the last event; the execution goes on.
-    End,
-    /// The execution ends as failed, with this `error`.
-    Fail(Value),
-    /// Lines come that are no events; then the stream goes on.
-    Garbage,
-    /// Nothing comes any more, and the connection stays open; the execution goes on.
-    Silence,
-    /// A line comes that never ends.
-    EndlessLine,
-}
-
-/// Whether the answer to a request for a stream is told in events.
-pub(super) fn is_told(fault: Option<&Fault>) -> bool {
+/// Whether the response to a request for a stream is a stream.
+pub(super) fn is_streamed(fault: Option<&Fault>) -> bool {
     !matches!(
         fault,
         Some(
@@ -52,80 +33,82 @@ pub(super) fn is_told(fault: Option<&Fault>) -> bool {
                 | Fault::EndlessBody
                 | Fault::Hang
                 | Fault::DropConnection
-                | Fault::PlainAnswer
+                | Fault::NoStream
         )
     )
 }
 
 pub(super) fn respond(sim: Arc<Shared>, id: u64, fault: Option<Fault>, cut: Cut) -> Response {
-    let words = sim.options.words_per_piece.max(1);
+    let words = sim.options.words_per_event.max(1);
     let output = sim.world().find(id).map(|run| run.output.clone()).unwrap_or_default();
-    let trouble = match fault {
-        Some(Fault::Stream { after, what }) => Some((after, what)),
+    let fault = match fault {
+        Some(Fault::Stream { after, fault }) => Some((after, fault)),
         _ => None,
     };
-    let teller = Teller { sim, id, pieces: pieces(&output, words), told: 0, trouble, cut, over: false };
-    let events = stream::unfold(teller, |mut teller| async move {
-        let event = teller.next().await?;
-        Some((Ok::<_, io::Error>(Bytes::from(event)), teller))
+    let events = Events { sim, id, pieces: split(&output, words), sent: 0, fault, cut, ended: false };
+    let events = stream::unfold(events, |mut events| async move {
+        let event = events.next().await?;
+        Some((Ok::<_, io::Error>(Bytes::from(event)), events))
     });
     ([(header::CONTENT_TYPE, "text/event-stream; charset=UTF-8")], Body::from_stream(events)).into_response()
 }
 
-fn pieces(output: &str, words: usize) -> VecDeque<String> {
-    let words_of: Vec<&str> = output.split_inclusive(' ').collect();
-    words_of.chunks(words).map(<[&str]>::concat).collect()
+/// Splits an output into pieces of some words.
+fn split(output: &str, words: usize) -> VecDeque<String> {
+    let all: Vec<&str> = output.split_inclusive(' ').collect();
+    all.chunks(words).map(<[&str]>::concat).collect()
 }
 
-/// Tells one execution.
-struct Teller {
+/// The events of one execution.
+struct Events {
     sim: Arc<Shared>,
     id: u64,
     pieces: VecDeque<String>,
-    /// Pieces told.
-    told: usize,
-    trouble: Option<(usize, StreamFault)>,
+    sent: usize,
+    /// A fault, and how many events come before it.
+    fault: Option<(usize, StreamFault)>,
     cut: Cut,
-    over: bool,
+    ended: bool,
 }
 
-impl Teller {
-    /// The next bytes; `None` at the end.
+impl Events {
+    /// The next bytes of the stream; `None` at its end.
     async fn next(&mut self) -> Option<String> {
-        if self.over {
+        if self.ended {
             return None;
         }
-        if let Some((_, trouble)) = self.trouble.take_if(|(after, _)| *after == self.told)
-            && let Some(bytes) = self.go_wrong(trouble).await
+        if let Some((_, fault)) = self.fault.take_if(|(after, _)| *after == self.sent)
+            && let Some(bytes) = self.apply(fault).await
         {
             return Some(bytes);
         }
         match self.pieces.pop_front() {
-            _ if self.over => None,
+            _ if self.ended => None,
             Some(piece) => {
-                self.until_told().await;
-                self.told += 1;
+                self.wait_for_piece().await;
+                self.sent += 1;
                 self.event(Some(&piece))
             }
             None => {
-                self.over = true;
-                end_of(&self.sim, self.id).await;
+                self.ended = true;
+                self.sim.until_ended(self.id).await;
                 self.event(None)
             }
         }
     }
 
-    async fn go_wrong(&mut self, trouble: StreamFault) -> Option<String> {
-        match trouble {
+    /// Applies a fault; returns the bytes to send, if any.
+    async fn apply(&mut self, fault: StreamFault) -> Option<String> {
+        match fault {
             StreamFault::Break => {
-                // Gives the server the moment to send what was told.
+                // Lets the server send the events before.
                 tokio::task::yield_now().await;
                 self.cut.cut();
                 std::future::pending().await
             }
             StreamFault::Silence => std::future::pending().await,
             StreamFault::End => {
-                self.over = true;
+                self.ended = true;
                 None
             }
             StreamFault::Fail(_) => {
@@ -134,55 +117,29 @@ impl Teller {
             }
             StreamFault::Garbage => Some(GARBAGE.to_owned()),
             StreamFault::EndlessLine => {
-                self.trouble = Some((self.told, StreamFault::EndlessLine));
+                self.fault = Some((self.sent, StreamFault::EndlessLine));
                 Some("x".repeat(ENDLESS_PIECE))
             }
         }
     }
 
-    /// Thinks before the first piece, keeps the pace between pieces, and stops while it is held.
-    async fn until_told(&self) {
-        if self.told == 0 {
+    /// Waits until the next piece may be sent: for the delay of the execution before the first, for the interval between
+    /// two, and while the stream is held.
+    async fn wait_for_piece(&self) {
+        if self.sent == 0 {
             let ready_at = self.sim.world().find(self.id).map(|run| run.ready_at);
             if let Some(ready_at) = ready_at {
                 sleep_until(ready_at).await;
             }
-        } else if !self.sim.options.pace.is_zero() {
-            sleep(self.sim.options.pace).await;
+        } else if !self.sim.options.event_interval.is_zero() {
+            sleep(self.sim.options.event_interval).await;
         }
-        self.sim.until(|world| world.find(self.id).is_none_or(|run| run.tells(self.told)).then_some(())).await;
+        self.sim.until(|world| world.find(self.id).is_none_or(|run| run.may_send(self.sent)).then_some(())).await;
     }
 
     fn event(&self, piece: Option<&str>) -> Option<String> {
-        let event = self.sim.world().told(self.id, piece)?;
+        let event = self.sim.world().stream_event(self.id, piece)?;
         Some(format!("data: {event}\n\n"))
-    }
-}
-
-impl TessSim {
-    /// The next stream stops after so many pieces, until it is released.
-    pub fn hold_stream_after(&self, pieces: usize) {
-        self.shared.change(|world| world.hold_stream.push_back(pieces));
-    }
-
-    /// The next stream goes wrong after so many pieces; before the first, its id is not known.
-    pub fn stream_fault_next(&self, after: usize, what: StreamFault) {
-        self.fault_on(Route::Execute, Fault::Stream { after, what });
-    }
-
-    /// [`StreamFault::Break`].
-    pub fn break_stream_next(&self, after: usize) {
-        self.stream_fault_next(after, StreamFault::Break);
-    }
-
-    /// [`StreamFault::Fail`].
-    pub fn fail_stream_next(&self, after: usize, error: &str) {
-        self.stream_fault_next(after, StreamFault::Fail(json!(error)));
-    }
-
-    /// [`Fault::PlainAnswer`].
-    pub fn plain_answer_next(&self) {
-        self.fault_on(Route::Execute, Fault::PlainAnswer);
     }
 }
 
@@ -191,14 +148,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_output_is_told_in_pieces_that_make_it_up_again() {
+    fn pieces_of_an_output_concatenate_to_the_output() {
         let output = "One two  three\nfour five, seis ação.";
         for words in 1..8 {
-            let pieces = pieces(output, words);
+            let pieces = split(output, words);
             assert_eq!(pieces.iter().map(String::as_str).collect::<String>(), output);
             assert!(pieces.iter().all(|piece| !piece.is_empty()));
         }
-        assert_eq!(pieces("a b c", 2), ["a b ", "c"]);
-        assert!(pieces("", 2).is_empty());
+        assert_eq!(split("a b c", 2), ["a b ", "c"]);
+        assert!(split("", 2).is_empty());
     }
 }

@@ -1,13 +1,13 @@
-//! What makes an execution's body valid.
+//! Validation of the body of an execution.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// Files that one execution takes.
+/// Files of one execution.
 const FILES: usize = 5;
 
-/// The questions of every chat agent, required in name only.
+/// The questions of every chat agent. The service requires no answer to them, although it says so.
 const USUAL: [&str; 5] = ["messages", "root_id", "temperature", "model", "tools"];
 
 /// Why a body is refused with 422.
@@ -15,7 +15,7 @@ const USUAL: [&str; 5] = ["messages", "root_id", "temperature", "model", "tools"
 pub(super) struct Invalid {
     pub(super) field: String,
     pub(super) message: String,
-    /// Whether no configuration excuses it.
+    /// Whether no configuration of the bot can cause it.
     pub(super) violation: bool,
 }
 
@@ -28,13 +28,13 @@ impl Invalid {
         Self { field: field.to_owned(), message, violation: false }
     }
 
-    /// Laravel's form.
+    /// The body of the refusal, in Laravel's form.
     pub(super) fn body(&self) -> Value {
         json!({"message": self.message, "errors": BTreeMap::from([(&self.field, [&self.message])])})
     }
 }
 
-/// Checks the options against the agent's own, the files by their `status`, then the conversation.
+/// Checks the options, the answers to the agent's questions, the files by their `status`, then the conversation.
 pub(super) fn validate(agent: &Value, body: &Value, status: impl Fn(u64) -> Option<String>) -> Result<(), Invalid> {
     if !body.is_object() {
         return Err(Invalid::violation("body", "The body must be an object."));
@@ -52,7 +52,7 @@ pub(super) fn validate(agent: &Value, body: &Value, status: impl Fn(u64) -> Opti
     }
 }
 
-/// Options are compared as text, so the numbers 0 and 1 pass as they do at the real service.
+/// Checks an option. Options are compared as text: the real service accepts the numbers 0 and 1 as well.
 fn option(agent: &Value, name: &str, value: &Value) -> Result<(), Invalid> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let questions = agent["questions"].as_array();
@@ -65,7 +65,7 @@ fn option(agent: &Value, name: &str, value: &Value) -> Result<(), Invalid> {
     Err(Invalid::answer(name, format!("The selected {name} is invalid.")))
 }
 
-/// An answer to one of the agent's own questions: there when it is required, one of its options when it has some.
+/// Checks the answer to one of the agent's own questions: it exists if required, and is one of the options if there are any.
 fn answer(question: &Value, body: &Value) -> Result<(), Invalid> {
     let name = question["name"].as_str().unwrap_or_default();
     let value = &body[name];

@@ -1,4 +1,4 @@
-//! What the simulated service knows.
+//! The state of the service: agents, executions, queued faults and outputs.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -11,75 +11,75 @@ use tokio::time::Instant;
 
 use super::{
     answers,
-    faults::{Fault, Route},
+    fault::{Fault, Route, StreamFault},
     files::Files,
-    stream::StreamFault,
 };
 
-/// Executions and violations that are kept.
+/// Executions and violations kept.
 const KEPT: usize = 10_000;
 
-/// Where ids begin: above 2^22, as the real ones.
+/// The first id, above 2^22 as those of the real service.
 const FIRST_ID: u64 = 21_300_921;
 
-/// The span in which requests a second are counted: a tenth is left to the network's jitter.
+/// The window in which requests per second are counted. It is shorter than a second to allow for jitter of the network.
 const RATE_WINDOW: Duration = Duration::from_millis(900);
 
 /// Computes an output from the `messages`.
 type AnswerFn = Box<dyn Fn(&[Value]) -> String + Send>;
 
-/// An execution that ran, as it was asked for.
+/// An execution, as requested.
 #[derive(Clone, Debug)]
 pub struct Execution {
-    /// Its id.
+    /// The execution's id.
     pub id: u64,
-    /// The agent executed.
+    /// The executed agent.
     pub agent: u64,
     /// The `messages` of the body.
     pub messages: Value,
     /// The whole body.
     pub body: Value,
-    /// `accept`, `content-type`, `user-agent` and `x-workspace-id`, as far as they were sent.
+    /// Those of `accept`, `content-type`, `user-agent` and `x-workspace-id` that were sent.
     pub headers: BTreeMap<String, String>,
-    /// When it was asked for.
+    /// The time of the request.
     pub at: Instant,
 }
 
-/// How an execution goes.
+/// The course of an execution.
 #[derive(Debug)]
 pub(super) struct Run {
     agent: u64,
     input: String,
     pub(super) output: String,
-    /// Its `generated_files`; null leaves the field out.
+    /// Its `generated_files`; null omits the field.
     generated: Value,
-    /// The word of a stream's last event, when it is not the right one.
-    last_word: Option<String>,
-    /// Present when it ends as failed; null leaves the field out.
+    /// A status for the last event of a stream that differs from the true one.
+    final_status: Option<String>,
+    /// The error of a failed execution; null omits the field.
     failed: Option<Value>,
     null_credits: bool,
-    /// The earliest end.
+    /// The earliest time of its end.
     pub(super) ready_at: Instant,
     held: bool,
-    /// Pieces of a stream told while it is held.
+    /// Events that a held stream sends.
     held_after: usize,
-    /// Polls that still find it unfinished, when it ends by polls.
+    /// Polls that still return it unfinished; `None` when it does not end by polls.
     polls_left: Option<usize>,
-    /// Seconds after the start of the service.
+    /// Creation time in seconds after the start of the service.
     created: u64,
 }
 
 impl Run {
+    /// Whether nothing but time keeps it from ending.
     pub(super) fn is_free(&self) -> bool {
         !self.held && self.polls_left.is_none()
     }
 
-    /// Whether a stream goes on after so many pieces.
-    pub(super) fn tells(&self, pieces: usize) -> bool {
-        !self.held || pieces < self.held_after
+    /// Whether a stream may send an event after this many.
+    pub(super) fn may_send(&self, sent: usize) -> bool {
+        !self.held || sent < self.held_after
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.is_free() && Instant::now() >= self.ready_at
     }
 
@@ -87,21 +87,21 @@ impl Run {
         self.polls_left.is_some()
     }
 
-    /// The execution as Tess shows it; `unfinished` is the word while it runs.
+    /// The execution in Tess's JSON; `unfinished` is the status while it runs.
     fn view(&self, id: u64, unfinished: &str) -> Value {
-        let over = self.is_over();
+        let ended = self.has_ended();
         let status = match &self.failed {
-            _ if !over => unfinished,
+            _ if !ended => unfinished,
             Some(_) => "failed",
             None => "succeeded",
         };
         let mut view = json!({
             "id": id, "status": status, "input": self.input,
             "output": if status == "succeeded" { self.output.as_str() } else { "" },
-            "credits": self.credits(over), "root_id": id, "template_id": self.agent,
-            "created_at": timestamp(self.created), "updated_at": timestamp(self.created + u64::from(over) * 2),
+            "credits": self.credits(ended), "root_id": id, "template_id": self.agent,
+            "created_at": timestamp(self.created), "updated_at": timestamp(self.created + u64::from(ended) * 2),
         });
-        if let Some(error) = self.failed.as_ref().filter(|error| over && !error.is_null()) {
+        if let Some(error) = self.failed.as_ref().filter(|error| ended && !error.is_null()) {
             view["error"] = error.clone();
         }
         if status == "succeeded" && !self.generated.is_null() {
@@ -110,9 +110,9 @@ impl Run {
         view
     }
 
-    fn credits(&self, over: bool) -> Value {
+    fn credits(&self, ended: bool) -> Value {
         let characters = self.input.chars().count() + self.output.chars().count();
-        match (&self.failed, over) {
+        match (&self.failed, ended) {
             _ if self.null_credits => Value::Null,
             (Some(_), true) => json!(0),
             (None, true) => json!(characters as f64 / 1_000.0),
@@ -121,46 +121,46 @@ impl Run {
     }
 }
 
-/// Everything there is.
+/// The state of the service.
 pub(super) struct World {
     pub(super) agents: BTreeMap<u64, Value>,
     runs: BTreeMap<u64, Run>,
     pub(super) log: VecDeque<Execution>,
-    /// The last id that [`World::next_unread`] gave out.
-    read: u64,
+    /// The last id that [`World::next_unread`] returned.
+    last_read: u64,
     next_id: u64,
     pub(super) faults: HashMap<Route, VecDeque<Fault>>,
     pub(super) outputs: VecDeque<String>,
     pub(super) answer: AnswerFn,
     pub(super) hold: bool,
     pub(super) hold_next: usize,
-    /// After how many pieces the next streams are held.
+    /// After how many events the next streams are held.
     pub(super) hold_stream: VecDeque<usize>,
     pub(super) files: Files,
-    /// The `generated_files` of the next executions.
+    /// `generated_files` of the next executions.
     pub(super) generated: VecDeque<Value>,
     pub(super) charged: usize,
     pub(super) polls: usize,
     pub(super) agent_requests: usize,
     pub(super) execute_requests: usize,
     pub(super) violations: Vec<String>,
-    /// When the last requests came, while a rate limit counts them.
+    /// Times of the requests in the window of the rate limit.
     recent: VecDeque<Instant>,
-    /// The pause that a 429 asked for.
+    /// The time in which a request violates a 429.
     pause: Option<Range<Instant>>,
-    /// How long requests may be on their way when a pause begins.
-    on_the_way: Duration,
+    /// How long after a 429 a request may arrive that was sent before the client read it.
+    rate_limit_grace: Duration,
     started: Instant,
 }
 
 impl World {
-    pub(super) fn new(agents: Vec<Value>, on_the_way: Duration) -> Self {
+    pub(super) fn new(agents: Vec<Value>, rate_limit_grace: Duration) -> Self {
         let by_id = agents.into_iter().filter_map(|agent| Some((agent["id"].as_u64()?, agent)));
         Self {
             agents: by_id.collect(),
             runs: BTreeMap::new(),
             log: VecDeque::new(),
-            read: 0,
+            last_read: 0,
             next_id: FIRST_ID,
             faults: HashMap::new(),
             outputs: VecDeque::new(),
@@ -177,32 +177,33 @@ impl World {
             violations: Vec::new(),
             recent: VecDeque::new(),
             pause: None,
-            on_the_way,
+            rate_limit_grace,
             started: Instant::now(),
         }
     }
 
-    pub(super) fn violation(&mut self, what: impl Into<String>) {
+    pub(super) fn record_violation(&mut self, what: impl Into<String>) {
         if self.violations.len() < KEPT {
             self.violations.push(what.into());
         }
     }
 
-    /// The fault of the next request of `route`.
+    /// Uses up the next fault of a route.
     pub(super) fn next_fault(&mut self, route: Route) -> Option<Fault> {
         let fault = self.faults.get_mut(&route)?.pop_front()?;
         if let Fault::RateLimit { retry_after: Some(seconds), .. } = fault {
             let now = Instant::now();
-            self.pause = Duration::try_from_secs_f64(seconds).ok().map(|pause| now + self.on_the_way..now + pause);
+            self.pause =
+                Duration::try_from_secs_f64(seconds).ok().map(|pause| now + self.rate_limit_grace..now + pause);
         }
         Some(fault)
     }
 
-    /// Counts a request; false when it is one too many.
+    /// Counts a request; false when it exceeds the rate limit or comes during the pause of a 429.
     pub(super) fn within_rate(&mut self, per_second: u32) -> bool {
         let now = Instant::now();
         if self.pause.as_ref().is_some_and(|pause| pause.contains(&now)) {
-            self.violation("a request came during the pause that a 429 asked for");
+            self.record_violation("a request during the pause that a 429 demanded");
             return false;
         }
         if per_second == 0 {
@@ -210,14 +211,14 @@ impl World {
         }
         self.recent.retain(|at| now < *at + RATE_WINDOW);
         if self.recent.len() >= per_second as usize {
-            self.violation(format!("more than {per_second} request(s) in a second"));
+            self.record_violation(format!("more than {per_second} request(s) in a second"));
             return false;
         }
         self.recent.push_back(now);
         true
     }
 
-    /// Runs a valid request. It is logged and charged.
+    /// Starts an execution for a valid request; returns its id.
     pub(super) fn run(
         &mut self,
         agent: u64,
@@ -237,13 +238,13 @@ impl World {
             input: last.to_owned(),
             output: self.output(&messages, fault),
             failed: match fault {
-                Some(Fault::Failed(error) | Fault::Stream { what: StreamFault::Fail(error), .. }) => {
+                Some(Fault::Failed(error) | Fault::Stream { fault: StreamFault::Fail(error), .. }) => {
                     Some(error.clone())
                 }
                 _ => None,
             },
             generated: self.generated.pop_front().unwrap_or_default(),
-            last_word: match fault {
+            final_status: match fault {
                 Some(Fault::Status(status)) => Some(status.clone()),
                 _ => None,
             },
@@ -267,6 +268,7 @@ impl World {
         id
     }
 
+    /// The output of an execution: none with some faults, else a queued one, else a computed one.
     fn output(&mut self, messages: &Value, fault: Option<&Fault>) -> String {
         if matches!(fault, Some(Fault::Empty | Fault::Failed(_))) {
             return String::new();
@@ -279,15 +281,15 @@ impl World {
         self.runs.get(&id)
     }
 
-    /// The flat object of `GET /agent-responses/{id}`; counts as a poll of the execution.
-    pub(super) fn polled(&mut self, id: u64) -> Option<Value> {
+    /// The body of `GET /agent-responses/{id}`; counts as a poll.
+    pub(super) fn poll(&mut self, id: u64) -> Option<Value> {
         let run = self.runs.get_mut(&id)?;
         run.polls_left = run.polls_left.and_then(|left| left.checked_sub(1));
         Some(run.view(id, "running"))
     }
 
-    /// The wrapped object of `POST execute`: the agent's id is a string outside and a number inside.
-    pub(super) fn answered(&self, id: u64, waited: bool, fault: Option<&Fault>) -> Value {
+    /// The body of `POST execute`. The agent's id is a string in it, and a number in the execution inside.
+    pub(super) fn execute_response(&self, id: u64, waited: bool, fault: Option<&Fault>) -> Value {
         let Some(run) = self.runs.get(&id) else { return Value::Null };
         let mut view = run.view(id, if waited { "running" } else { "starting" });
         if let Some(Fault::Status(status)) = fault {
@@ -296,8 +298,8 @@ impl World {
         json!({"template_id": run.agent.to_string(), "responses": [view]})
     }
 
-    /// An event of a stream: a piece, or the end. `None` when there is no end to tell.
-    pub(super) fn told(&self, id: u64, piece: Option<&str>) -> Option<Value> {
+    /// The JSON of a stream's event: with a piece of the output, or the last one. `None` when only polls end the execution.
+    pub(super) fn stream_event(&self, id: u64, piece: Option<&str>) -> Option<Value> {
         let run = self.runs.get(&id).filter(|run| piece.is_some() || !run.ends_by_polls())?;
         let mut event = run.view(id, "running");
         if event.get("error").is_none() {
@@ -308,22 +310,24 @@ impl World {
             event["status"] = json!("running");
             event["credits"] = Value::Null;
         } else if event["status"] == "succeeded" {
-            event["status"] = json!(run.last_word.as_deref().unwrap_or("completed"));
+            event["status"] = json!(run.final_status.as_deref().unwrap_or("completed"));
         }
         Some(event)
     }
 
-    /// The client is another process, that was told of no pause.
+    /// Forgets the pause of a 429, for a client that restarted.
     pub(super) fn forget_pause(&mut self) {
         self.pause = None;
     }
 
+    /// The oldest execution that this method did not return before.
     pub(super) fn next_unread(&mut self) -> Option<Execution> {
-        let next = self.log.iter().find(|execution| execution.id > self.read)?.clone();
-        self.read = next.id;
+        let next = self.log.iter().find(|execution| execution.id > self.last_read)?.clone();
+        self.last_read = next.id;
         Some(next)
     }
 
+    /// The number of executions whose agent and body equal those of an earlier one.
     pub(super) fn repeats(&self) -> usize {
         let is_repeat = |(index, execution): &(usize, &Execution)| {
             let mut earlier = self.log.iter().take(*index);
@@ -345,7 +349,7 @@ impl World {
     }
 }
 
-/// A time of one day: only that it moves matters.
+/// Formats a time of a fixed day; clients only need that it increases.
 fn timestamp(seconds: u64) -> String {
     let (hours, minutes, seconds) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
     format!("2026-09-02T{hours:02}:{minutes:02}:{seconds:02}.000000Z")

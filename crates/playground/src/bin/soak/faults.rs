@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde_json::{Value, json};
 use sim::{
-    discord::{DiscordSim, LostAnswer, Route, Scope},
+    discord::{DiscordSim, LostResponse, Route, Scope},
     tess::{Fault, Route as TessRoute, TessSim},
 };
 
@@ -70,8 +70,8 @@ impl Faults {
     /// Ends everything.
     pub(crate) async fn cease(&mut self) {
         self.relent(u64::MAX).await;
-        self.discord.end_faults();
-        self.tess.end_faults();
+        self.discord.clear_faults();
+        self.tess.clear_faults();
     }
 
     async fn last(&mut self, fault: Lasting, until: u64) {
@@ -81,13 +81,13 @@ impl Faults {
 
     async fn set(&self, fault: Lasting, on: bool) {
         match fault {
-            Lasting::Silent => self.discord.silence_heartbeats(on),
-            Lasting::HoldHello => self.discord.hold_hello(on),
-            Lasting::HangConnects => self.discord.hang_connects(on),
+            Lasting::Silent => self.discord.silence_gateway(on),
+            Lasting::HoldHello => self.discord.withhold_hello(on),
+            Lasting::HangConnects => self.discord.hang_new_connections(on),
             Lasting::RefuseConnections => self.discord.refuse_connections(on),
-            Lasting::Down => self.discord.down(on),
+            Lasting::Down => self.discord.set_down(on),
             Lasting::Slow(route) => {
-                self.discord.delay(route, if on { Duration::from_millis(700) } else { Duration::ZERO });
+                self.discord.set_delay(route, if on { Duration::from_millis(700) } else { Duration::ZERO });
             }
             Lasting::TessRefuses => self.tess.refuse_connections(on).await,
         }
@@ -116,7 +116,7 @@ impl Faults {
                 self.last(how, until).await;
             }
             10..13 => recent.into_iter().for_each(|message| discord.redeliver(message)),
-            _ => discord.shuffle_next(rng.usize(2..5)),
+            _ => discord.reverse_next_events(rng.usize(2..5)),
         }
     }
 
@@ -131,8 +131,8 @@ impl Faults {
             }
             2 | 3 => discord.hang_next(route),
             4..7 => {
-                let how = [LostAnswer::BadGateway, LostAnswer::Closed, LostAnswer::Undecodable][rng.usize(0..3)];
-                discord.lose_answer_next(route, how);
+                let how = [LostResponse::BadGateway, LostResponse::Closed, LostResponse::Undecodable][rng.usize(0..3)];
+                discord.lose_response_next(route, how);
             }
             7..10 => {
                 let scope = [Scope::User, Scope::Shared, Scope::Global, Scope::Cloudflare][rng.usize(0..4)];

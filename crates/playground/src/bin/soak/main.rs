@@ -62,7 +62,7 @@ const LIFE: std::ops::Range<u64> = 4..26;
 const DEATH: std::ops::Range<u64> = 0..7;
 
 /// How long requests of the bot may be on their way on a busy machine when a 429 begins: its answer may be a slow one.
-const ON_THE_WAY: Duration = Duration::from_millis(1_500);
+const RATE_LIMIT_GRACE: Duration = Duration::from_millis(1_500);
 
 /// Problems of one kind that are printed.
 const PRINTED: usize = 10;
@@ -155,12 +155,13 @@ impl Soak {
             message_limit: Limit { requests: 5, per: 5 * second },
             route_limit: Limit { requests: 50, per: second },
             global_per_second: Some(50),
-            global_grace: ON_THE_WAY,
+            global_grace: RATE_LIMIT_GRACE,
             ..DiscordOptions::default()
         });
         let discord = discord.await?;
         let delay = Duration::from_millis(300);
-        let tess = TessSim::start(TessOptions { delay, on_the_way: ON_THE_WAY, ..TessOptions::default() }).await?;
+        let tess =
+            TessSim::start(TessOptions { delay, rate_limit_grace: RATE_LIMIT_GRACE, ..TessOptions::default() }).await?;
         let number = AtomicU64::new(0);
         tess.answer_with(move |messages| answer(number.fetch_add(1, Ordering::Relaxed) + 1, messages));
         let settings = vec![
@@ -241,8 +242,8 @@ impl Soak {
     }
 
     fn start(&mut self) -> anyhow::Result<()> {
-        self.discord.bot_restarted();
-        self.tess.client_restarted();
+        self.discord.forget_client();
+        self.tess.forget_client();
         self.bot.start()
     }
 

@@ -1,4 +1,4 @@
-//! The gateway's sockets. What is said on them is decided in `sessions`; here it is carried.
+//! The websockets of the gateway. `sessions` and `protocol` decide what is sent on them.
 
 use std::{future::pending, sync::Arc, time::Duration};
 
@@ -13,14 +13,15 @@ use axum::{
 use serde_json::json;
 use tokio::time::{sleep_until, timeout};
 
-use super::{Shared, rest::Answer, sessions::Step};
+use super::{answer::Answer, sessions::Step, state::Shared};
 
 /// How long a client may take to answer a close frame.
-const GOODBYE: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Answers an upgrade, or refuses it, or leaves it unanswered.
+/// Upgrades a request to a websocket, unless a fault refuses it or leaves it unanswered.
 pub(super) async fn connect(shared: &Arc<Shared>, request: Request) -> Response {
-    let (refused, hanging) = shared.look(|state| (state.gateway.refuses_connections, state.gateway.hangs_connects));
+    let (refused, hanging) =
+        shared.read(|state| (state.gateway.refuses_connections, state.gateway.hangs_new_connections));
     if hanging {
         pending::<()>().await;
     }
@@ -34,19 +35,19 @@ pub(super) async fn connect(shared: &Arc<Shared>, request: Request) -> Response 
     };
     let shared = Arc::clone(shared);
     upgrade.on_upgrade(async move |socket| {
-        let id = shared.with(|state| state.open_connection(&query));
-        carry(&shared, id, socket).await;
-        shared.with(|state| state.gateway.lost(id));
+        let id = shared.change(|state| state.open_connection(&query));
+        run(&shared, id, socket).await;
+        shared.change(|state| state.gateway.remove_connection(id));
     })
 }
 
 /// Runs a connection to its end. Dropping the socket closes it without a close frame.
-async fn carry(shared: &Shared, id: u64, mut socket: WebSocket) {
+async fn run(shared: &Shared, id: u64, mut socket: WebSocket) {
     let mut changed = shared.changed.subscribe();
     loop {
-        // The next look must see every change from here on.
+        // Marked before the state is read, so that no later change is missed.
         changed.borrow_and_update();
-        let (steps, deadline) = shared.look(|state| (state.gateway.due(id), state.gateway.deadline(id)));
+        let (steps, deadline) = shared.read(|state| (state.gateway.take_steps(id), state.gateway.deadline(id)));
         for step in steps {
             match step {
                 Step::Send(text) => {
@@ -61,18 +62,18 @@ async fn carry(shared: &Shared, id: u64, mut socket: WebSocket) {
         tokio::select! {
             () = shared.stopped.cancelled() => return,
             _ = changed.changed() => {}
-            () = sleep_until(deadline) => shared.with(|state| state.miss_heartbeat(id)),
+            () = sleep_until(deadline) => shared.change(|state| state.close_without_heartbeat(id)),
             frame = socket.recv() => match frame {
-                Some(Ok(Message::Text(text))) => shared.with(|state| state.receive(id, &text)),
+                Some(Ok(Message::Text(text))) => shared.change(|state| state.receive(id, &text)),
                 Some(Ok(Message::Binary(bytes))) => {
-                    shared.with(|state| state.receive(id, &String::from_utf8_lossy(&bytes)));
+                    shared.change(|state| state.receive(id, &String::from_utf8_lossy(&bytes)));
                 }
                 Some(Ok(Message::Close(frame))) => {
-                    shared.with(|state| state.gateway.closed_by_client(id, frame.map(|frame| frame.code)));
-                    if shared.look(|state| state.gateway.hangs_up) {
+                    shared.change(|state| state.gateway.closed_by_client(id, frame.map(|frame| frame.code)));
+                    if shared.read(|state| state.gateway.skips_close_frames) {
                         return;
                     }
-                    return linger(socket).await;
+                    return read_to_end(socket).await;
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Err(_)) | None => return,
@@ -83,13 +84,13 @@ async fn carry(shared: &Shared, id: u64, mut socket: WebSocket) {
 
 async fn close(mut socket: WebSocket, code: u16) {
     if socket.send(Message::Close(Some(CloseFrame { code, reason: "".into() }))).await.is_ok() {
-        linger(socket).await;
+        read_to_end(socket).await;
     }
 }
 
-/// Reads on until the client has gone: a socket dropped with unread bytes takes its last frame back.
-async fn linger(mut socket: WebSocket) {
-    let gone = async { while let Some(Ok(_)) = socket.recv().await {} };
-    // A client that stays is left behind all the same.
-    let _ = timeout(GOODBYE, gone).await;
+/// Reads until the client has closed: dropping a socket with unread bytes resets it, and the last frame is lost.
+async fn read_to_end(mut socket: WebSocket) {
+    let closed = async { while let Some(Ok(_)) = socket.recv().await {} };
+    // A client that does not close is dropped.
+    let _ = timeout(CLOSE_TIMEOUT, closed).await;
 }
