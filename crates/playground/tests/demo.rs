@@ -1,11 +1,11 @@
-//! The demo as people start it.
+//! The demo as a process with piped input.
 
 use std::{process::Stdio, time::Duration};
 
 use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
 
 #[tokio::test]
-async fn piped_lines_are_answered_and_the_demo_ends_with_0() {
+async fn demo_answers_piped_lines_and_exits_with_success() {
     let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"));
     demo.env_remove("RUST_LOG").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut demo = demo.spawn().unwrap();
@@ -21,5 +21,5 @@ async fn piped_lines_are_answered_and_the_demo_ends_with_0() {
     {
         assert!(shown.contains(wanted), "{wanted} is missing in:\n{shown}");
     }
-    assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "nothing went wrong");
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "no warning was logged");
 }

@@ -1,16 +1,16 @@
-//! The demo: the real bot between simulators of Discord and Tess, in a terminal, with no account.
+//! The demo: the real bot between simulators of Discord and Tess, in a terminal. It needs no account.
 
 use std::{
     cell::Cell,
-    env, fs,
+    env,
     io::{self, BufRead, IsTerminal, Write},
-    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::Context;
 use lexopt::{Arg, ValueExt};
+use playground::RunFolder;
 use serde_json::{Value, json};
 use sim::{
     discord::{DiscordOptions, DiscordSim},
@@ -33,34 +33,34 @@ use tracing_subscriber::filter::Targets;
 const USAGE: &str = "\
 The real bot between simulators of Discord and Tess, in your terminal. No account is needed.
 
-Usage: cargo run --release --bin demo [-- --tess real]
+Usage: cargo run --bin demo [-- --tess real]
 
 Options:
-      --tess real  Let the real Tess answer: TESS_API_KEY, TESS_AGENT_ID and the other TESS_ settings from the
-                   environment or .env; Discord stays simulated
+      --tess real  Use the real Tess, with TESS_API_KEY, TESS_AGENT_ID and the other TESS_ settings from the
+                   environment or .env. Discord is still simulated.
   -h, --help       Print this text
 
-Type a line to say it as alice. Also:
-  bob: hi            say it as somebody else
+Type a line to post it as alice. Other input:
+  bob: hi            post as another user
   @bot hi            mention the bot
-  /agent             which agent answers here
-  /agent id:46589    switch to another
-  /reset             forget the conversation
-  /help              what the bot says of itself
+  /agent             show the agent of this channel
+  /agent id:46589    change the agent
+  /reset             start a new conversation
+  /help              show the bot's help
   Ctrl-C or Ctrl-D   stop
 ";
 
-/// Who says a line that names nobody.
-const SPEAKER: &str = "alice";
+/// The user who posts lines without a name.
+const DEFAULT_USER: &str = "alice";
 
-/// How often the channel is looked at for something new to show.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often the channel is checked for new messages.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How long one line of piped input may take to be answered.
-const PATIENCE: Duration = Duration::from_secs(330);
+/// How long the answer to a line of piped input may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(330);
 
-/// Lines that may be read ahead.
-const LINES: usize = 64;
+/// Lines of input that are read ahead.
+const LINE_BUFFER: usize = 64;
 
 fn main() -> ExitCode {
     let real_tess = match arguments() {
@@ -77,9 +77,9 @@ fn main() -> ExitCode {
     let filter = env::var("RUST_LOG").ok().and_then(|filter| filter.parse().ok());
     telemetry::init(LogFormat::Text, filter.unwrap_or_else(|| Targets::new().with_default(Level::WARN)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime.context("the runtime can not start").and_then(|runtime| {
+    let result = runtime.context("the runtime cannot start").and_then(|runtime| {
         let result = runtime.block_on(Demo::run(real_tess));
-        // The thread that reads the terminal may wait for a line for ever.
+        // The thread that reads the terminal may wait for a line forever.
         runtime.shutdown_background();
         result
     });
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the real Tess answers; `None`: only the usage was asked for.
+/// Whether to use the real Tess; `None` when only the usage is to be printed.
 fn arguments() -> Result<Option<bool>, lexopt::Error> {
     let mut real = false;
     let mut parser = lexopt::Parser::from_env();
@@ -110,13 +110,14 @@ fn arguments() -> Result<Option<bool>, lexopt::Error> {
     Ok(Some(real))
 }
 
-/// A terminal in a simulated channel.
+/// A terminal connected to a simulated channel.
 struct Demo {
     discord: DiscordSim,
     channel: u64,
     metrics: Metrics,
-    /// Lines said so far.
-    said: Cell<u64>,
+    /// Messages posted so far.
+    posted: Cell<u64>,
+    /// Whether the input is a terminal.
     interactive: bool,
 }
 
@@ -124,27 +125,27 @@ impl Demo {
     async fn run(real_tess: bool) -> anyhow::Result<()> {
         let discord = DiscordSim::start(DiscordOptions::default()).await?;
         let tess = TessSim::start(TessOptions::for_demo()).await?;
-        let state = StateFile::new();
-        let config = config(&discord, (!real_tess).then_some(&tess), &state)?;
+        let folder = RunFolder::new("demo")?;
+        let config = config(&discord, (!real_tess).then_some(&tess), &folder)?;
         let bot = Bot::build(config).await?;
         let demo = Self {
             channel: discord.general(),
             discord,
             metrics: bot.metrics().clone(),
-            said: Cell::new(0),
+            posted: Cell::new(0),
             interactive: io::stdin().is_terminal(),
         };
         let stop = CancellationToken::new();
         let mut running = tokio::spawn(bot.run(stop.clone()));
-        demo.greet(&tess, real_tess);
+        demo.print_greeting(&tess, real_tess);
         tokio::select! {
             ended = &mut running => return ended?.context("the bot ended"),
-            () = demo.ready() => {}
+            () = demo.wait_until_ready() => {}
         }
         tokio::select! {
             ended = &mut running => return ended?.context("the bot ended"),
-            result = demo.talk() => result?,
-            _ = signal::ctrl_c() => eprintln!("\nstopping: running turns may end; Ctrl-C once more stops at once"),
+            result = demo.chat() => result?,
+            _ = signal::ctrl_c() => eprintln!("\nstopping after the current answers; press Ctrl-C again to stop at once"),
         }
         stop.cancel();
         tokio::select! {
@@ -155,7 +156,7 @@ impl Demo {
         Ok(())
     }
 
-    fn greet(&self, tess: &TessSim, real_tess: bool) {
+    fn print_greeting(&self, tess: &TessSim, real_tess: bool) {
         if !self.interactive {
             return;
         }
@@ -164,41 +165,42 @@ impl Demo {
         } else {
             format!("a simulated Tess ({})", tess.title(tess.default_agent()))
         };
-        println!("#general, between a simulated Discord and {who}. Say something; /help helps, Ctrl-C stops.\n");
+        println!("#general on a simulated Discord, answered by {who}. Type a message, /help for help, or Ctrl-C to stop.\n");
     }
 
-    /// The bot is connected, and its commands are known.
-    async fn ready(&self) {
+    /// Waits until the bot is connected and has registered its commands.
+    async fn wait_until_ready(&self) {
         self.discord.wait_connected().await;
-        self.discord.wait_until("the commands", |discord| discord.command_puts() > 0).await;
+        self.discord.wait_until("the registration of the commands", |discord| discord.command_puts() > 0).await;
     }
 
-    async fn talk(&self) -> anyhow::Result<()> {
+    /// Reads lines until the end of the input.
+    async fn chat(&self) -> anyhow::Result<()> {
         let mut lines = lines();
         if self.interactive {
-            return self.talk_freely(&mut lines).await;
+            return self.chat_interactively(&mut lines).await;
         }
         while let Some(line) = lines.recv().await {
             println!("> {line}");
             self.enter(&line).await;
-            timeout(PATIENCE, self.quiet()).await.context("a line was not answered in time")?;
+            timeout(ANSWER_TIMEOUT, self.wait_for_answers()).await.context("a line was not answered in time")?;
         }
         Ok(())
     }
 
-    /// Lines whenever they come, and whatever is new in the channel.
-    async fn talk_freely(&self, lines: &mut mpsc::Receiver<String>) -> anyhow::Result<()> {
+    /// Reads lines and shows new messages as they come.
+    async fn chat_interactively(&self, lines: &mut mpsc::Receiver<String>) -> anyhow::Result<()> {
         let mut typing = self.discord.typing_count(self.channel);
         loop {
             tokio::select! {
                 line = lines.recv() => match line {
                     Some(line) => self.enter(&line).await,
                     None => {
-                        self.quiet().await;
+                        self.wait_for_answers().await;
                         return Ok(());
                     }
                 },
-                () = sleep(LOOK) => {}
+                () = sleep(CHECK_INTERVAL) => {}
             }
             let now = self.discord.typing_count(self.channel);
             if now > typing && self.metrics.in_flight() > 0 {
@@ -210,7 +212,7 @@ impl Demo {
         }
     }
 
-    /// Says a line, or runs it as a command.
+    /// Posts a line, or runs it as a command.
     async fn enter(&self, line: &str) {
         let line = line.trim();
         if line.is_empty() {
@@ -221,39 +223,41 @@ impl Demo {
         }
         let (user, text) = match line.split_once(": ") {
             Some((user, text)) if is_name(user) => (user, text),
-            _ => (SPEAKER, line),
+            _ => (DEFAULT_USER, line),
         };
         let text = text.replace("@bot", &self.discord.mention());
         self.discord.say(self.channel, user, &text);
-        self.said.set(self.said.get() + 1);
+        self.posted.set(self.posted.get() + 1);
     }
 
+    /// Runs a slash command and shows its response.
     async fn command(&self, command: &str) {
         let (name, rest) = command.split_once(' ').unwrap_or((command, ""));
         let known = self.discord.commands().as_array().is_some_and(|all| all.iter().any(|one| one["name"] == name));
         if !known {
-            println!("  (there is no command /{name} here; /help lists them)\n");
+            println!("  (there is no command /{name}; /help lists the commands)\n");
             return;
         }
-        self.discord.make_manager(SPEAKER);
-        let answer = self.discord.slash(self.channel, SPEAKER, name, &options(rest)).response().await;
-        let only = if answer.ephemeral { " (only you can see this)" } else { "" };
-        println!("Tess{only}:\n{}\n", indented(&answer.content));
+        self.discord.make_manager(DEFAULT_USER);
+        let response = self.discord.slash(self.channel, DEFAULT_USER, name, &options(rest)).response().await;
+        let ephemeral = if response.ephemeral { " (only you can see this)" } else { "" };
+        println!("Tess{ephemeral}:\n{}\n", indented(&response.content));
     }
 
-    /// Waits until everything said has its outcome, and shows it.
-    async fn quiet(&self) {
+    /// Waits until every posted message has its outcome, and shows the answers.
+    async fn wait_for_answers(&self) {
         let discord = &self.discord;
         loop {
-            sleep(LOOK).await;
+            sleep(CHECK_INTERVAL).await;
             self.show_new();
-            let heard = self.metrics.taken() >= self.said.get();
-            if heard && self.metrics.in_flight() == 0 && discord.unread().is_empty() {
+            let received = self.metrics.taken() >= self.posted.get();
+            if received && self.metrics.in_flight() == 0 && discord.unread().is_empty() {
                 return;
             }
         }
     }
 
+    /// Prints the new messages of the bot.
     fn show_new(&self) {
         while let Some(message) = self.discord.try_next_message(self.channel) {
             let clear = if self.interactive { "\r\x1b[K" } else { "" };
@@ -266,9 +270,9 @@ impl Demo {
     }
 }
 
-/// Lines of standard input, read by a thread of their own.
+/// Reads lines of standard input on a separate thread.
 fn lines() -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel(LINES);
+    let (sender, receiver) = mpsc::channel(LINE_BUFFER);
     std::thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             if sender.blocking_send(line).is_err() {
@@ -279,13 +283,14 @@ fn lines() -> mpsc::Receiver<String> {
     receiver
 }
 
-/// `id:46589` or `46589` as an interaction carries it.
+/// The options of a command from `id:46589` or `46589`.
 fn options(rest: &str) -> Value {
     let value = rest.trim();
     let value = value.strip_prefix("id:").unwrap_or(value).trim();
     if value.is_empty() { json!([]) } else { json!([{"type": 3, "name": "id", "value": value}]) }
 }
 
+/// Whether a text can be the name of a user.
 fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text.chars().count() <= 32
@@ -296,43 +301,16 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
-/// The settings of the demo: the simulators', and for the real Tess those of the environment.
-fn config(discord: &DiscordSim, tess: Option<&TessSim>, state: &StateFile) -> anyhow::Result<Config> {
-    let mut vars = vec![
-        ("DISCORD_TOKEN".to_owned(), discord.token()),
-        ("DISCORD_API_URL".to_owned(), discord.url().to_owned()),
-        ("STATE_URL".to_owned(), format!("sqlite:{}", state.0.display())),
-    ];
-    match tess {
-        Some(tess) => {
-            vars.push(("TESS_API_KEY".to_owned(), tess.key().to_owned()));
-            vars.push(("TESS_API_URL".to_owned(), tess.url()));
-            vars.push(("TESS_AGENT_ID".to_owned(), tess.default_agent().to_string()));
-            vars.extend(tess.workspace().map(|workspace| ("TESS_WORKSPACE_ID".to_owned(), workspace.to_string())));
-        }
-        None => {
-            // Only a missing file is fine; a broken one is told by the settings' own check of what is then missing.
-            let _ = dotenvy::dotenv();
-            vars.extend(env::vars().filter(|(name, _)| name.starts_with("TESS_")));
-        }
+/// The configuration of the bot: simulated services, or the environment's settings for the real Tess without `tess`.
+fn config(discord: &DiscordSim, tess: Option<&TessSim>, folder: &RunFolder) -> anyhow::Result<Config> {
+    let mut settings = playground::discord_settings(discord);
+    settings.push(("STATE_URL", folder.state_url()));
+    settings.extend(tess.into_iter().flat_map(playground::tess_settings));
+    let mut vars: Vec<_> = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    if tess.is_none() {
+        // A missing or broken file shows in the settings that are then missing.
+        let _ = dotenvy::dotenv();
+        vars.extend(env::vars().filter(|(name, _)| name.starts_with("TESS_")));
     }
     Config::from_vars(vars.into_iter()).map_err(|problems| anyhow::anyhow!("{problems}"))
-}
-
-/// A state file of this run alone.
-struct StateFile(PathBuf);
-
-impl StateFile {
-    fn new() -> Self {
-        Self(env::temp_dir().join(format!("tess-discord-demo-{}", std::process::id())).join("state.db"))
-    }
-}
-
-impl Drop for StateFile {
-    fn drop(&mut self) {
-        if let Some(folder) = self.0.parent() {
-            // What is left in the temporary folder does no harm.
-            let _ = fs::remove_dir_all(folder);
-        }
-    }
 }

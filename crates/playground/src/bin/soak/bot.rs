@@ -1,4 +1,4 @@
-//! The bot under test: the real program as a process of its own, killed, stopped and started again.
+//! The bot under test: a separate process that is killed, stopped and restarted.
 
 use std::{
     env, fs,
@@ -9,25 +9,27 @@ use std::{
 };
 
 use anyhow::Context;
+use playground::RunFolder;
 use tess_discord::telemetry::names;
 use tokio::time::{Instant, sleep};
 
-/// `SHUTDOWN_GRACE` of the bot.
-const GRACE: Duration = Duration::from_secs(3);
+/// The bot's `SHUTDOWN_GRACE`.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
-/// How long a stop may take: the grace, then what commands, the goodbye to the gateway and the state file may take.
-const STOPPED_WITHIN: Duration = Duration::from_secs(12);
+/// How long a stop may take: the grace period, then commands, the close of the gateway and the state file.
+const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// How long the bot's metrics may take to be read.
-const METRICS_WITHIN: Duration = Duration::from_secs(2);
+/// How long reading the bot's metrics may take.
+const METRICS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often an ending process is looked at.
-const LOOK: Duration = Duration::from_millis(10);
+/// How often a stopping process is checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Of `/proc/<pid>/stat`, on every Linux. <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>
+/// The unit of times in `/proc/<pid>/stat` on every Linux.
+/// <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>
 const CLOCK_TICKS_PER_SECOND: f64 = 100.0;
 
-/// What the bot took and did, over all its lives.
+/// Figures of all processes of the bot.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) starts: usize,
@@ -36,130 +38,136 @@ pub(crate) struct Figures {
     pub(crate) slowest_stop: Duration,
     /// `VmHWM`, in kilobytes.
     pub(crate) peak_memory_kb: u64,
-    /// Of the lives that are over.
+    /// Processor time of the processes that ended.
     pub(crate) cpu_seconds: f64,
     pub(crate) metrics_read: usize,
 }
 
 /// The bot, running or not.
 pub(crate) struct Bot {
-    child: Option<Running>,
+    process: Option<Process>,
     settings: Vec<(&'static str, String)>,
-    folder: PathBuf,
+    folder: RunFolder,
     health: SocketAddr,
     http: reqwest::Client,
     pub(crate) figures: Figures,
-    /// What must not happen.
+    /// Errors of the bot.
     pub(crate) problems: Vec<String>,
 }
 
-struct Running {
+/// A process that is killed on drop.
+struct Process {
     child: Child,
+    /// When last measured.
     cpu_seconds: f64,
 }
 
-impl Drop for Running {
+impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails when the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Bot {
-    /// A bot that is not started, with `settings` on top of those of its kind, and all its files in `folder`.
-    pub(crate) fn new(folder: PathBuf, settings: Vec<(&'static str, String)>) -> anyhow::Result<Self> {
-        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    /// A bot with these settings and with its files in `folder`. It is not started.
+    pub(crate) fn new(folder: RunFolder, settings: Vec<(&'static str, String)>) -> anyhow::Result<Self> {
         let health = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let (figures, problems) = (Figures::default(), Vec::new());
-        Ok(Self { child: None, settings, folder, health, http: reqwest::Client::new(), figures, problems })
+        Ok(Self { process: None, settings, folder, health, http: reqwest::Client::new(), figures, problems })
     }
 
-    /// Where its log is.
+    /// The path of the bot's log.
     pub(crate) fn log(&self) -> PathBuf {
-        self.folder.join("bot.log")
+        self.folder.path().join("bot.log")
+    }
+
+    /// Keeps the bot's files after the run.
+    pub(crate) fn keep_files(&mut self) {
+        self.folder.keep();
     }
 
     pub(crate) fn is_running(&self) -> bool {
-        self.child.is_some()
+        self.process.is_some()
     }
 
-    /// Starts it with nothing of this process's environment.
+    /// Starts the bot with an environment of its settings alone.
     pub(crate) fn start(&mut self) -> anyhow::Result<()> {
         let program = env::current_exe()?.with_file_name("tess-discord");
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log())?;
         let child = Command::new(&program)
             .env_clear()
             .envs(self.settings.iter().map(|(name, value)| (name, value.as_str())))
-            .env("STATE_URL", format!("sqlite:{}", self.folder.join("state.db").display()))
+            .env("STATE_URL", self.folder.state_url())
             .env("HEALTH_ADDR", self.health.to_string())
-            .env("SHUTDOWN_GRACE", GRACE.as_secs().to_string())
-            // A word about a file would be a second message to the same one, which is what is looked for here.
+            .env("SHUTDOWN_GRACE", SHUTDOWN_GRACE.as_secs().to_string())
+            // A notice about a file would be a second message about the same one, which the audit takes for an error.
             .env("TESS_FILES", "off")
-            .current_dir(&self.folder)
+            .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .with_context(|| format!("{}: build the bot first, with the same profile", program.display()))?;
-        self.child = Some(Running { child, cpu_seconds: 0.0 });
+        self.process = Some(Process { child, cpu_seconds: 0.0 });
         self.figures.starts += 1;
         Ok(())
     }
 
-    /// Takes its measure, and notices an end that nobody asked for.
-    pub(crate) fn look(&mut self) {
-        let Some(running) = &mut self.child else { return };
-        let pid = running.child.id();
+    /// Measures the process, and records a problem when it ended by itself.
+    pub(crate) fn measure(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        let pid = process.child.id();
         let peak = peak_memory_kb(pid).unwrap_or(0);
         self.figures.peak_memory_kb = self.figures.peak_memory_kb.max(peak);
-        running.cpu_seconds = cpu_seconds(pid).unwrap_or(running.cpu_seconds);
-        if let Ok(Some(status)) = running.child.try_wait() {
+        process.cpu_seconds = cpu_seconds(pid).unwrap_or(process.cpu_seconds);
+        if let Ok(Some(status)) = process.child.try_wait() {
             self.problems.push(format!("the bot ended by itself: {status}"));
-            self.bury();
+            self.remove_process();
         }
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL.
     pub(crate) fn kill(&mut self) {
-        self.look();
-        if self.child.is_some() {
+        self.measure();
+        if self.process.is_some() {
             self.figures.kills += 1;
-            self.bury();
+            self.remove_process();
         }
     }
 
-    /// SIGTERM; it has to end in time and say that all is well.
+    /// Sends SIGTERM; the bot has to exit in time and with success.
     pub(crate) async fn stop(&mut self) {
-        self.look();
+        self.measure();
         self.check_metrics().await;
-        let Some(running) = &mut self.child else { return };
+        let Some(process) = &mut self.process else { return };
         let asked = Instant::now();
-        let pid = running.child.id();
+        let pid = process.child.id();
         let sent = Command::new("kill").args(["-TERM", &pid.to_string()]).status();
         if !sent.is_ok_and(|status| status.success()) {
             self.problems.push("SIGTERM could not be sent".to_owned());
         }
-        let status = ended(&mut running.child, asked + STOPPED_WITHIN).await;
+        let status = wait_until(&mut process.child, asked + STOP_TIMEOUT).await;
         match status {
-            None => self.problems.push(format!("the bot did not stop within {STOPPED_WITHIN:?}")),
+            None => self.problems.push(format!("the bot did not stop within {STOP_TIMEOUT:?}")),
             Some(status) if !status.success() => self.problems.push(format!("the bot stopped with {status}")),
             Some(_) => {}
         }
         self.figures.stops += 1;
         self.figures.slowest_stop = self.figures.slowest_stop.max(asked.elapsed());
-        self.bury();
+        self.remove_process();
     }
 
-    fn bury(&mut self) {
-        self.figures.cpu_seconds += self.child.take().map_or(0.0, |running| running.cpu_seconds);
+    fn remove_process(&mut self) {
+        self.figures.cpu_seconds += self.process.take().map_or(0.0, |process| process.cpu_seconds);
     }
 
-    /// `taken = answered + failed + skipped + cancelled + in flight`, and no panic. A bot that only just starts has nothing to
-    /// tell yet.
+    /// Checks that `taken = answered + failed + skipped + cancelled + in flight`, and that nothing panicked. A bot that is
+    /// still starting serves no metrics.
     pub(crate) async fn check_metrics(&mut self) {
         let url = format!("http://{}/metrics", self.health);
-        let read = async { self.http.get(url).timeout(METRICS_WITHIN).send().await?.text().await };
+        let read = async { self.http.get(url).timeout(METRICS_TIMEOUT).send().await?.text().await };
         let Ok(text) = read.await else { return };
         let sum = |name: &str| -> f64 {
             let of_name =
@@ -178,12 +186,13 @@ impl Bot {
     }
 }
 
-async fn ended(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+/// Waits for the end of a process; `None` at the deadline.
+async fn wait_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
     while Instant::now() < deadline {
         if let Ok(Some(status)) = child.try_wait() {
             return Some(status);
         }
-        sleep(LOOK).await;
+        sleep(CHECK_INTERVAL).await;
     }
     None
 }
@@ -194,10 +203,10 @@ fn peak_memory_kb(pid: u32) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// User and system time.
+/// User and system time of a process.
 fn cpu_seconds(pid: u32) -> Option<f64> {
     let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
-    // The name before it may hold anything; the third field follows it.
+    // The second field is the name, which can contain spaces and parentheses. The third follows it.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |number: usize| fields.get(number - 3)?.parse::<f64>().ok();
     Some((ticks(14)? + ticks(15)?) / CLOCK_TICKS_PER_SECOND)
