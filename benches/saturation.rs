@@ -1,21 +1,22 @@
-//! What becomes of people's waiting when they write more than Tess's limit allows: `cargo bench --bench saturation`.
+//! Measures how long users wait when they post more than Tess's limit allows: `cargo bench --bench saturation`.
 //!
-//! Twenty channels share a limit of one execution a second, each of which takes four seconds. Messages come at random, for
-//! five minutes, at 0.5, 1, 2, 5 and 20 times the limit. The bot is the real one, and so are the limits of Discord, but the clock is
-//! [`SCALE`] times as fast: every time here is a simulated one. Prints a table and draws `docs/saturation.svg`. `-- --test` is
-//! brief and sees only to it that each message is answered once, with the right history.
+//! Twenty channels share a limit of one execution per second; an execution takes four seconds. Messages come at random times
+//! for five minutes, at 0.5, 1, 2, 5 and 20 times the limit. The bot and the limits of Discord are real, but the clock runs
+//! [`SCALE`] times as fast, and all times are simulated ones. The benchmark prints a table and draws `docs/saturation.svg`.
+//! `-- --test` runs briefly and only checks that each message is answered once, with the right history.
 
-#[path = "bot/stage.rs"]
-mod stage;
+#[path = "bot/harness.rs"]
+mod harness;
 
 use std::{env, fmt::Write as _, fs, path::Path, time::Duration};
 
 use anyhow::ensure;
+use harness::{Harness, Log, Setup};
 use sim::{
     discord::{DiscordOptions, Limit},
     tess::TessOptions,
 };
-use stage::{Ledger, Script, Stage};
+
 use tess_discord::{
     bot::Bot,
     config::{Config, Timings},
@@ -23,51 +24,52 @@ use tess_discord::{
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// How many times as fast as the real one the clock is.
+/// How many times faster than real time the clock runs.
 const SCALE: u32 = 20;
 
-/// Executions a second, as Tess allows them.
+/// Tess's limit of executions per second.
 const LIMIT: f64 = 1.0;
 
+/// Number of channels.
 const CHANNELS: usize = 20;
 
-/// Messages come at so many times the limit.
+/// Rates of messages, in multiples of the limit.
 const LOADS: [f64; 5] = [0.5, 1.0, 2.0, 5.0, 20.0];
 
-/// How long messages come.
+/// Duration of the messages.
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 
-/// The same for a brief run.
-const BRIEFLY: Duration = Duration::from_secs(10);
+/// Duration of the messages with `--test`.
+const BRIEF: Duration = Duration::from_secs(10);
 
-/// How long an execution takes.
+/// Duration of an execution.
 const EXECUTION: Duration = Duration::from_secs(4);
 
-/// More messages than a channel gets, and more characters than they have: nothing falls out of the history here.
+/// Messages of a history, more than a channel gets: nothing is dropped.
 const HISTORY: usize = 1_000;
 
-/// The seed of the arrivals: each run is the same.
+/// Seed of the random times, so that every run is the same.
 const SEED: u64 = 7;
 
-/// The goal for the worst channel's 95th percentile: twice the time in which every channel gets its turn, in seconds.
+/// The goal for the 95th percentile of the worst channel, in seconds: twice the time in which every channel has a turn.
 const GOAL_SECONDS: f64 = 2.0 * CHANNELS as f64 / LIMIT;
 
-/// What one load led to; times in simulated seconds.
+/// The result of one load; times in simulated seconds.
 struct Outcome {
     load: f64,
     messages: usize,
     executions: usize,
-    /// From the message to the execution that answers it, all channels together.
+    /// Times from a message to the execution that answers it, over all channels.
     p50: f64,
     p95: f64,
-    /// The 95th percentile of the best and of the worst channel.
+    /// The 95th percentiles of the best and of the worst channel.
     best_p95: f64,
     worst_p95: f64,
 }
 
 fn main() -> anyhow::Result<()> {
     let brief = env::args().any(|arg| arg == "--test");
-    let time = if brief { BRIEFLY } else { FIVE_MINUTES };
+    let time = if brief { BRIEF } else { FIVE_MINUTES };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut outcomes = Vec::new();
     for load in LOADS {
@@ -82,41 +84,41 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a bot under one load until every message has its answer.
+/// Runs a bot under one load until every message is answered.
 async fn saturate(load: f64, time: Duration) -> anyhow::Result<Outcome> {
-    let mut stage = Stage::start(script()).await?;
+    let mut harness = Harness::start(setup()).await?;
     let state = tempfile::TempDir::new()?;
-    let bot = Bot::build(config(&stage, state.path())?).await?;
+    let bot = Bot::build(config(&harness, state.path())?).await?;
     let stop = CancellationToken::new();
     let running = tokio::spawn(bot.run(stop.clone()));
-    stage.discord.wait_connected().await;
+    harness.discord.wait_connected().await;
 
     let (start, end) = (Instant::now(), Instant::now() + time / SCALE);
     let mut random = fastrand::Rng::with_seed(SEED);
-    let (mut at, mut said) = (start, 0);
+    let (mut at, mut posted) = (start, 0);
     loop {
-        // Times between arrivals that know nothing of each other are exponentially distributed.
+        // Intervals between independent arrivals are exponentially distributed.
         let pause = -(1.0 - random.f64()).ln() / (load * LIMIT);
         at += Duration::from_secs_f64(pause) / SCALE;
         if at >= end {
             break;
         }
         sleep_until(at).await;
-        stage.say(random.usize(..CHANNELS), "");
-        said += 1;
+        harness.post(random.usize(..CHANNELS), "");
+        posted += 1;
     }
-    for _ in 0..said {
-        stage.next_posted().await?;
+    for _ in 0..posted {
+        harness.next_answered().await?;
     }
     stop.cancel();
     running.await??;
-    let problems = stage.problems();
+    let problems = harness.problems();
     ensure!(problems.is_empty(), "at {load} x the limit: {problems:#?}");
-    let ledger = stage.ledger();
-    Ok(Outcome::of(load, &ledger))
+    let log = harness.log();
+    Ok(Outcome::of(load, &log))
 }
 
-fn script() -> Script {
+fn setup() -> Setup {
     let scaled = |limit: Limit| Limit { per: limit.per / SCALE, ..limit };
     let discord = DiscordOptions {
         message_limit: scaled(Limit { requests: 5, per: Duration::from_secs(5) }),
@@ -124,20 +126,20 @@ fn script() -> Script {
         ..DiscordOptions::default()
     };
     let tess = TessOptions { requests_per_second: SCALE, delay: EXECUTION / SCALE, ..TessOptions::default() };
-    Script { history: HISTORY, chars: 40, channels: CHANNELS, discord, tess }
+    Setup { history: HISTORY, chars: 40, channels: CHANNELS, discord, tess }
 }
 
-/// The real bot's settings, every time of them scaled.
-fn config(stage: &Stage, state: &Path) -> anyhow::Result<Config> {
+/// The settings of a real bot, with all times scaled.
+fn config(harness: &Harness, state: &Path) -> anyhow::Result<Config> {
     let var = |name: &str, value: String| (name.to_owned(), value);
-    let mut vars = stage.vars();
+    let mut vars = harness.vars();
     vars.extend([
         var("TESS_REQUESTS_PER_SECOND", (LIMIT * f64::from(SCALE)).to_string()),
         var("DISCORD_REQUESTS_PER_SECOND", (45 * SCALE).to_string()),
         var("HISTORY_MESSAGES", HISTORY.to_string()),
         var("HISTORY_CHARS", "1000000".to_owned()),
         var("STATE_URL", format!("sqlite:{}", state.join("state.db").display())),
-        // A note about waiting is no answer; what it would cost Discord's limits is little.
+        // The log does not expect waiting notes, which are few compared with Discord's limits.
         var("NOTICE_AFTER", "0".to_owned()),
     ]);
     let mut config = Config::from_vars(vars.into_iter()).map_err(|problems| anyhow::anyhow!("{problems}"))?;
@@ -155,19 +157,19 @@ fn config(stage: &Stage, state: &Path) -> anyhow::Result<Config> {
 }
 
 impl Outcome {
-    fn of(load: f64, ledger: &Ledger) -> Self {
+    fn of(load: f64, log: &Log) -> Self {
         let mut channels = vec![Vec::new(); CHANNELS];
-        for trip in &ledger.trips {
-            let waited = trip.asked.map_or(f64::NAN, |asked| (asked - trip.said).as_secs_f64() * f64::from(SCALE));
-            channels[trip.channel].push(waited);
+        for message in &log.messages {
+            let wait = message.executed.map(|executed| (executed - message.posted).as_secs_f64() * f64::from(SCALE));
+            channels[message.channel].push(wait.unwrap_or(f64::NAN));
         }
         let all = channels.concat();
-        let spoken_in = channels.iter().filter(|waits| !waits.is_empty());
-        let p95 = spoken_in.map(|waits| percentile(waits, 95)).collect::<Vec<_>>();
+        let used = channels.iter().filter(|waits| !waits.is_empty());
+        let p95 = used.map(|waits| percentile(waits, 95)).collect::<Vec<_>>();
         Self {
             load,
             messages: all.len(),
-            executions: ledger.executions,
+            executions: log.executions,
             p50: percentile(&all, 50),
             p95: percentile(&all, 95),
             best_p95: p95.iter().copied().fold(f64::INFINITY, f64::min),
@@ -199,7 +201,7 @@ fn table(outcomes: &[Outcome]) -> String {
     table
 }
 
-/// Bars of the waiting times, and a line where the goal is.
+/// Draws the waiting times as bars, and the goal as a line.
 fn plot(outcomes: &[Outcome]) -> String {
     const WIDTH: f64 = 560.0;
     const HEIGHT: f64 = 240.0;

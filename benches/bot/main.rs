@@ -1,26 +1,26 @@
-//! What the bot costs, beside the bare baseline: `cargo bench --bench bot`.
+//! Measures the bot against the baseline, a minimal bot: `cargo bench --bench bot`.
 //!
-//! The simulators run in this process, the release bot and the baseline (`examples/baseline.rs`) by turns in another. A table goes
-//! to standard output, and everything to `target/bench-bot.json`. `-- --quick` measures less; `-- --test` does each part once,
-//! briefly, and only for what is right or wrong: nothing is ever asserted by time.
+//! The simulators run in this process; the release builds of the bot and of the baseline (`examples/baseline.rs`) run in
+//! others, in turns. A table is printed, and all figures are written to `target/bench-bot.json`. `-- --quick` measures less.
+//! `-- --test` runs each scenario briefly, to check that it works. No time is ever asserted.
 
-mod measure;
+mod harness;
 mod process;
 mod report;
-mod stage;
+mod scenarios;
 
 use std::{env, fs, path::Path, time::Duration};
 
-use measure::Size;
 use process::Program;
 use report::Runs;
+use scenarios::Size;
 
 const FULL: Size = Size {
     runs: 5,
     singles: 1_000,
-    rush: Duration::from_secs(4),
+    load: Duration::from_secs(4),
     idle: Duration::from_secs(5),
-    trouble: Duration::from_secs(20),
+    fault: Duration::from_secs(20),
     memory: &[1_000, 10_000],
     too_many: Some(100_000),
 };
@@ -28,9 +28,9 @@ const FULL: Size = Size {
 const QUICK: Size = Size {
     runs: 1,
     singles: 300,
-    rush: Duration::from_secs(1),
+    load: Duration::from_secs(1),
     idle: Duration::from_secs(2),
-    trouble: Duration::from_secs(5),
+    fault: Duration::from_secs(5),
     memory: &[1_000],
     too_many: None,
 };
@@ -38,17 +38,17 @@ const QUICK: Size = Size {
 const TEST: Size = Size {
     runs: 1,
     singles: 20,
-    rush: Duration::from_millis(100),
+    load: Duration::from_millis(100),
     idle: Duration::from_millis(10),
-    trouble: Duration::from_millis(50),
+    fault: Duration::from_millis(50),
     memory: &[20],
     too_many: Some(100),
 };
 
 fn main() -> anyhow::Result<()> {
-    // Cargo adds an argument of its own.
-    let asked = |option: &str| env::args().any(|arg| arg == option);
-    let size = match (asked("--test"), asked("--quick")) {
+    // Cargo adds an argument of its own, so unknown ones are ignored.
+    let has = |option: &str| env::args().any(|arg| arg == option);
+    let size = match (has("--test"), has("--quick")) {
         (true, _) => TEST,
         (_, true) => QUICK,
         _ => FULL,
@@ -62,20 +62,17 @@ async fn run(size: &Size) -> anyhow::Result<()> {
     let (mut of_bot, mut of_baseline) = (Runs::default(), Runs::default());
     for number in 1..=size.runs {
         eprintln!("run {number} of {}", size.runs);
-        of_bot.0.push(measure::run(&bot, size).await?);
-        of_baseline.0.push(measure::run(&baseline, size).await?);
+        of_bot.0.push(scenarios::run(&bot, size).await?);
+        of_baseline.0.push(scenarios::run(&baseline, size).await?);
     }
     eprintln!("memory");
-    let memory = Runs(vec![measure::memory(&bot, size).await?]);
-    let nobody = Runs::default();
-    eprintln!("trouble");
-    let bot_in_trouble = Runs(vec![measure::troubles(&bot, size).await?]);
-    let baseline_in_trouble = Runs(vec![measure::troubles(&baseline, size).await?]);
-    let parts = [
-        ("runs", &of_bot, &of_baseline),
-        ("memory", &memory, &nobody),
-        ("trouble", &bot_in_trouble, &baseline_in_trouble),
-    ];
+    let memory = Runs(vec![scenarios::memory(&bot, size).await?]);
+    let none = Runs::default();
+    eprintln!("faults");
+    let bot_faults = Runs(vec![scenarios::faults(&bot, size).await?]);
+    let baseline_faults = Runs(vec![scenarios::faults(&baseline, size).await?]);
+    let parts =
+        [("runs", &of_bot, &of_baseline), ("memory", &memory, &none), ("faults", &bot_faults, &baseline_faults)];
     println!("{machine}\n");
     for (_, bot, baseline) in parts {
         println!("{}", report::table(bot, baseline));
@@ -86,6 +83,6 @@ async fn run(size: &Size) -> anyhow::Result<()> {
         .collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench-bot.json");
     fs::write(&path, serde_json::to_vec_pretty(&json)?)?;
-    eprintln!("everything is in {}", path.display());
+    eprintln!("all figures are in {}", path.display());
     Ok(())
 }

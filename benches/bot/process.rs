@@ -1,4 +1,4 @@
-//! A program that is measured, as a process of its own; Linux's `/proc` tells what it takes.
+//! A measured program as a process. The figures come from Linux's `/proc`.
 
 use std::{
     env,
@@ -11,34 +11,34 @@ use std::{
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 
-/// What is measured.
+/// A program to measure.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) name: &'static str,
     pub(crate) executable: PathBuf,
-    /// Whether the agent sees more than the message.
+    /// Whether the agent sees earlier messages.
     pub(crate) has_history: bool,
 }
 
 impl Program {
-    /// The bot, which `cargo bench` has built, and the baseline, which it has not.
+    /// The bot, which `cargo bench` has built, and the baseline, which this builds.
     pub(crate) fn both() -> anyhow::Result<[Self; 2]> {
         let bot = PathBuf::from(env!("CARGO_BIN_EXE_tess-discord"));
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
         build.args(["build", "--locked", "--example", "baseline"]);
-        // Build scripts that ask for these would run again, and all that depends on them be built again, each time.
+        // Build scripts that depend on these variables would run again each time, and their dependents be rebuilt.
         for (name, _) in env::vars_os() {
             if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
                 build.env_remove(name);
             }
         }
-        // `cargo test --bench bot` runs the same unoptimised: enough to see what is right or wrong.
+        // `cargo test --bench bot` runs unoptimised programs, which is enough to check that everything works.
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
         ensure!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status()?.success(), "the baseline does not build");
-        let folder = bot.parent().context("the executable is in no folder")?;
+        let folder = bot.parent().context("the executable has no folder")?;
         let baseline = folder.join("examples/baseline");
         Ok([
             Self { name: "bot", executable: bot, has_history: true },
@@ -51,7 +51,7 @@ impl Program {
     }
 }
 
-/// A program that runs; dropping it kills it.
+/// A running program, which is killed on drop.
 pub(crate) struct Process {
     child: Child,
     pub(crate) started: Instant,
@@ -59,7 +59,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a program with these variables and nothing else, in a folder of its own.
+    /// Starts a program in its own folder, with an environment of these variables alone.
     pub(crate) fn start(executable: &Path, vars: Vec<(String, String)>) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
         let state = format!("sqlite:{}", folder.path().join("state.db").display());
@@ -71,15 +71,15 @@ impl Process {
         Ok(Self { child, started, folder })
     }
 
-    /// Processor time so far, of the program and of the kernel for it, as the scheduler has it, to the nanosecond. The ticks of
-    /// `/proc/PID/stat` are samples, which short work between two of them escapes.
+    /// User and system time so far, from the scheduler, in nanoseconds. The ticks of `/proc/PID/stat` are samples that miss
+    /// short work.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).context("the program has ended")?;
         let mut sum = Duration::ZERO;
         for thread in threads {
-            // One that has ended meanwhile had nothing to do for seconds.
+            // A thread that ended meanwhile was idle for seconds.
             let Ok(times) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
-            let ns = times.split_whitespace().next().context("an odd schedstat")?.parse()?;
+            let ns = times.split_whitespace().next().context("an unknown format of schedstat")?.parse()?;
             sum += Duration::from_nanos(ns);
         }
         Ok(sum)
@@ -94,7 +94,7 @@ impl Process {
         Ok(kilobytes * 1_024.0)
     }
 
-    /// What it logged last.
+    /// The last lines of the log.
     pub(crate) fn last_lines(&self) -> String {
         let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         let mut lines: Vec<&str> = log.lines().rev().take(5).collect();
@@ -105,7 +105,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // Fails when the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

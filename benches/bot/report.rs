@@ -1,10 +1,10 @@
-//! Figures, their medians, and how they are shown.
+//! Figures and their medians, as a table and as JSON.
 
 use std::{fs, time::Duration};
 
 use serde_json::{Value, json};
 
-/// What one run measured, in order.
+/// The figures of one run, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Figures(Vec<Figure>);
 
@@ -20,7 +20,7 @@ impl Figures {
         self.0.push(Figure { name: name.to_owned(), unit, value });
     }
 
-    /// The 50th, 95th and 99th percentile, in milliseconds.
+    /// Adds the 50th, 95th and 99th percentile, in milliseconds.
     pub(crate) fn add_percentiles(&mut self, name: &str, mut times: Vec<Duration>) {
         times.sort_unstable();
         for percent in [50, 95, 99] {
@@ -65,7 +65,7 @@ pub(crate) fn table(bot: &Runs, baseline: &Runs) -> String {
     table
 }
 
-/// Everything, for machines.
+/// All figures of all runs as JSON.
 pub(crate) fn json(bot: &Runs, baseline: &Runs, machine: &str) -> Value {
     let figures = bot.0.first().into_iter().flat_map(|run| &run.0).map(|Figure { name, unit, .. }| {
         let program = |runs: &Runs| json!({"median": runs.median(name), "runs": runs.values(name)});
@@ -74,7 +74,7 @@ pub(crate) fn json(bot: &Runs, baseline: &Runs, machine: &str) -> Value {
     json!({"machine": machine, "figures": figures.collect::<Vec<_>>()})
 }
 
-/// Processor, cores, and how busy they are with other things.
+/// The processor, the number of cores, and the load of the machine.
 pub(crate) fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpus = read("/proc/cpuinfo");

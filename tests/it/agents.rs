@@ -1,4 +1,4 @@
-//! Choosing among the account's agents, and what happens when the chosen one is gone.
+//! Choosing one of the account's agents, and agents that no longer exist.
 
 use serde_json::{Value, json};
 use sim::{
@@ -15,7 +15,7 @@ async fn choose(chat: &Chat, agent: u64) -> SimResponse {
     chat.discord.slash(chat.channel, "boss", "agent", &json!({"id": agent.to_string()})).response().await
 }
 
-/// The labels of the buttons that can be pressed, and what they stand for.
+/// Labels and custom ids of the enabled buttons.
 fn buttons(components: &Value) -> Vec<(String, String)> {
     let parts = components.as_array().into_iter().flatten().flat_map(|row| row["components"].as_array()).flatten();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -23,7 +23,7 @@ fn buttons(components: &Value) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn agents_are_listed_to_the_caller_alone_and_paged_by_buttons() {
+async fn agent_list_is_ephemeral_and_paged_by_buttons() {
     let chat = Chat::start().await;
     for number in 1..=9 {
         chat.tess.add_agent(OTHER + number, &format!("Extra {number}"), "chat");
@@ -53,7 +53,7 @@ async fn agents_are_listed_to_the_caller_alone_and_paged_by_buttons() {
 }
 
 #[tokio::test]
-async fn a_list_that_fits_one_page_has_no_buttons_and_shows_descriptions() {
+async fn agent_list_of_one_page_shows_descriptions_and_no_buttons() {
     let chat = Chat::start().await;
     let list = chat.discord.slash(chat.channel, "alice", "agents", &json!({})).response().await;
     insta::assert_snapshot!(list.content, @"
@@ -68,7 +68,7 @@ async fn a_list_that_fits_one_page_has_no_buttons_and_shows_descriptions() {
 }
 
 #[tokio::test]
-async fn a_list_that_tess_does_not_give_is_told() {
+async fn failed_agent_list_is_reported() {
     let chat = Chat::start().await;
     chat.tess.refuse_connections(true).await;
     let list = chat.discord.slash(chat.channel, "alice", "agents", &json!({})).response().await;
@@ -77,7 +77,7 @@ async fn a_list_that_tess_does_not_give_is_told() {
 }
 
 #[tokio::test]
-async fn only_the_agents_of_the_settings_are_offered_with_their_titles_and_accepted() {
+async fn only_configured_agents_are_offered_and_accepted() {
     let chat = Chat::setup().set("TESS_AGENTS", &format!("{REVIEWER} 424242")).start().await;
     let offered = chat.discord.autocomplete(chat.channel, "alice", "agent", "id", "").response().await.choices;
     let names: Vec<_> = offered.iter().map(|(name, _)| name.as_str()).collect();
@@ -92,7 +92,7 @@ async fn only_the_agents_of_the_settings_are_offered_with_their_titles_and_accep
 }
 
 #[tokio::test]
-async fn an_agent_that_the_settings_leave_out_later_no_longer_answers() {
+async fn agent_removed_from_the_configuration_no_longer_answers() {
     let mut chat = Chat::start().await;
     choose(&chat, POET).await;
     chat.stop_bot().await.unwrap();
@@ -106,7 +106,7 @@ async fn an_agent_that_the_settings_leave_out_later_no_longer_answers() {
 }
 
 #[tokio::test]
-async fn an_agent_that_wants_answers_is_refused_with_their_names() {
+async fn agent_with_required_questions_is_refused_with_their_names() {
     let chat = Chat::start().await;
     chat.tess.add_agent(OTHER, "Form", "chat");
     for name in ["nome-da-empresa", "tom"] {
@@ -122,7 +122,7 @@ async fn an_agent_that_wants_answers_is_refused_with_their_names() {
 }
 
 #[tokio::test]
-async fn a_channel_whose_agent_is_gone_is_told_once_and_answered_by_the_default() {
+async fn deleted_agent_is_reported_once_and_replaced_by_the_default() {
     let mut chat = Chat::start().await;
     chat.tess.add_agent(OTHER, "Second Agent", "chat");
     choose(&chat, OTHER).await;
@@ -148,7 +148,7 @@ async fn a_channel_whose_agent_is_gone_is_told_once_and_answered_by_the_default(
 }
 
 #[tokio::test]
-async fn a_choice_outlives_a_tess_that_knows_no_agent_at_all() {
+async fn chosen_agent_is_kept_while_tess_knows_no_agent() {
     let chat = Chat::start().await;
     chat.tess.add_agent(OTHER, "Second Agent", "chat");
     choose(&chat, OTHER).await;
@@ -168,7 +168,7 @@ async fn a_choice_outlives_a_tess_that_knows_no_agent_at_all() {
 }
 
 #[tokio::test]
-async fn a_web_page_in_place_of_tess_is_told_and_changes_no_choice() {
+async fn html_in_place_of_json_is_reported_and_keeps_the_chosen_agent() {
     let chat = Chat::start().await;
     chat.tess.add_agent(OTHER, "Second Agent", "chat");
     choose(&chat, OTHER).await;

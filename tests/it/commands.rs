@@ -1,4 +1,4 @@
-//! The slash commands, typed as in Discord.
+//! The slash commands, used as in Discord.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use sim::tess::{Fault, Route};
 use crate::support::Chat;
 
 #[tokio::test]
-async fn agent_without_an_id_shows_the_agent_to_the_caller_alone() {
+async fn agent_without_an_id_shows_the_agent_as_ephemeral_response() {
     let chat = Chat::start().await;
     let alice = "alice";
     let shown = chat.discord.slash(chat.channel, alice, "agent", &json!([])).response().await;
@@ -18,7 +18,7 @@ async fn agent_without_an_id_shows_the_agent_to_the_caller_alone() {
 }
 
 #[tokio::test]
-async fn a_manager_switches_the_channels_agent_for_all_to_see_and_it_survives_a_restart() {
+async fn manager_changes_the_agent_publicly_and_a_restart_keeps_it() {
     let mut chat = Chat::start().await;
     let other = 77_001;
     chat.tess.add_agent(other, "Second Agent", "chat");
@@ -46,7 +46,7 @@ async fn a_manager_switches_the_channels_agent_for_all_to_see_and_it_survives_a_
 }
 
 #[tokio::test]
-async fn who_may_not_manage_channels_can_not_switch() {
+async fn changing_the_agent_requires_manage_channels() {
     let chat = Chat::start().await;
     let other = 77_001;
     chat.tess.add_agent(other, "Second Agent", "chat");
@@ -62,7 +62,7 @@ async fn who_may_not_manage_channels_can_not_switch() {
 }
 
 #[tokio::test]
-async fn an_agent_that_tess_does_not_know_or_that_is_no_chat_is_refused() {
+async fn unknown_agent_and_non_chat_agent_are_refused() {
     let chat = Chat::start().await;
     let painter = 77_002;
     chat.tess.add_agent(painter, "Painter", "image");
@@ -77,7 +77,7 @@ async fn an_agent_that_tess_does_not_know_or_that_is_no_chat_is_refused() {
 }
 
 #[tokio::test]
-async fn autocomplete_offers_the_accounts_chat_agents() {
+async fn autocomplete_offers_the_chat_agents_of_the_account() {
     let chat = Chat::start().await;
     chat.tess.add_agent(77_003, "Poção Mágica", "chat");
     chat.tess.add_agent(77_002, "Painter", "image");
@@ -95,7 +95,7 @@ async fn autocomplete_offers_the_accounts_chat_agents() {
 }
 
 #[tokio::test]
-async fn a_slow_tess_does_not_make_a_command_late() {
+async fn command_responds_in_time_when_tess_is_slow() {
     let chat = Chat::start().await;
     let other = 77_001;
     chat.tess.add_agent(other, "Second Agent", "chat");
@@ -109,7 +109,7 @@ async fn a_slow_tess_does_not_make_a_command_late() {
 }
 
 #[tokio::test]
-async fn reset_forgets_the_history_and_a_restart_does_not_bring_it_back() {
+async fn reset_drops_the_history_and_a_restart_does_not_rebuild_it() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["One.", "Two.", "Three."]);
     chat.say("alice", "remember the fish");
@@ -130,7 +130,7 @@ async fn reset_forgets_the_history_and_a_restart_does_not_bring_it_back() {
 }
 
 #[tokio::test]
-async fn an_answer_on_its_way_to_a_message_from_before_the_reset_is_dropped() {
+async fn answer_to_a_message_before_the_reset_is_dropped() {
     let chat = Chat::start().await;
     chat.tess.answers(["Too late.", "Fresh."]);
     chat.tess.hold();
@@ -161,10 +161,10 @@ async fn help_lists_every_command() {
 }
 
 #[tokio::test]
-async fn commands_are_registered_once_and_not_at_every_start() {
+async fn commands_are_registered_only_when_they_changed() {
     let mut chat = Chat::start().await;
     let discord = chat.discord.clone();
-    chat.until("the commands to be registered", || discord.command_puts() == 1).await;
+    chat.until("the registration of the commands", || discord.command_puts() == 1).await;
     chat.stop_bot().await.unwrap();
     chat.start_bot().await;
     chat.say("alice", "hi");
@@ -174,7 +174,7 @@ async fn commands_are_registered_once_and_not_at_every_start() {
 }
 
 #[tokio::test]
-async fn commands_work_in_direct_messages_without_any_permission() {
+async fn commands_in_direct_messages_need_no_permission() {
     let chat = Chat::start().await;
     let other = 77_001;
     chat.tess.add_agent(other, "Second Agent", "chat");
@@ -187,15 +187,15 @@ async fn commands_work_in_direct_messages_without_any_permission() {
 }
 
 #[tokio::test]
-async fn the_commands_are_described_in_portuguese_too() {
+async fn commands_have_portuguese_descriptions() {
     let chat = Chat::start().await;
     let discord = chat.discord.clone();
-    chat.until("the commands to be registered", || discord.command_puts() == 1).await;
+    chat.until("the registration of the commands", || discord.command_puts() == 1).await;
     for command in chat.discord.commands().as_array().unwrap() {
         let options = command["options"].as_array().into_iter().flatten();
         for described in options.chain([command]) {
             let portuguese = described["description_localizations"]["pt-BR"].as_str();
-            // Discord takes 1 to 100 characters.
+            // Discord allows 1 to 100 characters.
             assert!(portuguese.is_some_and(|text| (1..=100).contains(&text.chars().count())), "{described}");
         }
     }

@@ -1,4 +1,4 @@
-//! What answers cost: added up, shown, and held to budgets.
+//! Credits: recorded, shown by `/usage`, and limited by budgets.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,15 +7,15 @@ use tess_discord::{config::Credits, telemetry::Outcome};
 
 use crate::support::Chat;
 
-/// So little that the first answer uses it up.
+/// A budget that the first answer exceeds.
 const NEXT_TO_NOTHING: &str = "0.0001";
 
-/// What everybody has spent so far, as the bot writes it.
+/// All credits spent so far, in the bot's format.
 fn spent(chat: &Chat) -> String {
     Credits::from_number(chat.metrics.credits()).to_string()
 }
 
-/// The bot's answer to `/usage`, which nobody else may see.
+/// The response to `/usage`, which must be ephemeral.
 async fn usage(chat: &Chat, channel: u64, user: &str, options: &Value) -> String {
     let shown = chat.discord.slash(channel, user, "usage", options).response().await;
     assert!(shown.ephemeral, "{}", shown.content);
@@ -27,7 +27,7 @@ fn of_the_server() -> Value {
     json!({"scope": 1})
 }
 
-/// The bot's next message refuses `message`; when it says that it opens again.
+/// Expects a refusal of `message` as the bot's next message; returns the time from which the budget allows messages.
 async fn expect_refusal(chat: &Chat, message: u64, words: &str) -> SystemTime {
     let refusal = chat.next().await;
     assert_eq!(refusal.reply_to, Some(message), "{}", refusal.content);
@@ -37,14 +37,14 @@ async fn expect_refusal(chat: &Chat, message: u64, words: &str) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds.parse().unwrap())
 }
 
-/// Waits until so many messages came to this end.
+/// Waits until this many messages have the outcome.
 async fn expect_skipped(chat: &Chat, reason: &'static str, messages: u64) {
     let metrics = chat.metrics.clone();
     chat.until(reason, move || metrics.outcome(Outcome::Skipped(reason)) == messages).await;
 }
 
 #[tokio::test]
-async fn what_an_answer_cost_is_shown_to_who_asked_and_survives_a_restart() {
+async fn usage_shows_the_credits_of_the_requester_after_a_restart() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["One.", "Two."]);
     for (text, answer) in [("first", "One."), ("second", "Two.")] {
@@ -69,7 +69,7 @@ async fn what_an_answer_cost_is_shown_to_who_asked_and_survives_a_restart() {
 }
 
 #[tokio::test]
-async fn a_servers_use_is_shown_to_those_who_manage_it() {
+async fn usage_of_the_guild_is_shown_to_managers() {
     let chat = Chat::start().await;
     chat.discord.make_manager("boss");
     let nothing = usage(&chat, chat.channel, "boss", &of_the_server()).await;
@@ -95,7 +95,7 @@ async fn a_servers_use_is_shown_to_those_who_manage_it() {
 }
 
 #[tokio::test]
-async fn who_has_used_up_a_day_is_told_once_and_stays_part_of_the_conversation() {
+async fn exceeded_user_budget_is_reported_once_and_messages_remain_context() {
     let chat = Chat::setup().set("CREDITS_PER_USER_DAY", NEXT_TO_NOTHING).start().await;
     chat.tess.answers(["One.", "For bob."]);
     chat.say("alice", "first");
@@ -118,7 +118,7 @@ async fn who_has_used_up_a_day_is_told_once_and_stays_part_of_the_conversation()
 }
 
 #[tokio::test]
-async fn a_servers_budget_closes_all_of_its_channels_and_no_direct_message() {
+async fn guild_budget_applies_to_all_channels_and_not_to_direct_messages() {
     let chat = Chat::setup().set("CREDITS_PER_GUILD_DAY", NEXT_TO_NOTHING).start().await;
     let other = chat.discord.channel(chat.guild, "other");
     chat.discord.say(other, "alice", "first");
@@ -137,7 +137,7 @@ async fn a_servers_budget_closes_all_of_its_channels_and_no_direct_message() {
 }
 
 #[tokio::test]
-async fn the_budget_of_all_holds_everywhere_and_over_a_restart() {
+async fn total_budget_applies_everywhere_and_after_a_restart() {
     let mut chat = Chat::setup().set("CREDITS_PER_DAY", NEXT_TO_NOTHING).start().await;
     let direct = chat.discord.dm("alice");
     chat.discord.say(direct, "alice", "psst");
@@ -156,7 +156,7 @@ async fn the_budget_of_all_holds_everywhere_and_over_a_restart() {
 }
 
 #[tokio::test]
-async fn an_answer_whose_cost_is_unknown_uses_up_nothing() {
+async fn answer_with_unknown_credits_uses_no_budget() {
     let chat = Chat::setup().set("CREDITS_PER_DAY", NEXT_TO_NOTHING).start().await;
     chat.tess.answers(["One.", "Two."]);
     chat.tess.null_credits_next();
@@ -168,7 +168,7 @@ async fn an_answer_whose_cost_is_unknown_uses_up_nothing() {
 }
 
 #[tokio::test]
-async fn too_many_messages_in_a_minute_are_refused_until_the_first_is_a_minute_old() {
+async fn messages_beyond_the_limit_per_minute_are_refused_until_the_first_expires() {
     let chat = Chat::setup().set("MESSAGES_PER_USER_MINUTE", "2").start().await;
     for text in ["first", "second"] {
         chat.say("alice", text);
@@ -188,7 +188,7 @@ async fn too_many_messages_in_a_minute_are_refused_until_the_first_is_a_minute_o
 }
 
 #[tokio::test]
-async fn of_a_burst_those_within_their_budget_are_answered_and_the_rest_is_refused_for_good() {
+async fn batch_is_answered_within_the_budget_and_the_rest_stays_refused() {
     let mut chat = Chat::setup().set("MESSAGES_PER_USER_MINUTE", "1").start().await;
     chat.tess.answers(["One.", "For bob.", "For carol."]);
     chat.tess.hold();
@@ -211,7 +211,7 @@ async fn of_a_burst_those_within_their_budget_are_answered_and_the_rest_is_refus
 }
 
 #[tokio::test]
-async fn a_kill_during_a_turn_loses_neither_its_answer_nor_its_refusal() {
+async fn kill_during_a_turn_loses_neither_answers_nor_refusals() {
     let mut chat = Chat::setup().set("CREDITS_PER_USER_DAY", NEXT_TO_NOTHING).start().await;
     chat.tess.answers(["One.", "For carol.", "Lost.", "For bob."]);
     chat.say("alice", "first");
@@ -235,7 +235,7 @@ async fn a_kill_during_a_turn_loses_neither_its_answer_nor_its_refusal() {
 }
 
 #[tokio::test]
-async fn no_credits_left_at_tess_is_counted_for_the_operator() {
+async fn exhausted_tess_credits_are_counted() {
     let chat = Chat::start().await;
     for refusals in 1..=2 {
         chat.tess.no_credits_next();
@@ -248,7 +248,7 @@ async fn no_credits_left_at_tess_is_counted_for_the_operator() {
 }
 
 #[tokio::test]
-async fn a_retry_over_the_budget_is_refused_where_everybody_sees_it() {
+async fn retry_beyond_the_budget_is_refused_publicly() {
     let chat = Chat::setup().set("CREDITS_PER_USER_DAY", NEXT_TO_NOTHING).start().await;
     chat.tess.answers(["One."]);
     let asked = chat.say("alice", "first");
@@ -261,7 +261,7 @@ async fn a_retry_over_the_budget_is_refused_where_everybody_sees_it() {
 }
 
 #[tokio::test]
-async fn a_retry_counts_in_the_minute_in_which_it_is_asked_for() {
+async fn retry_counts_towards_the_limit_per_minute() {
     let chat = Chat::setup().set("MESSAGES_PER_USER_MINUTE", "1").start().await;
     chat.tess.answers(["One.", "Another one."]);
     let asked = chat.discord.say_in_past(chat.channel, "alice", "two minutes ago", 2);
@@ -278,7 +278,7 @@ async fn a_retry_counts_in_the_minute_in_which_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn an_empty_answer_that_was_charged_counts_for_the_budget() {
+async fn charged_empty_answer_counts_towards_the_budget() {
     let chat = Chat::setup().set("CREDITS_PER_USER_DAY", NEXT_TO_NOTHING).start().await;
     chat.tess.succeed_empty_next();
     chat.say("alice", "first");

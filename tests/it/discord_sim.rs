@@ -1,5 +1,5 @@
-//! The Discord simulator by itself, spoken to with raw HTTP and a raw websocket.
-#![expect(clippy::unwrap_used, reason = "a step that fails is the test's failure, in the helpers too")]
+//! The Discord simulator without a bot, used through plain HTTP and a plain websocket.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test, in helpers as well")]
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::CloseFrame},
 };
 
-/// Guilds, their messages, direct messages, and message content.
+/// Intents of guilds, guild messages, direct messages and message content.
 const INTENTS: u64 = 1 | 1 << 9 | 1 << 12 | 1 << 15;
 
 async fn start(change: impl FnOnce(&mut DiscordOptions)) -> DiscordSim {
@@ -25,7 +25,7 @@ async fn start(change: impl FnOnce(&mut DiscordOptions)) -> DiscordSim {
     DiscordSim::start(options).await.unwrap()
 }
 
-/// A request as the bot's, with token and user agent.
+/// A request with the bot's token and user agent.
 fn request(sim: &DiscordSim, method: Method, path: &str) -> RequestBuilder {
     reqwest::Client::new()
         .request(method, format!("{}/api/v10{path}", sim.url()))
@@ -71,7 +71,7 @@ impl Socket {
         socket
     }
 
-    /// Opens, identifies, and reads up to the end of the start.
+    /// Connects, identifies, and reads the events of the start.
     async fn identified(sim: &DiscordSim, intents: u64) -> (Self, Value) {
         let mut socket = Self::open(sim).await;
         socket.identify(sim, intents).await;
@@ -107,14 +107,14 @@ impl Socket {
         }
     }
 
-    /// The next payload, which must be this event.
+    /// Reads the next payload, which must be this event.
     async fn event(&mut self, name: &str) -> Value {
         let payload = self.next().await;
         assert_eq!(payload["t"], name, "{payload}");
         payload["d"].clone()
     }
 
-    /// The code of the close frame that comes next.
+    /// Reads a close frame and returns its code.
     async fn close_code(&mut self) -> u16 {
         match self.0.next().await {
             Some(Ok(Message::Close(Some(frame)))) => frame.code.into(),
@@ -124,7 +124,7 @@ impl Socket {
 }
 
 #[tokio::test]
-async fn a_session_starts_with_ready_and_the_guilds_and_hears_what_people_say() {
+async fn session_starts_with_ready_and_guilds_and_receives_messages() {
     let sim = start(|_| {}).await;
     let (mut socket, ready) = Socket::identified(&sim, INTENTS).await;
     assert_eq!(ready["user"]["id"], sim.bot_id().to_string());
@@ -138,7 +138,7 @@ async fn a_session_starts_with_ready_and_the_guilds_and_hears_what_people_say() 
 }
 
 #[tokio::test]
-async fn a_wrong_token_is_401_and_close_4004() {
+async fn wrong_token_gets_401_and_close_4004() {
     let sim = start(|_| {}).await;
     let wrong = reqwest::Client::new().get(format!("{}/api/v10/users/@me", sim.url()));
     let wrong = wrong.header("authorization", "Bot wrong").header("user-agent", "DiscordBot (x, 1)");
@@ -150,7 +150,7 @@ async fn a_wrong_token_is_401_and_close_4004() {
 }
 
 #[tokio::test]
-async fn message_content_that_is_disallowed_closes_with_4014() {
+async fn disallowed_message_content_intent_gets_close_4014() {
     let sim = start(|options| options.message_content = false).await;
     let mut socket = Socket::open(&sim).await;
     socket.identify(&sim, INTENTS).await;
@@ -162,7 +162,7 @@ async fn message_content_that_is_disallowed_closes_with_4014() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_is_acknowledged_unless_the_gateway_is_silent() {
+async fn heartbeat_is_acknowledged_unless_the_gateway_is_silent() {
     let sim = start(|_| {}).await;
     let (mut socket, _) = Socket::identified(&sim, INTENTS).await;
     sim.silence_gateway(true);
@@ -176,7 +176,7 @@ async fn a_heartbeat_is_acknowledged_unless_the_gateway_is_silent() {
 }
 
 #[tokio::test]
-async fn a_client_without_heartbeats_is_closed() {
+async fn connection_without_heartbeats_is_closed() {
     let sim = start(|options| options.heartbeat_interval = Duration::from_millis(400)).await;
     let (mut socket, _) = Socket::identified(&sim, INTENTS).await;
     assert_eq!(socket.close_code().await, 4000);
@@ -184,11 +184,11 @@ async fn a_client_without_heartbeats_is_closed() {
 }
 
 #[tokio::test]
-async fn what_was_missed_while_the_connection_was_broken_is_replayed_in_order() {
+async fn resume_replays_missed_events_in_order() {
     let sim = start(|_| {}).await;
     let (mut socket, ready) = Socket::identified(&sim, INTENTS).await;
     sim.drop_connection();
-    assert!(socket.0.next().await.is_none_or(|frame| frame.is_err()), "there is no close frame");
+    assert!(socket.0.next().await.is_none_or(|frame| frame.is_err()), "no close frame was received");
     sim.wait_disconnected().await;
     sim.say(sim.general(), "alice", "one");
     sim.say(sim.general(), "alice", "two");
@@ -200,7 +200,7 @@ async fn what_was_missed_while_the_connection_was_broken_is_replayed_in_order() 
 }
 
 #[tokio::test]
-async fn a_resume_that_is_refused_or_unknown_gets_op_9() {
+async fn refused_or_unknown_resume_gets_opcode_9() {
     let sim = start(|_| {}).await;
     let (_socket, ready) = Socket::identified(&sim, INTENTS).await;
     sim.refuse_resume(1);
@@ -211,7 +211,7 @@ async fn a_resume_that_is_refused_or_unknown_gets_op_9() {
 }
 
 #[tokio::test]
-async fn a_refused_identify_can_be_tried_again_on_the_same_connection() {
+async fn refused_identify_can_be_repeated_on_the_same_connection() {
     let sim = start(|_| {}).await;
     sim.refuse_identify(1);
     let mut socket = Socket::open(&sim).await;
@@ -223,7 +223,7 @@ async fn a_refused_identify_can_be_tried_again_on_the_same_connection() {
 }
 
 #[tokio::test]
-async fn two_identifies_within_five_seconds_are_refused_by_a_strict_gateway() {
+async fn strict_gateway_refuses_two_identifies_within_five_seconds() {
     let sim = start(|options| options.strict_identify = true).await;
     let _first = Socket::identified(&sim, INTENTS).await;
     let mut socket = Socket::open(&sim).await;
@@ -233,7 +233,7 @@ async fn two_identifies_within_five_seconds_are_refused_by_a_strict_gateway() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_asks_to_reconnect_keeps_the_session_and_an_invalid_one_is_over() {
+async fn reconnect_request_keeps_the_session_and_invalid_session_ends_it() {
     let sim = start(|_| {}).await;
     let (mut socket, ready) = Socket::identified(&sim, INTENTS).await;
     sim.send_reconnect();
@@ -248,7 +248,7 @@ async fn a_gateway_that_asks_to_reconnect_keeps_the_session_and_an_invalid_one_i
 }
 
 #[tokio::test]
-async fn typing_is_counted_and_waited_for() {
+async fn typing_is_counted_and_can_be_awaited() {
     let sim = start(|_| {}).await;
     let typing = format!("/channels/{}/typing", sim.general());
     let sent = async { call(request(&sim, Method::POST, &typing)).await };
@@ -257,7 +257,7 @@ async fn typing_is_counted_and_waited_for() {
 }
 
 #[tokio::test]
-async fn a_client_that_says_goodbye_is_answered_and_has_ended_its_session() {
+async fn close_frame_of_the_client_is_answered_and_ends_the_session() {
     let sim = start(|_| {}).await;
     let (mut socket, ready) = Socket::identified(&sim, INTENTS).await;
     let goodbye = CloseFrame { code: 1000.into(), reason: "".into() };
@@ -268,7 +268,7 @@ async fn a_client_that_says_goodbye_is_answered_and_has_ended_its_session() {
 }
 
 #[tokio::test]
-async fn identifying_twice_or_sending_too_early_is_a_violation() {
+async fn second_identify_and_early_payload_are_violations() {
     let sim = start(|_| {}).await;
     let (mut socket, _) = Socket::identified(&sim, INTENTS).await;
     socket.identify(&sim, INTENTS).await;
@@ -282,7 +282,7 @@ async fn identifying_twice_or_sending_too_early_is_a_violation() {
 }
 
 #[tokio::test]
-async fn identifies_are_counted_against_the_session_limit() {
+async fn identifies_count_towards_the_session_limit() {
     let sim = start(|_| {}).await;
     sim.set_session_limit(1, Duration::from_secs(60));
     let _first = Socket::identified(&sim, INTENTS).await;
@@ -295,7 +295,7 @@ async fn identifies_are_counted_against_the_session_limit() {
 }
 
 #[tokio::test]
-async fn a_closed_session_can_be_resumed_or_not_as_its_code_says() {
+async fn close_code_decides_whether_a_session_can_be_resumed() {
     let sim = start(|_| {}).await;
     for (code, resumable) in [(4000, true), (4009, false)] {
         let (mut socket, ready) = Socket::identified(&sim, INTENTS).await;
@@ -307,7 +307,7 @@ async fn a_closed_session_can_be_resumed_or_not_as_its_code_says() {
 }
 
 #[tokio::test]
-async fn events_can_come_twice_and_in_the_wrong_order() {
+async fn events_can_be_repeated_and_reordered() {
     let sim = start(|_| {}).await;
     let (mut socket, _) = Socket::identified(&sim, INTENTS).await;
     sim.reverse_next_events(2);
@@ -321,7 +321,7 @@ async fn events_can_come_twice_and_in_the_wrong_order() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_away_refuses_and_one_that_holds_says_nothing() {
+async fn gateway_can_refuse_connections_and_withhold_hello() {
     let sim = start(|_| {}).await;
     let url = format!("{}/?v=10&encoding=json", sim.url().replace("http", "ws"));
     sim.refuse_connections(true);
@@ -336,7 +336,7 @@ async fn a_gateway_that_is_away_refuses_and_one_that_holds_says_nothing() {
 }
 
 #[tokio::test]
-async fn a_message_of_the_bot_is_seen_by_people_and_by_the_bot() {
+async fn posted_message_is_visible_and_dispatched() {
     let sim = start(|_| {}).await;
     let (mut socket, _) = Socket::identified(&sim, INTENTS).await;
     let said = sim.say(sim.general(), "alice", "hi");
@@ -355,7 +355,7 @@ async fn a_message_of_the_bot_is_seen_by_people_and_by_the_bot() {
 }
 
 #[tokio::test]
-async fn a_nonce_makes_one_message_and_a_deleted_one_is_unknown() {
+async fn repeated_nonce_returns_the_same_message_or_10008_once_deleted() {
     let sim = start(|_| {}).await;
     let path = messages_of(sim.general());
     sim.lose_response_next(Route::CreateMessage, LostResponse::BadGateway);
@@ -368,12 +368,12 @@ async fn a_nonce_makes_one_message_and_a_deleted_one_is_unknown() {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_lost_in_three_ways_and_the_message_is_there() {
+async fn lost_response_leaves_the_message_posted() {
     let sim = start(|_| {}).await;
     let path = messages_of(sim.general());
     sim.lose_response_next(Route::CreateMessage, LostResponse::Closed);
     let sent = request(&sim, Method::POST, &path).json(&message("one", "1")).send().await;
-    assert!(sent.is_err(), "no answer at all");
+    assert!(sent.is_err(), "no response");
     sim.lose_response_next(Route::CreateMessage, LostResponse::Undecodable);
     assert_eq!(post(&sim, &path, &message("two", "2")).await, (200, Value::Null));
     sim.lose_response_next(Route::CreateMessage, LostResponse::BadGateway);
@@ -382,7 +382,7 @@ async fn an_answer_can_be_lost_in_three_ways_and_the_message_is_there() {
 }
 
 #[tokio::test]
-async fn what_discord_refuses_is_refused_with_its_own_code_and_recorded() {
+async fn invalid_message_gets_discords_error_and_is_a_violation() {
     let sim = start(|_| {}).await;
     let path = messages_of(sim.general());
     for (body, code) in [
@@ -402,7 +402,7 @@ async fn what_discord_refuses_is_refused_with_its_own_code_and_recorded() {
 }
 
 #[tokio::test]
-async fn an_unknown_route_or_a_missing_header_is_a_violation() {
+async fn unknown_route_and_missing_header_are_violations() {
     let sim = start(|_| {}).await;
     assert_eq!(get(&sim, "/guilds/1/emojis").await.0, 404);
     sim.expect_violation("unknown route");
@@ -414,7 +414,7 @@ async fn an_unknown_route_or_a_missing_header_is_a_violation() {
 }
 
 #[tokio::test]
-async fn a_page_of_messages_is_newest_first_before_and_after() {
+async fn pages_of_messages_are_newest_first() {
     let sim = start(|_| {}).await;
     let old = sim.say_in_past(sim.general(), "alice", "m0", 5);
     let ids: Vec<u64> = (1..6).map(|n| sim.say(sim.general(), "alice", &format!("m{n}"))).collect();
@@ -433,7 +433,7 @@ async fn a_page_of_messages_is_newest_first_before_and_after() {
 }
 
 #[tokio::test]
-async fn files_arrive_with_their_names_and_bytes() {
+async fn uploaded_files_have_their_names_and_content() {
     let sim = start(|_| {}).await;
     let mut payload = message("see", "1");
     payload["attachments"] = json!([{"id": 0, "filename": "a.md"}]);
@@ -447,7 +447,7 @@ async fn files_arrive_with_their_names_and_bytes() {
 }
 
 #[tokio::test]
-async fn the_sixth_message_of_five_is_a_429_and_ignoring_it_a_violation() {
+async fn message_beyond_the_limit_gets_429_and_ignoring_it_is_a_violation() {
     let five = Limit { requests: 5, per: Duration::from_secs(5) };
     let sim = start(|options| options.message_limit = five).await;
     let path = messages_of(sim.general());
@@ -464,7 +464,7 @@ async fn the_sixth_message_of_five_is_a_429_and_ignoring_it_a_violation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_429_on_order_has_the_headers_of_its_scope() {
+async fn injected_429_has_the_headers_of_its_scope() {
     let sim = start(|_| {}).await;
     let typing = format!("/channels/{}/typing", sim.general());
     for (scope, name) in [(Scope::Shared, "shared"), (Scope::Global, "global")] {
@@ -475,11 +475,11 @@ async fn a_429_on_order_has_the_headers_of_its_scope() {
         tokio::time::advance(Duration::from_millis(1)).await;
     }
     assert_eq!(post(&sim, &typing, &json!({})).await.0, 204);
-    assert_eq!((sim.typing_count(sim.general()), sim.invalid_requests()), (1, 1), "shared does not count");
+    assert_eq!((sim.typing_count(sim.general()), sim.invalid_requests()), (1, 1), "a shared limit does not count");
 }
 
 #[tokio::test]
-async fn a_failure_on_order_leaves_the_request_undone() {
+async fn injected_failure_does_not_perform_the_request() {
     let sim = start(|_| {}).await;
     let path = messages_of(sim.general());
     sim.fail_next("POST", "/channels/*/messages", 503, json!("busy"), 2);
@@ -496,7 +496,7 @@ async fn a_failure_on_order_leaves_the_request_undone() {
 }
 
 #[tokio::test]
-async fn a_channel_can_be_forbidden_or_gone_and_a_word_blocked() {
+async fn channel_can_be_refused_or_deleted_and_content_blocked() {
     let sim = start(|_| {}).await;
     let path = messages_of(sim.general());
     sim.refuse_channel(sim.general(), 403, 50013);
@@ -507,11 +507,11 @@ async fn a_channel_can_be_forbidden_or_gone_and_a_word_blocked() {
     assert_eq!(post(&sim, &path, &message("so rude", "1")).await.1["code"], 200_000);
     sim.delete_channel(sim.general());
     assert_eq!(post(&sim, &path, &message("hi", "1")).await.1["code"], 10003);
-    assert_eq!(sim.violations(), [""; 0], "the world's doing is no violation");
+    assert_eq!(sim.violations(), [""; 0], "a refusal that the bot could not foresee is no violation");
 }
 
 #[tokio::test]
-async fn edits_and_deletions_are_events_and_a_preview_changes_no_text() {
+async fn edits_deletions_and_previews_are_dispatched() {
     let sim = start(|_| {}).await;
     let (mut socket, _) = Socket::identified(&sim, INTENTS).await;
     let first = sim.say(sim.general(), "alice", "teh");
@@ -529,7 +529,7 @@ async fn edits_and_deletions_are_events_and_a_preview_changes_no_text() {
 }
 
 #[tokio::test]
-async fn a_direct_message_has_no_guild_and_a_thread_has_a_parent() {
+async fn direct_message_has_no_guild_and_thread_has_a_parent() {
     let sim = start(|_| {}).await;
     let (mut socket, _) = Socket::identified(&sim, INTENTS).await;
     sim.say(sim.dm("alice"), "alice", "psst");
@@ -541,7 +541,7 @@ async fn a_direct_message_has_no_guild_and_a_thread_has_a_parent() {
 }
 
 #[tokio::test]
-async fn a_slash_command_is_answered_through_its_token() {
+async fn command_is_answered_through_its_token() {
     let sim = start(|_| {}).await;
     let (mut socket, _) = Socket::identified(&sim, INTENTS).await;
     let used = sim.slash(sim.general(), "alice", "ask", &json!({"prompt": "why?"}));
@@ -559,7 +559,7 @@ async fn a_slash_command_is_answered_through_its_token() {
     let response = used.response().await;
     assert_eq!((response.content.as_str(), response.ephemeral, response.deferred), ("because", true, true));
     let (_, page) = get(&sim, &messages_of(sim.general())).await;
-    assert_eq!(page, json!([]), "an ephemeral answer is in no history");
+    assert_eq!(page, json!([]), "an ephemeral message is not listed");
     let follow_up = format!("/webhooks/{}/{token}", sim.application_id());
     assert_eq!(post(&sim, &follow_up, &edit).await.0, 200);
     assert_eq!(used.followups().len(), 1);
@@ -567,7 +567,7 @@ async fn a_slash_command_is_answered_through_its_token() {
 }
 
 #[tokio::test]
-async fn a_button_can_be_pressed_and_a_modal_and_choices_are_shown() {
+async fn buttons_and_autocompletion_can_be_used() {
     let sim = start(|_| {}).await;
     let (mut socket, _) = Socket::identified(&sim, INTENTS).await;
     let mut offer = message("again?", "1");
@@ -597,7 +597,7 @@ async fn a_button_can_be_pressed_and_a_modal_and_choices_are_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_callback_is_an_unknown_interaction() {
+async fn late_callback_gets_unknown_interaction() {
     let sim = start(|_| {}).await;
     let used = sim.slash(sim.general(), "alice", "ask", &json!({}));
     tokio::time::advance(Duration::from_millis(3_001)).await;
@@ -607,7 +607,7 @@ async fn a_late_callback_is_an_unknown_interaction() {
 }
 
 #[tokio::test]
-async fn commands_are_checked_counted_and_keep_their_ids() {
+async fn registered_commands_are_checked_and_keep_their_ids() {
     let sim = start(|_| {}).await;
     let path = format!("/applications/{}/commands", sim.application_id());
     let put = async |definitions: Value| call(request(&sim, Method::PUT, &path).json(&definitions)).await;
@@ -623,7 +623,7 @@ async fn commands_are_checked_counted_and_keep_their_ids() {
 }
 
 #[tokio::test]
-async fn a_stopped_discord_frees_its_port() {
+async fn shutdown_frees_the_port() {
     let sim = start(|_| {}).await;
     let _socket = Socket::identified(&sim, INTENTS).await;
     let port = sim.url().rsplit(':').next().unwrap().parse().unwrap();

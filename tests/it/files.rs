@@ -1,4 +1,4 @@
-//! Files: what people attach reaches the agent, and what the agent makes is shown.
+//! Attachments of users reach the agent, and files of the agent are shown.
 
 use serde_json::{Value, json};
 use sim::{
@@ -20,9 +20,9 @@ impl Chat {
         self.discord.say_with_files(self.channel, user, &json!({ "content": text }), files)
     }
 
-    /// Nothing that was sent to Tess is left there.
+    /// Expects that every upload is deleted.
     async fn expect_no_file_left(&self) {
-        self.until("every file to be deleted", || self.tess.files().is_empty()).await;
+        self.until("the deletion of every upload", || self.tess.files().is_empty()).await;
     }
 
     fn fetched(&self) -> usize {
@@ -30,13 +30,13 @@ impl Chat {
     }
 }
 
-/// The files that an execution was given.
+/// The ids of an execution's files.
 fn file_ids(body: &Value) -> usize {
     body["file_ids"].as_array().map_or(0, Vec::len)
 }
 
 #[tokio::test]
-async fn code_is_read_with_its_name_and_language() {
+async fn code_file_is_sent_to_the_agent_with_name_and_language() {
     let chat = Chat::start().await;
     chat.tess.answers(["Nice."]);
     chat.say_with_file("alice", "what is this?", "main.rs", b"fn main() {}\n");
@@ -48,7 +48,7 @@ async fn code_is_read_with_its_name_and_language() {
 }
 
 #[tokio::test]
-async fn a_long_paste_is_answered_as_if_it_had_been_written() {
+async fn pasted_text_file_is_answered_like_a_message() {
     let chat = Chat::start().await;
     chat.tess.answers(["Read."]);
     let paste = "word ".repeat(900);
@@ -60,7 +60,7 @@ async fn a_long_paste_is_answered_as_if_it_had_been_written() {
 }
 
 #[tokio::test]
-async fn a_text_stays_in_the_conversation_and_survives_an_edit_of_its_message() {
+async fn text_file_stays_in_the_history_after_an_edit() {
     let chat = Chat::start().await;
     chat.tess.answers(["One.", "Two."]);
     let message = chat.say_with_file("alice", "see", "a.txt", b"the fish");
@@ -72,12 +72,12 @@ async fn a_text_stays_in_the_conversation_and_survives_an_edit_of_its_message() 
     chat.expect_reply("Two.").await;
     let content = chat.execution().await.messages[0]["content"].as_str().unwrap().to_owned();
     assert!(content.starts_with("alice: look") && content.contains("the fish"), "{content}");
-    assert_eq!(chat.fetched(), 1, "it is fetched once");
+    assert_eq!(chat.fetched(), 1, "it is downloaded once");
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn the_file_of_a_message_replied_to_is_read() {
+async fn file_of_the_referenced_message_is_read() {
     let chat = Chat::setup().set("RESPOND_TO", "mentions").start().await;
     chat.tess.answers(["A fish.", "Still."]);
     let picture = chat.say_with_files("alice", "mine", &[("a.png", b"\x89PNG"), ("a.txt", b"the fish")]);
@@ -94,7 +94,7 @@ async fn the_file_of_a_message_replied_to_is_read() {
 }
 
 #[tokio::test]
-async fn a_document_is_lent_to_tess_for_the_time_of_the_turn() {
+async fn document_is_uploaded_for_the_turn_and_deleted_after_it() {
     let chat = Chat::start().await;
     chat.tess.answers(["Three pages."]);
     chat.tess.hold();
@@ -111,7 +111,7 @@ async fn a_document_is_lent_to_tess_for_the_time_of_the_turn() {
 }
 
 #[tokio::test]
-async fn what_reading_a_file_costs_is_charged() {
+async fn credits_for_reading_a_file_are_recorded() {
     let chat = Chat::start().await;
     chat.tess.answers(["Three pages."]);
     chat.say_with_file("alice", "how long is it?", "report.pdf", PDF);
@@ -122,7 +122,7 @@ async fn what_reading_a_file_costs_is_charged() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_read_takes_no_memory_any_more() {
+async fn file_content_is_released_after_the_turn() {
     let chat = Chat::start().await;
     let mut after_a_reset = Vec::new();
     for _ in 0..2 {
@@ -137,7 +137,7 @@ async fn a_file_that_was_read_takes_no_memory_any_more() {
 }
 
 #[tokio::test]
-async fn a_file_that_two_channels_send_stays_until_both_are_answered() {
+async fn upload_shared_by_two_channels_is_deleted_after_both_turns() {
     let setup = Chat::setup();
     let options = TessOptions { deduplicate_files: true, ..setup.tess.clone() };
     let chat = setup.tess(options).start().await;
@@ -151,10 +151,10 @@ async fn a_file_that_two_channels_send_stays_until_both_are_answered() {
     assert_eq!(chat.tess.files().len(), 1);
     chat.tess.release_one();
     chat.expect_reply("Three pages.").await;
-    // Whatever was to be deleted after the first is gone when this is answered.
+    // When this is answered, the deletions after the first turn are done.
     chat.say("alice", "thanks");
     chat.execution().await;
-    assert_eq!(chat.tess.files().len(), 1, "the other still needs it");
+    assert_eq!(chat.tess.files().len(), 1, "the other channel needs it");
     chat.tess.release();
     chat.expect_reply("Welcome.").await;
     chat.discord.next_message(other).await;
@@ -164,26 +164,26 @@ async fn a_file_that_two_channels_send_stays_until_both_are_answered() {
 }
 
 #[tokio::test]
-async fn a_document_that_a_kill_left_at_tess_is_deleted_by_the_next_start() {
+async fn upload_left_by_a_kill_is_deleted_by_the_next_start() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Three pages.", "Three."]);
     chat.tess.hold();
     chat.say_with_file("alice", "how long is it?", "report.pdf", PDF);
     chat.execution().await;
     let left = chat.tess.files()[0].id;
-    chat.until("the file to be noted", || chat.rows_on_disk("lent") == 1).await;
+    chat.until("the upload to be recorded", || chat.rows_on_disk("lent") == 1).await;
     chat.kill_bot();
     chat.start_bot().await;
-    chat.until("the file to be deleted", || chat.tess.files().iter().all(|file| file.id != left)).await;
+    chat.until("the deletion of the upload", || chat.tess.files().iter().all(|file| file.id != left)).await;
     chat.tess.release();
     chat.next().await;
     chat.expect_no_file_left().await;
-    chat.until("nothing to be noted", || chat.rows_on_disk("lent") == 0).await;
+    chat.until("no recorded upload", || chat.rows_on_disk("lent") == 0).await;
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn a_file_alone_is_answered_when_it_can_be_read_and_noted_when_not() {
+async fn message_with_only_a_file_is_answered_if_the_file_is_readable() {
     let chat = Chat::start().await;
     chat.tess.answers(["A cat.", "What about it?"]);
     chat.say_with_file("alice", "", "cat.png", b"\x89PNG");
@@ -201,7 +201,7 @@ async fn a_file_alone_is_answered_when_it_can_be_read_and_noted_when_not() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_read_is_told_by_name_under_the_answer() {
+async fn unreadable_files_are_named_under_the_answer() {
     let chat = Chat::start().await;
     chat.tess.answers(["Hello."]);
     let too_long = vec![b'x'; 70_000];
@@ -215,12 +215,12 @@ async fn what_can_not_be_read_is_told_by_name_under_the_answer() {
     {
         assert!(line.starts_with("⚠️") && line.contains(name) && line.contains(why), "{line}");
     }
-    assert_eq!(chat.fetched(), 1, "what is known to be refused is not fetched");
+    assert_eq!(chat.fetched(), 1, "a file that Tess refuses is not downloaded");
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn a_message_of_nothing_but_an_unreadable_file_costs_nothing() {
+async fn message_with_only_an_unreadable_file_costs_nothing() {
     let chat = Chat::start().await;
     chat.tess.fail_file_next();
     chat.say_with_file("alice", "", "report.pdf", PDF);
@@ -233,7 +233,7 @@ async fn a_message_of_nothing_but_an_unreadable_file_costs_nothing() {
 }
 
 #[tokio::test]
-async fn the_answer_comes_though_a_file_was_not_read() {
+async fn unreadable_file_does_not_prevent_the_answer() {
     let chat = Chat::start().await;
     chat.tess.answers(["Without it, then."]);
     chat.tess.fail_file_next();
@@ -246,7 +246,7 @@ async fn the_answer_comes_though_a_file_was_not_read() {
 }
 
 #[tokio::test]
-async fn too_many_files_are_told_and_the_first_are_read() {
+async fn files_beyond_the_limit_are_reported_and_the_first_are_read() {
     let chat = Chat::start().await;
     chat.tess.answers(["Many."]);
     let files: Vec<(String, &[u8])> =
@@ -265,14 +265,14 @@ async fn too_many_files_are_told_and_the_first_are_read() {
 }
 
 #[tokio::test]
-async fn a_text_never_takes_more_than_the_conversation_may_have() {
+async fn text_file_is_cut_to_the_history_budget() {
     let chat = Chat::setup().set("HISTORY_CHARS", "4000").start().await;
     chat.tess.answers(["Hm.", "Read elsewhere."]);
     chat.say_with_file("alice", "see", "a.rs", &[b'x'; 5_000]);
     chat.expect_reply("Hm.").await;
     assert!(chat.next().await.content.contains("too long for this conversation"));
     chat.expect_asked(&["user: alice: see\n[file: a.rs]"]).await;
-    // Tess reads files of this ending: it gets it whole.
+    // Tess can process files with this extension, so the whole file is uploaded.
     chat.say_with_file("alice", "and this", "a.txt", &[b'x'; 5_000]);
     chat.expect_reply("Read elsewhere.").await;
     assert_eq!(file_ids(&chat.execution().await.body), 1);
@@ -281,7 +281,7 @@ async fn a_text_never_takes_more_than_the_conversation_may_have() {
 }
 
 #[tokio::test]
-async fn switched_off_nothing_is_fetched_and_a_file_alone_is_noted() {
+async fn with_files_off_nothing_is_downloaded() {
     let chat = Chat::setup().set("TESS_FILES", "off").start().await;
     chat.tess.answers(["Names only."]);
     chat.say_with_file("alice", "", "a.txt", b"secret");
@@ -293,10 +293,10 @@ async fn switched_off_nothing_is_fetched_and_a_file_alone_is_noted() {
 }
 
 #[tokio::test]
-async fn only_discord_is_asked_for_files() {
+async fn files_are_downloaded_only_from_discord() {
     let chat = Chat::start().await;
     chat.tess.answers(["No."]);
-    // Loopback and a valid address, but not Discord's: the simulated Tess would tell of an unknown route.
+    // A valid URL on loopback that is not Discord's. The simulated Tess would record a request for an unknown route.
     let url = chat.tess.url();
     let attachment = json!({"id": "7", "filename": "a.txt", "size": 3, "url": format!("{url}/secret")});
     let message = json!({"content": "look", "attachments": [attachment]});
@@ -307,7 +307,7 @@ async fn only_discord_is_asked_for_files() {
 }
 
 #[tokio::test]
-async fn a_file_that_discord_gives_at_the_second_try_is_read() {
+async fn failed_download_is_retried() {
     let chat = Chat::start().await;
     chat.tess.answers(["Got it."]);
     chat.discord.fail_next("GET", "/attachments/*", 503, json!("busy"), 1);
@@ -319,7 +319,7 @@ async fn a_file_that_discord_gives_at_the_second_try_is_read() {
 }
 
 #[tokio::test]
-async fn a_file_that_leads_elsewhere_or_lies_about_its_size_is_not_read() {
+async fn redirected_and_oversized_files_are_not_read() {
     let chat = Chat::start().await;
     chat.tess.answers(["One.", "Two."]);
     chat.discord.fail_next("GET", "/attachments/*", 302, json!("moved"), 1);
@@ -335,7 +335,7 @@ async fn a_file_that_leads_elsewhere_or_lies_about_its_size_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_reset_in_the_middle_of_a_turn_leaves_no_file_at_tess() {
+async fn reset_during_a_turn_deletes_its_uploads() {
     let chat = Chat::setup().start().await;
     chat.tess.hold();
     chat.say_with_file("alice", "read this", "report.pdf", PDF);
@@ -349,12 +349,12 @@ async fn a_reset_in_the_middle_of_a_turn_leaves_no_file_at_tess() {
 }
 
 #[tokio::test]
-async fn a_reset_while_a_file_is_being_read_leaves_none_either() {
+async fn reset_during_an_upload_deletes_it() {
     let mut setup = Chat::setup();
     setup.tess = TessOptions { file_polls: usize::MAX, ..TessOptions::default() };
     let chat = setup.start().await;
     chat.say_with_file("alice", "read this", "report.pdf", PDF);
-    chat.until("the file to be at Tess", || chat.tess.files().len() == 1).await;
+    chat.until("the upload", || chat.tess.files().len() == 1).await;
     chat.discord.slash(chat.channel, "alice", "reset", &json!([])).response().await;
     chat.settled().await;
     chat.expect_no_file_left().await;
@@ -363,7 +363,7 @@ async fn a_reset_while_a_file_is_being_read_leaves_none_either() {
 }
 
 #[tokio::test]
-async fn a_failed_execution_leaves_no_file_and_a_failed_deletion_harms_nobody() {
+async fn failed_execution_deletes_uploads_and_failed_deletion_is_harmless() {
     let chat = Chat::start().await;
     chat.tess.fail_execution_next(json!("no"));
     chat.say_with_file("alice", "read this", "report.pdf", PDF);
@@ -381,7 +381,7 @@ async fn a_failed_execution_leaves_no_file_and_a_failed_deletion_harms_nobody() 
 }
 
 #[tokio::test]
-async fn a_stop_gives_the_files_back() {
+async fn shutdown_deletes_uploads() {
     let mut chat = Chat::setup().change(|config| config.shutdown_grace = std::time::Duration::ZERO).start().await;
     chat.tess.hold();
     chat.say_with_file("alice", "read this", "report.pdf", PDF);
@@ -393,7 +393,7 @@ async fn a_stop_gives_the_files_back() {
 }
 
 #[tokio::test]
-async fn files_of_an_answer_are_shown_as_links() {
+async fn generated_files_are_shown_as_links() {
     let chat = Chat::start().await;
     chat.tess.answers(["Here: ![cat](https://cdn.example/cat.png)"]);
     chat.tess.generated_files_next(json!(["https://cdn.example/cat.pdf", "http://cdn.example/plain.pdf"]));
@@ -403,7 +403,7 @@ async fn files_of_an_answer_are_shown_as_links() {
 }
 
 #[tokio::test]
-async fn an_answer_of_nothing_but_a_file_is_its_link() {
+async fn answer_with_only_a_generated_file_is_its_link() {
     let chat = Chat::start().await;
     chat.tess.answers(["", ""]);
     chat.tess.generated_files_next(json!([{"name": "cat.png", "url": "https://cdn.example/cat.png"}]));
@@ -416,7 +416,7 @@ async fn an_answer_of_nothing_but_a_file_is_its_link() {
 }
 
 #[tokio::test]
-async fn a_turn_that_is_repeated_brings_its_files_again_and_its_texts_once() {
+async fn retried_turn_uploads_its_files_again() {
     let chat = Chat::start().await;
     chat.tess.fail_execution_next(json!("broken"));
     let asked = chat.say_with_files("alice", "compare", &[("a.pdf", PDF), ("b.txt", b"the fish")]);
@@ -434,7 +434,7 @@ async fn a_turn_that_is_repeated_brings_its_files_again_and_its_texts_once() {
 }
 
 #[tokio::test]
-async fn a_live_answer_is_asked_with_files_and_shows_those_that_were_made() {
+async fn live_answer_takes_files_and_shows_generated_ones() {
     let chat = Chat::setup().set("REPLY_MODE", "live").start().await;
     chat.tess.answers(["See ![a cat](https://files.example/cat.png)."]);
     chat.say_with_files("alice", "draw", &[("a.pdf", PDF), ("b.exe", b"MZ")]);

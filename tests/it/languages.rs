@@ -1,10 +1,10 @@
-//! The bot's own words, in the language of the server or of the person who reads them.
+//! The bot's texts: in the bot's language in public, and in the user's language in ephemeral responses.
 
 use serde_json::json;
 
 use crate::support::Chat;
 
-/// What only `user` sees of a command's answer.
+/// The text of a command's ephemeral response to `user`.
 async fn whispered(chat: &Chat, user: &str, command: &str) -> String {
     let shown = chat.discord.slash(chat.channel, user, command, &json!({})).response().await;
     assert!(shown.ephemeral, "{}", shown.content);
@@ -12,21 +12,21 @@ async fn whispered(chat: &Chat, user: &str, command: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_everybody_sees_is_in_the_language_of_the_bot() {
+async fn public_texts_are_in_the_bots_language() {
     let chat = Chat::setup().set("BOT_LANGUAGE", "pt-BR").start().await;
     chat.tess.fail_execution_next(json!("no"));
     chat.say("alice", "oi");
     let error = chat.next().await;
     assert!(error.content.starts_with("⚠️ O agente não conseguiu terminar a resposta."), "{}", error.content);
     assert_eq!(error.components[0]["components"][0]["label"], "Tentar de novo");
-    // Alice's Discord is in English.
+    // Alice's language is English.
     let reset = chat.discord.slash(chat.channel, "alice", "reset", &json!({})).response().await;
     assert!(!reset.ephemeral && reset.content.starts_with("☑️ Começando do zero"), "{}", reset.content);
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn what_one_person_sees_is_in_the_language_of_that_persons_discord() {
+async fn ephemeral_texts_are_in_the_users_language() {
     for (bots, other) in [("en", "ℹ️ I answer every message here"), ("pt-BR", "ℹ️ Respondo a todas as mensagens")]
     {
         let chat = Chat::setup().set("BOT_LANGUAGE", bots).start().await;
@@ -40,7 +40,7 @@ async fn what_one_person_sees_is_in_the_language_of_that_persons_discord() {
 }
 
 #[tokio::test]
-async fn every_command_speaks_portuguese() {
+async fn commands_respond_in_portuguese() {
     let chat = Chat::start().await;
     chat.discord.set_locale("bia", "pt-BR");
     for (command, start) in [
@@ -58,7 +58,7 @@ async fn every_command_speaks_portuguese() {
 }
 
 #[tokio::test]
-async fn buttons_and_menus_speak_portuguese() {
+async fn buttons_and_menus_are_in_portuguese() {
     let chat = Chat::start().await;
     chat.discord.set_locale("bia", "pt-BR");
     chat.discord.make_manager("bia");

@@ -1,4 +1,4 @@
-//! `REPLY_MODE=live`: a reply appears with its first words and grows, and is never left in the middle.
+//! `REPLY_MODE=live`: a reply is posted with the first words, edited as it grows, and never left incomplete.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn live() -> Setup {
     Chat::setup().set("REPLY_MODE", "live")
 }
 
-/// Some 3,500 characters with a block of code across the cut.
+/// About 3,500 characters, with a code block at the boundary of two messages.
 fn long() -> String {
     let code: String = (1..=60).map(|n| format!("let number_{n} = compute({n});\n")).collect();
     let words = "A sentence of a few words. ".repeat(30);
@@ -24,7 +24,7 @@ fn buttons(message: &SimMessage) -> Vec<String> {
     parts.map(|part| part["custom_id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What the channel shows now, a line a message.
+/// The current texts of the channel, one line per message.
 fn shown(chat: &Chat) -> Vec<String> {
     chat.discord.messages(chat.channel).into_iter().map(|message| message.content).collect()
 }
@@ -33,13 +33,13 @@ async fn until_shown(chat: &Chat, content: &str) {
     chat.until(content, || shown(chat).iter().any(|text| text == content)).await;
 }
 
-/// Reads the bot's messages that are there.
+/// Marks the bot's messages as read.
 fn read_all(chat: &Chat) -> Vec<SimMessage> {
     std::iter::from_fn(|| chat.discord.try_next_message(chat.channel)).collect()
 }
 
 #[tokio::test]
-async fn a_reply_appears_with_its_first_words_and_grows_to_the_end() {
+async fn live_reply_is_posted_with_the_first_words_and_edited_to_the_end() {
     let chat = live().start().await;
     chat.tess.answers(["One two three four five six seven eight nine."]);
     chat.tess.hold_stream_after(2);
@@ -58,7 +58,7 @@ async fn a_reply_appears_with_its_first_words_and_grows_to_the_end() {
 }
 
 #[tokio::test]
-async fn a_long_answer_grows_over_several_messages_with_code_closed_at_every_edit() {
+async fn long_live_reply_spans_messages_with_closed_code_blocks() {
     let mut setup = live();
     setup.tess.event_interval = Duration::from_millis(1);
     let chat = setup.start().await;
@@ -80,15 +80,15 @@ async fn a_long_answer_grows_over_several_messages_with_code_closed_at_every_edi
     chat.settled().await;
     chat.execution().await;
     let second = chat.execution().await;
-    assert_eq!(second.messages[1]["content"], long(), "the agent sees its whole answer");
+    assert_eq!(second.messages[1]["content"], long(), "the history contains the whole answer");
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn a_message_that_is_full_does_not_change_until_all_are_there() {
+async fn full_message_is_not_edited_until_the_end() {
     let chat = live().start().await;
     chat.tess.answers([long().as_str()]);
-    // Behind the cut, so that a second message has begun.
+    // Beyond the boundary, so that the second message exists.
     chat.tess.hold_stream_after(120);
     chat.say("alice", "at length");
     let first = chat.next().await;
@@ -103,7 +103,7 @@ async fn a_message_that_is_full_does_not_change_until_all_are_there() {
 }
 
 #[tokio::test]
-async fn a_very_long_answer_ends_with_a_file() {
+async fn very_long_live_reply_ends_with_a_file() {
     let chat = live().start().await;
     let long = "A sentence of some words, and another one. ".repeat(400).trim_end().to_owned();
     chat.tess.answers([long.as_str()]);
@@ -118,7 +118,7 @@ async fn a_very_long_answer_ends_with_a_file() {
 }
 
 #[tokio::test]
-async fn edits_keep_a_pace_that_discord_bears() {
+async fn edits_keep_a_minimum_interval() {
     let mut setup = live().change(|config| config.timings.live_edit_interval = Duration::from_millis(200));
     setup.tess.event_interval = Duration::from_millis(2);
     let chat = setup.start().await;
@@ -134,7 +134,7 @@ async fn edits_keep_a_pace_that_discord_bears() {
 }
 
 #[tokio::test]
-async fn a_lost_or_limited_request_leaves_one_complete_reply() {
+async fn lost_and_rate_limited_requests_leave_one_complete_reply() {
     for lost in [LostResponse::BadGateway, LostResponse::Closed] {
         let chat = live().start().await;
         chat.tess.answers(["One two three four five six."]);
@@ -152,7 +152,7 @@ async fn a_lost_or_limited_request_leaves_one_complete_reply() {
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_is_finished_without_a_second_execution() {
+async fn broken_stream_is_completed_by_polling() {
     let chat = live().start().await;
     chat.tess.answers(["One two three four five six seven."]);
     chat.tess.break_stream_next(1);
@@ -165,7 +165,7 @@ async fn a_stream_that_breaks_is_finished_without_a_second_execution() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_streamed_is_a_reply_all_the_same() {
+async fn answer_without_a_stream_is_posted() {
     let chat = live().start().await;
     chat.tess.answers(["At once."]);
     chat.tess.no_stream_next();
@@ -177,7 +177,7 @@ async fn an_answer_that_is_not_streamed_is_a_reply_all_the_same() {
 }
 
 #[tokio::test]
-async fn an_error_in_the_middle_leaves_what_was_shown_and_the_agent_never_said_it() {
+async fn error_during_a_stream_keeps_the_text_out_of_the_history() {
     let mut chat = live().start().await;
     chat.tess.answers(["One two three four five six.", "Better.", "Best."]);
     chat.tess.hold_stream_after(1);
@@ -204,7 +204,7 @@ async fn an_error_in_the_middle_leaves_what_was_shown_and_the_agent_never_said_i
 }
 
 #[tokio::test]
-async fn a_part_that_automod_blocks_ends_the_reply_with_a_reason() {
+async fn part_blocked_by_automod_ends_the_reply_with_a_reason() {
     let chat = live().start().await;
     chat.discord.block_content("forbidden");
     chat.tess.answers(["One two three forbidden five six."]);
@@ -220,7 +220,7 @@ async fn a_part_that_automod_blocks_ends_the_reply_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_reset_in_the_middle_takes_the_reply_away() {
+async fn reset_during_a_live_reply_deletes_it() {
     let chat = live().start().await;
     chat.tess.answers([long().as_str()]);
     chat.tess.hold_stream_after(120);
@@ -236,7 +236,7 @@ async fn a_reset_in_the_middle_takes_the_reply_away() {
 }
 
 #[tokio::test]
-async fn a_reply_that_somebody_deletes_while_it_grows_stays_away() {
+async fn deleted_live_reply_is_not_posted_again() {
     let chat = live().start().await;
     chat.tess.answers(["One two three four five six."]);
     chat.tess.hold_stream_after(1);
@@ -250,7 +250,7 @@ async fn a_reply_that_somebody_deletes_while_it_grows_stays_away() {
 }
 
 #[tokio::test]
-async fn the_note_about_waiting_goes_when_the_first_words_come() {
+async fn waiting_note_is_removed_with_the_first_words() {
     let chat = live().change(|config| config.reply.notice_after = Duration::from_millis(20)).start().await;
     chat.tess.answers(["One two three four five six."]);
     chat.tess.hold_stream_after(0);
@@ -265,7 +265,7 @@ async fn the_note_about_waiting_goes_when_the_first_words_come() {
 }
 
 #[tokio::test]
-async fn a_reply_that_a_stop_left_in_the_middle_is_deleted_and_its_message_answered_once() {
+async fn live_reply_interrupted_by_shutdown_is_replaced_after_the_start() {
     let mut chat = live().change(|config| config.shutdown_grace = Duration::from_millis(50)).start().await;
     chat.tess.answers(["One two three four five six.", "Afresh."]);
     chat.tess.hold_stream_after(1);
@@ -283,7 +283,7 @@ async fn a_reply_that_a_stop_left_in_the_middle_is_deleted_and_its_message_answe
 }
 
 #[tokio::test]
-async fn a_kill_in_the_middle_of_a_long_reply_leads_to_one_answer() {
+async fn kill_during_a_live_reply_leads_to_one_answer() {
     for catch_up in ["30", "0"] {
         let mut chat = live().set("CATCH_UP_MINUTES", catch_up).start().await;
         chat.tess.answers(["Hi."]);
@@ -315,7 +315,7 @@ async fn a_kill_in_the_middle_of_a_long_reply_leads_to_one_answer() {
 }
 
 #[tokio::test]
-async fn a_reply_that_is_complete_is_not_written_again_after_a_kill() {
+async fn complete_live_reply_is_not_repeated_after_a_kill() {
     let mut chat = live().start().await;
     chat.tess.answers([long().as_str()]);
     chat.say("alice", "at length");

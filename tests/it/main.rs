@@ -1,25 +1,25 @@
-//! The tests of the whole: one binary, one sentence a test.
+//! Tests of the whole bot between simulators of Discord and Tess. One file per behaviour; `support` is the harness.
 
-#![expect(clippy::unwrap_used, reason = "a test that can not go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 mod agents;
 mod architecture;
-mod checking;
+mod catch_up;
+mod check;
 mod commands;
-mod connection;
+mod conversation;
 mod credits;
+mod delivery;
 mod discord_sim;
 mod docs;
 mod files;
+mod gateway;
 mod languages;
 mod live;
-mod nothing_lost;
 mod process;
-mod sending;
 mod settings;
+mod shutdown;
 mod stop_retry;
-mod stopping;
 mod support;
-mod talking;
-mod tess_fails;
+mod tess_errors;
 mod tls;

@@ -1,4 +1,4 @@
-//! The program as people start it: what it says, how it ends, and what it never prints.
+//! The program as a process: its output, its exit codes, and what it never logs.
 
 use std::{
     process::{Output, Stdio},
@@ -15,18 +15,18 @@ use crate::support::within;
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tess-discord"));
-    // A folder without a `.env`, and nothing from the environment of whoever runs the tests.
+    // A folder without a `.env`, and an empty environment.
     command.current_dir(std::env::temp_dir()).env_clear().kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 async fn output(command: &mut Command) -> (Option<i32>, String) {
-    let Output { status, stdout, stderr } = within("the program to end", command.output()).await.unwrap();
+    let Output { status, stdout, stderr } = within("the program to exit", command.output()).await.unwrap();
     (status.code(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
 }
 
-/// The bot's program between two simulators.
+/// The bot's process between both simulators.
 struct Started {
     discord: DiscordSim,
     tess: TessSim,
@@ -59,7 +59,7 @@ fn signal(bot: &Child, signal: &str) {
 }
 
 #[tokio::test]
-async fn without_settings_the_program_names_all_that_is_missing_and_ends_with_2() {
+async fn missing_settings_are_all_named_and_exit_with_2() {
     let (code, said) = output(&mut program()).await;
     assert_eq!(code, Some(2), "{said}");
     for name in ["DISCORD_TOKEN", "TESS_API_KEY", "TESS_AGENT_ID"] {
@@ -68,7 +68,7 @@ async fn without_settings_the_program_names_all_that_is_missing_and_ends_with_2(
 }
 
 #[tokio::test]
-async fn an_unknown_command_ends_with_2_and_help_and_version_with_0() {
+async fn unknown_command_exits_with_2_and_help_and_version_with_0() {
     assert_eq!(output(program().arg("dance")).await.0, Some(2));
     let (code, said) = output(program().arg("--help")).await;
     assert_eq!(code, Some(0));
@@ -78,7 +78,7 @@ async fn an_unknown_command_ends_with_2_and_help_and_version_with_0() {
 }
 
 #[tokio::test]
-async fn sigterm_and_ctrl_c_end_the_program_with_0() {
+async fn sigterm_and_ctrl_c_exit_with_0() {
     for name in ["-TERM", "-INT"] {
         let mut started = start(&[]).await;
         signal(&started.bot, name);
@@ -89,7 +89,7 @@ async fn sigterm_and_ctrl_c_end_the_program_with_0() {
 }
 
 #[tokio::test]
-async fn a_wrong_token_ends_the_program_with_1_and_one_line() {
+async fn wrong_token_exits_with_1_and_one_line() {
     let discord = DiscordSim::start(DiscordOptions::default()).await.unwrap();
     let state = tempfile::tempdir().unwrap();
     let mut command = program();
@@ -108,7 +108,7 @@ async fn a_wrong_token_ends_the_program_with_1_and_one_line() {
 }
 
 #[tokio::test]
-async fn a_state_file_that_can_not_be_used_ends_the_program_with_2() {
+async fn unusable_state_file_exits_with_2() {
     let state = tempfile::tempdir().unwrap();
     let file = state.path().join("state.db");
     std::fs::write(&file, "this is no database, whatever its name says".repeat(40)).unwrap();
@@ -124,7 +124,7 @@ async fn a_state_file_that_can_not_be_used_ends_the_program_with_2() {
 }
 
 #[tokio::test]
-async fn neither_a_message_nor_a_secret_is_printed_however_much_is_logged() {
+async fn logs_contain_neither_messages_nor_secrets_at_any_level() {
     for format in ["text", "json"] {
         let started = start(&[("RUST_LOG", "trace"), ("LOG_FORMAT", format)]).await;
         let channel = started.discord.general();
@@ -152,7 +152,7 @@ async fn neither_a_message_nor_a_secret_is_printed_however_much_is_logged() {
 }
 
 #[tokio::test]
-async fn a_killed_bot_answers_after_its_next_start_what_it_left() {
+async fn killed_bot_answers_open_messages_after_its_next_start() {
     let mut started = start(&[]).await;
     let channel = started.discord.general();
     started.tess.answers(["First.", "Never posted.", "After the kill."]);
@@ -180,8 +180,8 @@ async fn a_killed_bot_answers_after_its_next_start_what_it_left() {
 }
 
 #[tokio::test]
-async fn the_health_endpoints_tell_how_it_is() {
-    // A port that was free a moment ago.
+async fn health_endpoints_report_the_state() {
+    // A port that was free just now.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     let started = start(&[("HEALTH_ADDR", &address)]).await;

@@ -1,4 +1,4 @@
-//! `/settings`: a channel's own answers to its agent's questions.
+//! `/settings`: the channel's answers to its agent's questions.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::Chat;
 
 const BOSS: &str = "boss";
 
-/// `/settings` of one person, from view to view.
+/// A user's `/settings`, from one view to the next.
 struct Settings<'a> {
     chat: &'a Chat,
     user: &'static str,
@@ -34,13 +34,13 @@ impl<'a> Settings<'a> {
         self.chat.discord.choose(self.message(), id, self.user, values)
     }
 
-    /// Chooses a question with options, and then some of them.
+    /// Chooses a question with options, then some of the options.
     async fn set(&self, question: &str, values: &[&str]) -> SimResponse {
         self.choose("settings:question", &[&format!("choose:{question}")]).response().await;
         self.choose(&format!("settings:option:{question}"), values).response().await
     }
 
-    /// Chooses a question that is answered in writing, and sends its form.
+    /// Chooses a question that is answered with text, and submits its modal.
     async fn write(&self, question: &str, text: &str) -> SimResponse {
         let form = self.choose("settings:question", &[&format!("write:{question}")]);
         form.submit(&[("value", text)]).await.response().await
@@ -48,14 +48,14 @@ impl<'a> Settings<'a> {
 }
 
 impl Chat {
-    /// A chat with a manager, whose channel has the agent of many questions.
+    /// A chat with a manager, in a channel whose agent has questions of its own.
     async fn with_reviewer() -> Self {
         let chat = Self::setup().set("TESS_AGENT_ID", &REVIEWER.to_string()).start().await;
         chat.discord.make_manager(BOSS);
         chat
     }
 
-    /// What the agent is executed with next, beside the conversation.
+    /// The options of the next execution.
     async fn asked_with(&self) -> Value {
         self.say("alice", "hi");
         self.next().await;
@@ -72,14 +72,14 @@ async fn choose_agent(chat: &Chat, id: u64) -> SimResponse {
     chat.discord.slash(chat.channel, BOSS, "agent", &options).response().await
 }
 
-/// Values of the menu in a message.
+/// The values of a message's menu.
 fn menu(shown: &SimResponse) -> Vec<String> {
     let options = shown.components[0]["components"][0]["options"].as_array().cloned().unwrap_or_default();
     options.iter().map(|option| option["value"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
-async fn without_a_change_it_shows_what_holds() {
+async fn settings_show_the_defaults() {
     let chat = Chat::setup().set("TESS_MODEL", "tess-5").start().await;
     let (_, shown) = Settings::open(&chat, "alice").await;
     assert!(shown.ephemeral);
@@ -91,7 +91,7 @@ async fn without_a_change_it_shows_what_holds() {
 }
 
 #[tokio::test]
-async fn an_option_that_was_chosen_is_sent_from_the_next_turn_on_and_survives_a_restart() {
+async fn chosen_option_is_sent_from_the_next_turn_and_after_a_restart() {
     let mut chat = Chat::with_reviewer().await;
     {
         let (settings, shown) = Settings::open(&chat, BOSS).await;
@@ -111,12 +111,12 @@ async fn an_option_that_was_chosen_is_sent_from_the_next_turn_on_and_survives_a_
     let elsewhere = chat.discord.channel(chat.guild, "elsewhere");
     chat.discord.say(elsewhere, "alice", "hi");
     chat.discord.next_message(elsewhere).await;
-    assert!(chat.execution().await.body.get("model").is_none(), "another channel has its own");
+    assert!(chat.execution().await.body.get("model").is_none(), "another channel keeps its own");
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn the_default_can_be_chosen_again() {
+async fn default_can_be_restored() {
     let chat = Chat::with_reviewer().await;
     let (settings, _) = Settings::open(&chat, BOSS).await;
     settings.set("tools", &["=internet"]).await;
@@ -127,7 +127,7 @@ async fn the_default_can_be_chosen_again() {
 }
 
 #[tokio::test]
-async fn a_text_is_written_in_a_form_and_an_empty_one_is_the_default() {
+async fn text_is_entered_in_a_modal_and_an_empty_one_restores_the_default() {
     let chat = Chat::with_reviewer().await;
     let (settings, _) = Settings::open(&chat, BOSS).await;
     let changed = settings.write("nome-da-empresa", "Pareto").await;
@@ -135,14 +135,14 @@ async fn a_text_is_written_in_a_form_and_an_empty_one_is_the_default() {
     assert_eq!(chat.asked_with().await, json!({"nome-da-empresa": "Pareto"}));
     let form = settings.choose("settings:question", &["write:nome-da-empresa"]);
     let field = form.callback().await["data"]["components"][0]["components"][0].clone();
-    assert_eq!(field["value"], "Pareto", "what holds can be edited");
+    assert_eq!(field["value"], "Pareto", "the current value is filled in");
     settings.write("nome-da-empresa", "").await;
     assert_eq!(chat.asked_with().await, json!({}));
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn a_value_that_the_agent_would_refuse_is_not_kept() {
+async fn invalid_value_is_not_stored() {
     let chat = Chat::with_reviewer().await;
     chat.tess.add_question(REVIEWER, json!({"type": "number", "name": "depth", "required": false}));
     let (settings, _) = Settings::open(&chat, BOSS).await;
@@ -155,7 +155,7 @@ async fn a_value_that_the_agent_would_refuse_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_boolean_is_chosen_and_several_options_are_chosen_at_once() {
+async fn boolean_and_multiple_choice_options_can_be_set() {
     let chat = Chat::with_reviewer().await;
     chat.tess.add_question(REVIEWER, json!({"type": "boolean", "name": "kind", "required": false}));
     let nets = json!({"type": "multiselect", "name": "nets", "options": ["web", "news", "books"], "required": false});
@@ -168,7 +168,7 @@ async fn a_boolean_is_chosen_and_several_options_are_chosen_at_once() {
 }
 
 #[tokio::test]
-async fn many_options_come_in_pages() {
+async fn many_options_are_paged() {
     let chat = Chat::with_reviewer().await;
     let many: Vec<_> = (0..60).map(|n| format!("voice-{n}")).collect();
     chat.tess.add_question(REVIEWER, json!({"type": "select", "name": "voice", "options": many, "required": false}));
@@ -188,10 +188,10 @@ async fn many_options_come_in_pages() {
 }
 
 #[tokio::test]
-async fn who_may_not_manage_channels_changes_nothing() {
+async fn changing_settings_requires_manage_channels() {
     let chat = Chat::with_reviewer().await;
     let (settings, _) = Settings::open(&chat, BOSS).await;
-    // Discord shows the message to the boss alone; a forged press is refused all the same.
+    // Discord shows the message only to the boss. A forged interaction must be refused nevertheless.
     let forged = chat.discord.choose(settings.message(), "settings:question", "alice", &["choose:model"]);
     assert!(forged.response().await.content.contains("**Manage Channels**"));
     let (settings, _) = Settings::open(&chat, BOSS).await;
@@ -203,7 +203,7 @@ async fn who_may_not_manage_channels_changes_nothing() {
 }
 
 #[tokio::test]
-async fn another_agent_drops_them_and_says_so() {
+async fn changing_the_agent_drops_the_settings_and_says_so() {
     let chat = Chat::with_reviewer().await;
     let (settings, _) = Settings::open(&chat, BOSS).await;
     settings.set("model", &["=gpt-4o-mini"]).await;
@@ -220,11 +220,11 @@ async fn another_agent_drops_them_and_says_so() {
 }
 
 #[tokio::test]
-async fn settings_that_the_agent_lost_are_dropped_with_the_next_change() {
+async fn settings_unknown_to_the_agent_are_dropped_with_the_next_change() {
     let chat = Chat::with_reviewer().await;
     let (settings, _) = Settings::open(&chat, BOSS).await;
     settings.set("max_mode", &["=true"]).await;
-    // Made anew, it has the usual questions alone.
+    // The new agent with this id has no questions of its own.
     chat.tess.add_agent(REVIEWER, "Code Reviewer", "chat");
     let gone = settings.choose("settings:question", &["choose:max_mode"]).response().await;
     assert!(gone.content.starts_with("⚠️ This channel's agent has no `max_mode`"), "{}", gone.content);
@@ -234,7 +234,7 @@ async fn settings_that_the_agent_lost_are_dropped_with_the_next_change() {
 }
 
 #[tokio::test]
-async fn a_tess_that_can_not_be_asked_changes_nothing() {
+async fn unreachable_tess_changes_no_settings() {
     let chat = Chat::with_reviewer().await;
     let (settings, _) = Settings::open(&chat, BOSS).await;
     settings.choose("settings:question", &["choose:model"]).response().await;
@@ -246,18 +246,18 @@ async fn a_tess_that_can_not_be_asked_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_slow_tess_does_not_make_a_press_late() {
+async fn component_responds_in_time_when_tess_is_slow() {
     let chat = Chat::with_reviewer().await;
     let (settings, _) = Settings::open(&chat, BOSS).await;
     chat.tess.fault_on(Route::Agents, Fault::Slow(Duration::from_millis(2_000)));
     settings.choose("settings:question", &["choose:model"]).callback().await;
     let shown = || settings.opened.message().unwrap().content;
-    chat.until("the options to be shown", || shown().contains("What shall `model` be")).await;
+    chat.until("the options to be listed", || shown().contains("What shall `model` be")).await;
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn in_a_direct_message_everyone_may_change_them() {
+async fn settings_in_direct_messages_need_no_permission() {
     let chat = Chat::start().await;
     let direct = chat.discord.dm("alice");
     let opened = chat.discord.slash(direct, "alice", "settings", &json!([]));
@@ -272,7 +272,7 @@ async fn in_a_direct_message_everyone_may_change_them() {
 }
 
 #[tokio::test]
-async fn an_agent_that_is_gone_takes_its_settings_with_it() {
+async fn deleted_agent_drops_its_settings() {
     let chat = Chat::start().await;
     chat.discord.make_manager(BOSS);
     choose_agent(&chat, REVIEWER).await;
@@ -291,7 +291,7 @@ async fn an_agent_that_is_gone_takes_its_settings_with_it() {
 }
 
 #[tokio::test]
-async fn an_agent_that_is_left_out_later_leaves_its_settings_to_nobody() {
+async fn agent_removed_from_the_configuration_drops_its_settings() {
     let mut chat = Chat::start().await;
     chat.discord.make_manager(BOSS);
     choose_agent(&chat, REVIEWER).await;

@@ -1,4 +1,4 @@
-//! People stop the turn that runs, and let the last one come again.
+//! `/stop` and `/retry`, and their buttons.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn slash(chat: &Chat, user: &str, name: &str) -> InteractionHandle {
     chat.discord.slash(chat.channel, user, name, &json!([]))
 }
 
-/// A message is being worked on; its id.
+/// Posts a message whose execution is held; returns the message's id.
 async fn held(chat: &Chat, text: &str) -> u64 {
     chat.tess.hold_next();
     let asked = chat.say("alice", text);
@@ -21,7 +21,7 @@ async fn held(chat: &Chat, text: &str) -> u64 {
     asked
 }
 
-/// Makes the next turn fail, and returns the error text and the message it is about.
+/// Makes the next turn fail; returns the message and the error text.
 async fn failure(chat: &Chat) -> (SimMessage, u64) {
     chat.tess.fail_execution_next(json!("broken"));
     let asked = chat.say("alice", "hi");
@@ -31,7 +31,7 @@ async fn failure(chat: &Chat) -> (SimMessage, u64) {
     (error, asked)
 }
 
-/// Whether a message has a button whose id begins like this.
+/// Whether a message has a button whose custom id starts with `prefix`.
 fn has_button(chat: &Chat, message: u64, start: &str) -> bool {
     let message = chat.discord.message(message).unwrap();
     let rows = message.components.as_array().into_iter().flatten();
@@ -42,11 +42,11 @@ fn has_button(chat: &Chat, message: u64, start: &str) -> bool {
 async fn until_no_button(chat: &Chat, message: u64) {
     let discord = chat.discord.clone();
     let is_plain = move || discord.message(message).is_some_and(|message| message.components == json!([]));
-    chat.until("the old button to be taken away", is_plain).await;
+    chat.until("the removal of the old button", is_plain).await;
 }
 
 #[tokio::test]
-async fn stop_ends_the_wait_says_so_and_the_conversation_goes_on() {
+async fn stop_cancels_the_turn_and_the_conversation_continues() {
     let chat = Chat::start().await;
     chat.tess.answers(["Never seen.", "Seen."]);
     let asked = held(&chat, "think").await;
@@ -62,7 +62,7 @@ async fn stop_ends_the_wait_says_so_and_the_conversation_goes_on() {
 }
 
 #[tokio::test]
-async fn a_message_that_was_stopped_is_not_answered_after_a_restart() {
+async fn stopped_message_is_not_answered_after_a_restart() {
     let mut chat = Chat::start().await;
     held(&chat, "think").await;
     slash(&chat, "alice", "stop").response().await;
@@ -76,7 +76,7 @@ async fn a_message_that_was_stopped_is_not_answered_after_a_restart() {
 }
 
 #[tokio::test]
-async fn the_note_about_waiting_has_a_stop_button() {
+async fn waiting_note_has_a_stop_button() {
     let chat = Chat::setup().change(|config| config.reply.notice_after = Duration::from_millis(20)).start().await;
     let asked = held(&chat, "think").await;
     let note = chat.next().await;
@@ -84,13 +84,13 @@ async fn the_note_about_waiting_has_a_stop_button() {
     assert_eq!(callback["type"], 6);
     chat.expect_reply(STOPPED).await;
     chat.settled().await;
-    assert!(chat.discord.message(note.id).is_none(), "the note goes");
+    assert!(chat.discord.message(note.id).is_none(), "the waiting note is removed");
     chat.tess.release();
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn a_live_reply_that_is_stopped_stays_and_the_agent_never_said_it() {
+async fn stopped_live_reply_stays_and_is_not_in_the_history() {
     let chat = Chat::setup().set("REPLY_MODE", "live").start().await;
     chat.tess.answers(["One two three four five six.", "Seen."]);
     chat.tess.hold_stream_after(1);
@@ -111,7 +111,7 @@ async fn a_live_reply_that_is_stopped_stays_and_the_agent_never_said_it() {
 }
 
 #[tokio::test]
-async fn only_who_asked_or_who_may_manage_messages_may_stop() {
+async fn stop_requires_the_requester_or_manage_messages() {
     let chat = Chat::setup().change(|config| config.reply.notice_after = Duration::from_millis(20)).start().await;
     let asked = held(&chat, "think").await;
     let note = chat.next().await;
@@ -130,7 +130,7 @@ async fn only_who_asked_or_who_may_manage_messages_may_stop() {
 }
 
 #[tokio::test]
-async fn where_nothing_runs_there_is_nothing_to_stop_or_to_repeat() {
+async fn stop_and_retry_without_a_turn_say_so() {
     let chat = Chat::start().await;
     for name in ["stop", "retry"] {
         let told = slash(&chat, "alice", name).response().await;
@@ -140,7 +140,7 @@ async fn where_nothing_runs_there_is_nothing_to_stop_or_to_repeat() {
 }
 
 #[tokio::test]
-async fn an_error_text_has_a_button_that_asks_again_and_goes_then() {
+async fn error_has_a_retry_button_that_is_removed_on_use() {
     let chat = Chat::start().await;
     let (error, asked) = failure(&chat).await;
     chat.tess.answers(["Now it works."]);
@@ -155,13 +155,13 @@ async fn an_error_text_has_a_button_that_asks_again_and_goes_then() {
 }
 
 #[tokio::test]
-async fn an_error_after_an_error_takes_the_first_ones_button() {
+async fn second_error_removes_the_retry_button_of_the_first() {
     let chat = Chat::start().await;
     let (error, asked) = failure(&chat).await;
     chat.tess.fail_execution_next(json!("still broken"));
     chat.discord.press(error.id, &format!("retry:{asked}"), "alice").callback().await;
     let second = chat.next().await;
-    assert_ne!(second.id, error.id, "a decision of its own has a message of its own");
+    assert_ne!(second.id, error.id, "a new refusal is a new message");
     until_no_button(&chat, error.id).await;
     chat.tess.answers(["At last."]);
     chat.discord.press(second.id, &format!("retry:{asked}"), "alice").callback().await;
@@ -170,7 +170,7 @@ async fn an_error_after_an_error_takes_the_first_ones_button() {
 }
 
 #[tokio::test]
-async fn retry_puts_the_new_answer_in_the_old_ones_place() {
+async fn retry_replaces_the_answer() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Bad.", "Good.", "Three.", "Four."]);
     chat.say("alice", "hi");
@@ -197,7 +197,7 @@ async fn retry_puts_the_new_answer_in_the_old_ones_place() {
 }
 
 #[tokio::test]
-async fn a_retry_that_fails_leaves_the_old_answer_in_its_place() {
+async fn failed_retry_keeps_the_old_answer() {
     let chat = Chat::start().await;
     chat.tess.answers(["Good enough."]);
     chat.say("alice", "hi");
@@ -217,7 +217,7 @@ async fn a_retry_that_fails_leaves_the_old_answer_in_its_place() {
 }
 
 #[tokio::test]
-async fn only_who_asked_may_repeat_and_not_while_a_turn_runs() {
+async fn retry_requires_the_requester_and_no_running_turn() {
     let chat = Chat::start().await;
     let (error, asked) = failure(&chat).await;
     let button = format!("retry:{asked}");
@@ -235,7 +235,7 @@ async fn only_who_asked_may_repeat_and_not_while_a_turn_runs() {
 }
 
 #[tokio::test]
-async fn the_button_of_an_earlier_turn_repeats_nothing() {
+async fn stale_retry_button_has_no_effect() {
     let chat = Chat::start().await;
     let (error, asked) = failure(&chat).await;
     chat.discord.fail_next("PATCH", "/channels/*", 403, json!({"code": 50013, "message": "Missing Permissions"}), 1);
@@ -244,12 +244,12 @@ async fn the_button_of_an_earlier_turn_repeats_nothing() {
     chat.expect_reply("Later.").await;
     chat.settled().await;
     let told = chat.discord.press(error.id, &format!("retry:{asked}"), "alice").response().await;
-    assert!(told.ephemeral && told.content.contains("only the last question"), "{}", told.content);
+    assert!(told.ephemeral && told.content.contains("only the last message"), "{}", told.content);
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn the_last_reply_alone_has_a_retry_button() {
+async fn only_the_last_reply_has_a_retry_button() {
     for mode in ["final", "live"] {
         let chat = Chat::setup().set("REPLY_MODE", mode).start().await;
         chat.tess.answers(["One.", "Two.", "Two again."]);
@@ -271,7 +271,7 @@ async fn the_last_reply_alone_has_a_retry_button() {
 }
 
 #[tokio::test]
-async fn a_reply_of_several_messages_has_the_button_under_the_last() {
+async fn retry_button_is_on_the_last_part_of_a_reply() {
     let chat = Chat::start().await;
     chat.tess.answers([format!("{}\n\n{}", "one ".repeat(400), "two ".repeat(400)).as_str()]);
     chat.say("alice", "tell me more");
@@ -282,7 +282,7 @@ async fn a_reply_of_several_messages_has_the_button_under_the_last() {
 }
 
 #[tokio::test]
-async fn where_the_button_is_switched_off_only_error_texts_have_it() {
+async fn with_the_retry_button_off_only_errors_have_it() {
     for mode in ["final", "live"] {
         let chat = Chat::setup().set("RETRY_BUTTON", "off").set("REPLY_MODE", mode).start().await;
         chat.tess.answers(["Plain."]);
@@ -298,7 +298,7 @@ async fn where_the_button_is_switched_off_only_error_texts_have_it() {
 }
 
 #[tokio::test]
-async fn the_button_under_the_last_reply_before_a_restart_goes_with_the_next_one() {
+async fn retry_button_from_before_a_restart_is_removed_with_the_next_reply() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Before.", "After."]);
     chat.say("alice", "hi");
@@ -314,7 +314,7 @@ async fn the_button_under_the_last_reply_before_a_restart_goes_with_the_next_one
 }
 
 #[tokio::test]
-async fn a_reset_takes_the_button_away_for_there_is_nothing_to_repeat() {
+async fn reset_removes_the_retry_button() {
     let chat = Chat::start().await;
     chat.tess.answers(["Forget it."]);
     chat.say("alice", "hi");
@@ -326,7 +326,7 @@ async fn a_reset_takes_the_button_away_for_there_is_nothing_to_repeat() {
 }
 
 #[tokio::test]
-async fn a_turn_that_is_stopped_before_it_begins_is_not_asked() {
+async fn turn_stopped_before_its_start_is_not_executed() {
     let chat =
         Chat::setup().change(|config| config.timings.discord_request_timeout = Duration::from_secs(9)).start().await;
     chat.discord.set_delay(Route::Typing, Duration::from_millis(1500));
@@ -341,7 +341,7 @@ async fn a_turn_that_is_stopped_before_it_begins_is_not_asked() {
 }
 
 #[tokio::test]
-async fn the_stop_button_works_when_the_newest_message_was_over_a_budget() {
+async fn stop_button_works_when_the_newest_message_exceeded_a_budget() {
     let setup = Chat::setup().set("MESSAGES_PER_USER_MINUTE", "1");
     let chat = setup.change(|config| config.reply.notice_after = Duration::from_millis(50)).start().await;
     chat.tess.hold();

@@ -1,4 +1,4 @@
-//! The harness: the whole bot between both simulators, in a test that reads like a chat.
+//! The harness: runs the whole bot between both simulators. A test reads like a chat:
 //!
 //! ```ignore
 //! let chat = Chat::start().await;
@@ -8,8 +8,14 @@
 //! chat.finish().await;
 //! ```
 //!
-//! [`Chat::finish`] belongs at the end of every test: the bot stops in time and without a panic, nobody was left without an
-//! outcome, no message of the bot is unread, and neither simulator saw anything that the real service would refuse.
+//! - [`Chat::start`] starts everything with defaults; [`Chat::setup`] changes settings first.
+//! - [`Chat::discord`] and [`Chat::tess`] are the simulators. They post messages, run commands, inject faults and answer
+//!   what the bot did; see the docs of `sim`.
+//! - The methods of [`Chat`] start, stop and kill the bot, and wait for what it does. Nothing sleeps for a fixed time: a wait
+//!   ends with what it waits for, or fails after [`SOON`].
+//! - [`Chat::finish`] ends every test. It checks that the bot stops in time and without a panic, that every message has an
+//!   outcome, that the test read every message of the bot, that every injected fault was met, and that the simulators
+//!   recorded no violation.
 
 use std::time::Duration;
 
@@ -30,29 +36,29 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// How long anything that must happen may take on a busy machine.
+/// How long a wait may take on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
 
-/// How often something is looked at that can not be waited for.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// How often a condition without a notification is checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(2);
 
-/// A bot, two simulated services, and people.
+/// A bot between two simulated services.
 pub(crate) struct Chat {
     pub(crate) discord: DiscordSim,
     pub(crate) tess: TessSim,
     pub(crate) metrics: Metrics,
-    /// The channel people talk in unless told otherwise.
+    /// The channel of messages without another one.
     pub(crate) channel: u64,
-    /// The server it is in.
+    /// The guild of the channel.
     pub(crate) guild: u64,
     config: Config,
     state: TempDir,
     running: Option<Running>,
-    /// Panics that the test provokes.
+    /// The number of panics that the test provokes.
     pub(crate) panics: u64,
 }
 
-/// A bot on a thread and a runtime of its own, as in its process: so it can be killed with all it has under way.
+/// A bot with its own thread and runtime, so that it can be killed with everything it does, like a process.
 struct Running {
     stop: CancellationToken,
     kill: CancellationToken,
@@ -60,7 +66,7 @@ struct Running {
     thread: std::thread::JoinHandle<()>,
 }
 
-/// How a chat is set up.
+/// The settings of a chat that is not started.
 pub(crate) struct Setup {
     pub(crate) discord: DiscordOptions,
     pub(crate) tess: TessOptions,
@@ -69,13 +75,13 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Another setting, as in `.env`.
+    /// Sets an environment variable of the bot.
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// A change of what is no setting.
+    /// Changes the configuration beyond what environment variables can.
     pub(crate) fn change(mut self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
         self.change = Box::new(change);
         self
@@ -91,7 +97,8 @@ impl Setup {
         self
     }
 
-    /// Starts everything and waits until the bot is connected, and hears of what is said from the gateway alone.
+    /// Starts everything and waits until the bot is connected and has caught up: from then on it learns of messages only from
+    /// the gateway.
     pub(crate) async fn start(self) -> Chat {
         let mut chat = self.prepare().await;
         chat.start_bot().await;
@@ -99,7 +106,7 @@ impl Setup {
         chat
     }
 
-    /// Starts the simulators and leaves the bot out.
+    /// Starts the simulators without the bot.
     pub(crate) async fn prepare(self) -> Chat {
         // `TEST_LOG=debug cargo test one_test -- --nocapture` shows what the bot logs.
         if let Ok(filter) = std::env::var("TEST_LOG") {
@@ -134,7 +141,7 @@ impl Setup {
     }
 }
 
-/// A bot in a hurry: nothing here changes what it does, only how long it takes.
+/// Short timings, which change how long the bot takes and not what it does.
 fn quick() -> Timings {
     let ms = Duration::from_millis;
     Timings {
@@ -154,7 +161,7 @@ fn quick() -> Timings {
 }
 
 impl Chat {
-    /// The usual: one server, one channel, the default agent.
+    /// Starts a chat with one guild, one channel and the default agent.
     pub(crate) async fn start() -> Self {
         Self::setup().start().await
     }
@@ -168,15 +175,15 @@ impl Chat {
         }
     }
 
-    /// Starts the bot, again or for the first time, and waits until it is connected.
+    /// Starts the bot and waits until it is connected.
     pub(crate) async fn start_bot(&mut self) {
         self.launch().await;
         within("the bot to connect", self.discord.wait_connected()).await;
     }
 
-    /// Starts the bot without waiting for anything.
+    /// Starts the bot without waiting for the connection.
     pub(crate) async fn launch(&mut self) {
-        assert!(self.running.is_none(), "the bot runs already");
+        assert!(self.running.is_none(), "the bot is running already");
         let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
         let (built, metrics) = oneshot::channel();
         let (end, ended) = oneshot::channel();
@@ -184,7 +191,7 @@ impl Chat {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let result = runtime.block_on(killed.run_until_cancelled(async {
-                let bot = Bot::build(config).await.expect("a bot that can be built");
+                let bot = Bot::build(config).await.expect("the bot can be built");
                 let _ = built.send(bot.metrics().clone());
                 bot.run(stopped).await
             }));
@@ -193,11 +200,11 @@ impl Chat {
                 let _ = end.send(result);
             }
         });
-        self.metrics = metrics.await.expect("a bot that can be built");
+        self.metrics = metrics.await.expect("the bot can be built");
         self.running = Some(Running { stop, kill, ended, thread });
     }
 
-    /// Stops the bot as SIGTERM does, and tells how it ended.
+    /// Stops the bot as SIGTERM does; returns the result of its run.
     pub(crate) async fn stop_bot(&mut self) -> anyhow::Result<()> {
         let running = self.running.take().expect("a running bot");
         running.stop.cancel();
@@ -206,13 +213,13 @@ impl Chat {
         result
     }
 
-    /// Waits until the bot ends by itself.
+    /// Waits until the bot ends by itself; returns the result of its run.
     pub(crate) async fn bot_ended(&mut self) -> anyhow::Result<()> {
         let running = self.running.take().expect("a running bot");
         within("the bot to end", running.ended).await.expect("the bot panicked")
     }
 
-    /// Takes the bot away between two instructions, as `kill -9` does.
+    /// Ends the bot at an await point without a shutdown, as `kill -9` does.
     pub(crate) fn kill_bot(&mut self) {
         let running = self.running.take().expect("a running bot");
         running.kill.cancel();
@@ -227,24 +234,24 @@ impl Chat {
         self.discord.reply(self.channel, user, message, text)
     }
 
-    /// The bot's next message, which has to read like this.
+    /// Waits for the bot's next message, which must have this text.
     pub(crate) async fn expect_reply(&self, text: &str) -> SimMessage {
         let message = self.next().await;
         assert_eq!(message.content, text, "\n{}", self.discord.transcript(self.channel));
         message
     }
 
-    /// The bot's next message.
+    /// Waits for the bot's next message.
     pub(crate) async fn next(&self) -> SimMessage {
         self.discord.next_message(self.channel).await
     }
 
-    /// The next execution that was not looked at yet.
+    /// Waits for the next execution.
     pub(crate) async fn execution(&self) -> Execution {
         self.tess.next_execution().await.expect("an execution")
     }
 
-    /// What the agent was sent next, as `role: content` lines.
+    /// Waits for the next execution, whose messages must be these `role: content` lines.
     pub(crate) async fn expect_asked(&self, lines: &[&str]) {
         let execution = self.execution().await;
         let messages = execution.messages.as_array().unwrap().clone();
@@ -255,48 +262,48 @@ impl Chat {
         assert_eq!(asked, lines);
     }
 
-    /// Until so many messages were taken to be answered.
+    /// Waits until this many messages were accepted for an answer.
     pub(crate) async fn taken(&self, messages: u64) {
-        self.until("messages to be taken", || self.metrics.taken() == messages).await;
+        self.until("the messages to be accepted", || self.metrics.taken() == messages).await;
     }
 
-    /// Until the bot is connected and nothing is left to be looked at for missed messages.
+    /// Waits until the bot is connected and its catch-up is complete.
     pub(crate) async fn caught_up(&self) {
         self.until("the bot to have caught up", || self.is_up() && self.metrics.catching_up() == 0).await;
     }
 
-    /// Whether the gateway's session is up.
+    /// Whether the bot has a session at the gateway.
     pub(crate) fn is_up(&self) -> bool {
         self.metrics.encode().contains("\ntess_discord_gateway_up 1\n")
     }
 
-    /// Waits until every message that was taken has its outcome.
+    /// Waits until every accepted message has an outcome.
     pub(crate) async fn settled(&self) {
         let metrics = self.metrics.clone();
         self.until("every message to have its outcome", move || metrics.taken() > 0 && metrics.in_flight() == 0).await;
     }
 
-    /// Waits for something that can only be looked at.
-    pub(crate) async fn until(&self, what: &str, mut true_now: impl FnMut() -> bool) {
-        let looked = timeout(SOON, async {
-            while !true_now() {
-                sleep(LOOK_AGAIN).await;
+    /// Waits until a condition holds that sends no notification.
+    pub(crate) async fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let wait = timeout(SOON, async {
+            while !holds() {
+                sleep(CHECK_INTERVAL).await;
             }
         });
-        assert!(looked.await.is_ok(), "waited in vain for {what}\n{}", self.discord.transcript(self.channel));
+        assert!(wait.await.is_ok(), "timed out waiting for {what}\n{}", self.discord.transcript(self.channel));
     }
 
-    /// Takes the state file's folder away under the running bot.
+    /// Deletes the folder of the state file while the bot runs.
     pub(crate) fn remove_state(&self) {
         std::fs::remove_dir_all(self.state.path()).unwrap();
     }
 
-    /// Rows of a table in the state file.
+    /// The number of rows of a table in the state file.
     pub(crate) fn rows_on_disk(&self, table: &str) -> i64 {
         self.number_on_disk(&format!("SELECT count(*) FROM {table}"))
     }
 
-    /// A number in the state file; 0 when it is not there. The running bot has it locked, so a copy is read.
+    /// The number that a query of the state file returns; 0 without a row. It reads a copy, because the bot locks the file.
     pub(crate) fn number_on_disk(&self, sql: &str) -> i64 {
         let copy = TempDir::new().unwrap();
         for name in ["state.db", "state.db-wal"] {
@@ -307,37 +314,37 @@ impl Chat {
             .unwrap_or(0)
     }
 
-    /// What the bot's next start reads.
+    /// The configuration of the bot's next start.
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The bot's next start reads other settings.
+    /// Changes the configuration of the bot's next start.
     pub(crate) fn reconfigure(&mut self, change: impl FnOnce(&mut Config)) {
         change(&mut self.config);
     }
 
     fn assert_settled(&self) {
         let metrics = &self.metrics;
-        let in_flight = u64::try_from(metrics.in_flight()).expect("not less than none");
+        let in_flight = u64::try_from(metrics.in_flight()).expect("not negative");
         assert_eq!(metrics.taken(), metrics.settled() + in_flight, "a message without an outcome");
-        assert_eq!(metrics.in_flight(), 0, "messages still in flight after the stop");
+        assert_eq!(metrics.in_flight(), 0, "messages in flight after the shutdown");
         assert_eq!(metrics.panics(), self.panics, "panics");
     }
 
-    /// The end of every test.
+    /// Ends a test: stops the bot and checks what the module's documentation lists.
     pub(crate) async fn finish(mut self) {
         if self.running.is_some() {
-            self.stop_bot().await.expect("a clean stop");
+            self.stop_bot().await.expect("a shutdown without an error");
         }
         self.check_simulators();
     }
 
     pub(crate) fn check_simulators(&self) {
         let unread = self.discord.unread();
-        assert!(unread.is_empty(), "messages of the bot that the test did not expect: {unread:#?}");
+        assert!(unread.is_empty(), "unexpected messages of the bot: {unread:#?}");
         let unused = self.discord.unused_faults() + self.tess.unused_faults();
-        assert_eq!(unused, 0, "faults that hit nothing: the test shows less than it says");
+        assert_eq!(unused, 0, "injected faults that met no request");
         let violations = self.discord.violations();
         assert!(violations.is_empty(), "Discord would have refused: {violations:#?}");
         let violations = self.tess.violations();
@@ -345,7 +352,7 @@ impl Chat {
     }
 }
 
-/// A bounded wait that says what for.
+/// Waits for a future; fails with `what` after [`SOON`].
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(SOON, future).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+    timeout(SOON, future).await.unwrap_or_else(|_| panic!("timed out waiting for {what}"))
 }

@@ -1,5 +1,4 @@
-//! What goes to the real Discord is what all other tests test: the same client with the same limits and the default address, here
-//! with a simulator behind TLS that answers as `discord.com`.
+//! The production client with the default address, against a simulator behind TLS that has a certificate of `discord.com`.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -23,7 +22,7 @@ use tokio_rustls::{
 
 use crate::support::within;
 
-/// A simulator behind a certificate of `discord.com`, and the production client that trusts it.
+/// A simulator with a certificate of `discord.com`, and the production client, which trusts it.
 struct Secure {
     sim: DiscordSim,
     discord: Discord,
@@ -60,13 +59,13 @@ impl Secure {
     }
 }
 
-/// As in production: nothing says where Discord is.
+/// A configuration without Discord's address, as in production.
 fn config(token: &str) -> Config {
     let vars = [("DISCORD_TOKEN", token), ("TESS_API_KEY", "key"), ("TESS_AGENT_ID", "8794")];
     Config::from_vars(vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).unwrap()
 }
 
-/// Listens with a certificate, and hands what it reads to a server that has none.
+/// Terminates TLS with a certificate and forwards to a plain server.
 async fn terminate_tls(identity: &rcgen::CertifiedKey<rcgen::KeyPair>, behind: SocketAddr) -> SocketAddr {
     let key = PrivateKeyDer::try_from(identity.signing_key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -84,7 +83,7 @@ async fn terminate_tls(identity: &rcgen::CertifiedKey<rcgen::KeyPair>, behind: S
             tokio::spawn(async move {
                 let mut plain = TcpStream::connect(behind).await.unwrap();
                 if let Ok(mut secure) = acceptor.accept(socket).await {
-                    // However it ends, the client sees it.
+                    // The client notices how the connection ends.
                     let _ = copy_bidirectional(&mut secure, &mut plain).await;
                 }
             });
@@ -94,7 +93,7 @@ async fn terminate_tls(identity: &rcgen::CertifiedKey<rcgen::KeyPair>, behind: S
 }
 
 #[tokio::test]
-async fn over_tls_a_post_whose_answer_is_lost_is_there_once() {
+async fn tls_post_with_a_lost_response_is_not_duplicated() {
     for lost in [LostResponse::BadGateway, LostResponse::Closed, LostResponse::Undecodable] {
         let secure = Secure::start().await;
         let channel = secure.sim.general();
@@ -107,11 +106,11 @@ async fn over_tls_a_post_whose_answer_is_lost_is_there_once() {
 }
 
 #[tokio::test]
-async fn over_tls_a_global_limit_holds_every_channel_back() {
+async fn tls_global_rate_limit_delays_every_channel() {
     let secure = Secure::start().await;
     let (general, other) = (secure.sim.general(), secure.sim.channel(secure.sim.guild("Another"), "other"));
     secure.sim.rate_limit_next(Route::CreateMessage, Duration::from_millis(300), Scope::Global, 1);
-    // The second is sent once the first has met the limit; inside its time it would be a violation.
+    // The second is sent after the first met the limit. A request before `retry_after` would be a violation.
     let first = secure.post(general, 1, "First.");
     let second = async {
         secure.sim.wait_until("the first", |sim| sim.requests_of(Route::CreateMessage) == 1).await;
@@ -124,19 +123,19 @@ async fn over_tls_a_global_limit_holds_every_channel_back() {
 }
 
 #[tokio::test]
-async fn over_tls_posts_to_one_channel_keep_to_its_limit() {
+async fn tls_posts_keep_the_limit_of_the_channel() {
     let message_limit = Limit { requests: 2, per: Duration::from_millis(150) };
     let secure = Secure::start_with(DiscordOptions { message_limit, ..DiscordOptions::default() }).await;
     let channel = secure.sim.general();
     let posts = (1..=5).map(|number| secure.post(channel, number, "hi"));
     assert!(join_all(posts).await.iter().all(Result::is_ok));
     assert_eq!(secure.contents(channel).len(), 5);
-    assert_eq!(secure.sim.invalid_requests(), 0, "never once into the limit");
+    assert_eq!(secure.sim.invalid_requests(), 0, "the limit was never exceeded");
     secure.finish();
 }
 
 #[tokio::test]
-async fn a_refused_token_is_believed_at_the_first_word() {
+async fn tls_rejected_token_is_not_retried() {
     let secure = Secure::start().await;
     let channel = secure.sim.general();
     let body = serde_json::json!({"message": "401: Unauthorized", "code": 0});

@@ -104,7 +104,8 @@ async fn a_text_is_shown_while_the_agent_still_writes() {
 
 #[tokio::test]
 async fn pieces_come_at_the_pace_of_the_agent() {
-    let options = TessOptions { words_per_event: 4, event_interval: Duration::from_millis(30), ..TessOptions::default() };
+    let options =
+        TessOptions { words_per_event: 4, event_interval: Duration::from_millis(30), ..TessOptions::default() };
     let t = Harness::with(options, |_, _| {}).await;
     let start = Instant::now();
     let told = t.stream().await;

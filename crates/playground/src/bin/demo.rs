@@ -165,7 +165,9 @@ impl Demo {
         } else {
             format!("a simulated Tess ({})", tess.title(tess.default_agent()))
         };
-        println!("#general on a simulated Discord, answered by {who}. Type a message, /help for help, or Ctrl-C to stop.\n");
+        println!(
+            "#general on a simulated Discord, answered by {who}. Type a message, /help for help, or Ctrl-C to stop.\n"
+        );
     }
 
     /// Waits until the bot is connected and has registered its commands.

@@ -69,7 +69,7 @@ impl DiscordSim {
         self.shared.change(|state| state.gateway.refuses_connections = on);
     }
 
-    /// While on, new sessions get no GUILD_CREATE, as in an outage of Discord; they get them when it ends.
+    /// While on, new sessions get no `GUILD_CREATE`, as in an outage of Discord; they get them when it ends.
     pub fn withhold_guilds(&self, on: bool) {
         self.shared.change(|state| {
             let ends = mem::replace(&mut state.gateway.withholds_guilds, on) && !on;

@@ -124,7 +124,7 @@ impl DiscordSim {
         };
         match timeout(WAIT_LIMIT, wait).await {
             Ok(found) => found,
-            Err(_) => panic!("waited in vain for {what}\n{}", self.shared.read(|state| state.transcripts())),
+            Err(_) => panic!("timed out waiting for {what}\n{}", self.shared.read(|state| state.transcripts())),
         }
     }
 }

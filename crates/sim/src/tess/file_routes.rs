@@ -42,7 +42,7 @@ async fn upload(State(sim): Sim, ConnectInfo(cut): ConnectInfo<Cut>, form: Multi
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => return too_large(),
         wrong => {
             sim.change(|world| {
-                world.record_violation(format!("an upload with missing or unknown fields: {:?}", wrong.err()))
+                world.record_violation(format!("an upload with missing or unknown fields: {:?}", wrong.err()));
             });
             return json_response(422, &json!({"message": "The file field is required."}));
         }

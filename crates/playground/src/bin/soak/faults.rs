@@ -116,7 +116,8 @@ impl Faults {
             8 => self.start(Lasting::SilentGateway, until).await,
             9 => {
                 discord.drop_connection();
-                let how = [Lasting::WithheldHello, Lasting::HangingConnections, Lasting::RefusedConnections][rng.usize(0..3)];
+                let how =
+                    [Lasting::WithheldHello, Lasting::HangingConnections, Lasting::RefusedConnections][rng.usize(0..3)];
                 self.start(how, until).await;
             }
             10..13 => recent.into_iter().for_each(|message| discord.redeliver(message)),

@@ -100,10 +100,7 @@ fn main() -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            eprintln!(
-                "soak: the audit failed; repeat with --minutes {} --seed {}",
-                arguments.minutes, arguments.seed
-            );
+            eprintln!("soak: the audit failed; repeat with --minutes {} --seed {}", arguments.minutes, arguments.seed);
             ExitCode::FAILURE
         }
         Err(error) => {

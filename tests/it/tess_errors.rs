@@ -1,4 +1,4 @@
-//! Tess fails in every way it can: one clear text for the person, no second charge, and the conversation goes on.
+//! Failures of Tess: one clear text for the user, no second charge, and the conversation continues.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::support::Chat;
 
-/// The bot says what went wrong, and answers the next message as if nothing had been.
-async fn one_text_and_then_an_answer(chat: Chat, word: &str) {
+/// Expects an error text with `word` for the next message, and an answer to the one after it.
+async fn expect_error_then_answer(chat: Chat, word: &str) {
     let asked = chat.say("alice", "hi");
     let text = chat.next().await;
     assert_eq!(text.reply_to, Some(asked));
@@ -21,79 +21,79 @@ async fn one_text_and_then_an_answer(chat: Chat, word: &str) {
 }
 
 #[tokio::test]
-async fn an_execution_that_failed_with_http_200_is_told() {
+async fn failed_execution_with_http_200_is_reported() {
     for error in [json!(null), json!("agent execution failed"), json!({"message": "it broke"})] {
         let chat = Chat::start().await;
         chat.tess.fail_execution_next(error);
-        one_text_and_then_an_answer(chat, "could not finish").await;
+        expect_error_then_answer(chat, "could not finish").await;
     }
 }
 
 #[tokio::test]
-async fn an_empty_answer_is_told() {
+async fn empty_answer_is_reported() {
     let chat = Chat::start().await;
     chat.tess.succeed_empty_next();
-    one_text_and_then_an_answer(chat, "nothing").await;
+    expect_error_then_answer(chat, "nothing").await;
 }
 
 #[tokio::test]
-async fn an_answer_of_nothing_but_thoughts_is_an_empty_one() {
+async fn answer_with_only_thoughts_is_empty() {
     for mode in ["final", "live"] {
         let chat = Chat::setup().set("REPLY_MODE", mode).start().await;
         chat.tess.answers(["<think>What could I say?</think>\n"]);
-        one_text_and_then_an_answer(chat, "nothing").await;
+        expect_error_then_answer(chat, "nothing").await;
     }
 }
 
 #[tokio::test]
-async fn no_credits_left_is_told() {
+async fn exhausted_credits_are_reported() {
     let chat = Chat::start().await;
     chat.tess.no_credits_next();
-    one_text_and_then_an_answer(chat, "credits").await;
+    expect_error_then_answer(chat, "credits").await;
 }
 
 #[tokio::test]
-async fn a_5xx_is_an_unknown_outcome_and_is_not_repeated() {
+async fn http_5xx_is_an_unknown_outcome_and_not_retried() {
     for status in [500, 502, 503, 504] {
         let chat = Chat::start().await;
         chat.tess.html_next(status);
         let tess = chat.tess.clone();
-        one_text_and_then_an_answer(chat, "charged").await;
+        expect_error_then_answer(chat, "charged").await;
         assert_eq!(tess.execute_requests(), 2, "{status}");
     }
 }
 
 #[tokio::test]
-async fn cloudflares_524_is_an_unknown_outcome_and_is_charged_once() {
+async fn http_524_is_an_unknown_outcome_and_charged_once() {
     let chat = Chat::start().await;
     chat.tess.plain_524_next();
     let tess = chat.tess.clone();
-    one_text_and_then_an_answer(chat, "charged").await;
-    assert_eq!(tess.charged(), 2, "one for each message");
+    expect_error_then_answer(chat, "charged").await;
+    assert_eq!(tess.charged(), 2, "one per message");
 }
 
 #[tokio::test]
-async fn a_body_that_is_cut_and_one_that_never_ends_are_unknown_outcomes() {
+async fn truncated_and_endless_bodies_are_unknown_outcomes() {
     let chat = Chat::start().await;
     chat.tess.truncate_next();
-    one_text_and_then_an_answer(chat, "charged").await;
+    expect_error_then_answer(chat, "charged").await;
     let chat = Chat::start().await;
     chat.tess.endless_body_next();
-    one_text_and_then_an_answer(chat, "charged").await;
+    expect_error_then_answer(chat, "charged").await;
     let chat = Chat::start().await;
     chat.tess.drop_connection_next();
-    one_text_and_then_an_answer(chat, "charged").await;
+    expect_error_then_answer(chat, "charged").await;
 }
 
 #[tokio::test]
-async fn a_tess_that_never_answers_is_given_up_in_time() {
+async fn hanging_execution_times_out() {
     let chat = Chat::setup().change(|config| config.timings.execute_timeout = Duration::from_secs(1)).start().await;
     chat.tess.hang_next();
-    one_text_and_then_an_answer(chat, "charged").await;
+    expect_error_then_answer(chat, "charged").await;
 }
 
 #[tokio::test]
-async fn a_429_is_waited_for_and_nobody_notices() {
+async fn http_429_is_waited_for_and_answered() {
     let chat = Chat::start().await;
     chat.tess.answers(["Here."]);
     chat.tess.rate_limit_next(Some(0.05), true);
@@ -105,7 +105,7 @@ async fn a_429_is_waited_for_and_nobody_notices() {
 }
 
 #[tokio::test]
-async fn an_unfinished_execution_is_polled_to_its_end() {
+async fn unfinished_execution_is_polled_to_its_end() {
     let chat = Chat::start().await;
     chat.tess.answers(["At last."]);
     chat.tess.unfinished_next(3);
@@ -116,7 +116,7 @@ async fn an_unfinished_execution_is_polled_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_tried_again_until_tess_is_back() {
+async fn refused_connection_is_retried_until_tess_is_available() {
     let chat = Chat::start().await;
     chat.tess.answers(["Back."]);
     chat.tess.refuse_connections(true).await;
@@ -129,20 +129,20 @@ async fn a_refused_connection_is_tried_again_until_tess_is_back() {
 }
 
 #[tokio::test]
-async fn a_vanished_agent_a_wrong_key_and_a_missing_workspace_are_told_apart() {
+async fn deleted_agent_wrong_key_and_missing_workspace_have_their_own_texts() {
     let chat = Chat::start().await;
     chat.tess.fail_next(404, &json!({"message": "Agent not found"}));
-    one_text_and_then_an_answer(chat, "agent").await;
+    expect_error_then_answer(chat, "agent").await;
     let chat = Chat::start().await;
     chat.tess.fail_next(403, &json!({"error": "Invalid authentication"}));
-    one_text_and_then_an_answer(chat, "TESS_API_KEY").await;
+    expect_error_then_answer(chat, "TESS_API_KEY").await;
     let chat = Chat::start().await;
     chat.tess.fail_next(422, &json!({"message": "The x-workspace-id header is required."}));
-    one_text_and_then_an_answer(chat, "TESS_WORKSPACE_ID").await;
+    expect_error_then_answer(chat, "TESS_WORKSPACE_ID").await;
 }
 
 #[tokio::test]
-async fn who_waits_long_sees_a_note_and_it_is_gone_with_the_answer() {
+async fn waiting_note_is_posted_and_removed_with_the_answer() {
     let chat = Chat::setup().change(|config| config.reply.notice_after = Duration::from_millis(30)).start().await;
     chat.tess.answers(["Finally."]);
     chat.tess.hold();
@@ -159,7 +159,7 @@ async fn who_waits_long_sees_a_note_and_it_is_gone_with_the_answer() {
 }
 
 #[tokio::test]
-async fn a_note_is_taken_away_after_a_failure_too() {
+async fn waiting_note_is_removed_after_a_failure() {
     let chat = Chat::setup().change(|config| config.reply.notice_after = Duration::from_millis(30)).start().await;
     chat.tess.fail_execution_next(json!("no"));
     chat.tess.hold();
@@ -174,8 +174,8 @@ async fn a_note_is_taken_away_after_a_failure_too() {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_turn_is_told_and_the_bot_goes_on() {
-    // No clock goes that far: the turn breaks as a bug would break it.
+async fn panic_in_a_turn_is_reported_and_the_bot_continues() {
+    // The deadline overflows, which makes the turn panic like a bug would.
     let mut chat = Chat::setup().change(|config| config.tess.timeout = Duration::MAX).start().await;
     for round in 1..=2 {
         let asked = chat.say("alice", "hi");
@@ -189,10 +189,10 @@ async fn a_panic_in_a_turn_is_told_and_the_bot_goes_on() {
 }
 
 #[tokio::test]
-async fn a_limit_of_requests_is_kept_and_channels_are_served_in_turn() {
+async fn request_limit_is_kept_and_channels_take_turns() {
     let chat = Chat::setup().set("TESS_REQUESTS_PER_SECOND", "20").start().await;
     let channels: Vec<u64> = (0..6).map(|n| chat.discord.channel(chat.guild, &format!("c{n}"))).collect();
-    // In its first turn a channel waits for its earlier messages, each as long as Discord takes for them.
+    // The first turn of a channel waits for the rebuild of its history, which takes a different time in each channel.
     for channel in &channels {
         chat.discord.say(*channel, "alice", "hello");
         chat.discord.next_message(*channel).await;
@@ -209,18 +209,18 @@ async fn a_limit_of_requests_is_kept_and_channels_are_served_in_turn() {
     for (asked, channel) in served.zip(&channels) {
         assert!(asked.contains(&format!("from {channel}")), "{asked}");
     }
-    // Six requests are five pauses of a twentieth of a second.
+    // Between six requests there are five intervals of 1/20 s.
     assert!(executions.last().unwrap().at - begun >= Duration::from_millis(250));
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn the_channel_that_waits_longest_is_served_next_however_loud_another_is() {
+async fn longest_waiting_channel_is_served_next() {
     let chat = Chat::setup().set("TESS_REQUESTS_PER_SECOND", "20").start().await;
     let loud = chat.channel;
     let quiet: Vec<u64> = (0..3).map(|n| chat.discord.channel(chat.guild, &format!("quiet{n}"))).collect();
     chat.tess.answer_with(|_| "ok".to_owned());
-    // In its first turn a channel waits for its earlier messages, each as long as Discord takes for them.
+    // The first turn of a channel waits for the rebuild of its history, which takes a different time in each channel.
     for channel in quiet.iter().chain([&loud]) {
         chat.discord.say(*channel, "bob", "hello");
         chat.discord.next_message(*channel).await;
@@ -229,7 +229,7 @@ async fn the_channel_that_waits_longest_is_served_next_however_loud_another_is()
     let before = chat.tess.executions().len();
     chat.tess.hold_next();
     chat.say("alice", "me first");
-    chat.until("the first to be asked", || chat.tess.executions().len() > before).await;
+    chat.until("the first execution", || chat.tess.executions().len() > before).await;
     for channel in &quiet {
         chat.discord.say(*channel, "bob", "and me");
     }
@@ -241,7 +241,7 @@ async fn the_channel_that_waits_longest_is_served_next_however_loud_another_is()
     chat.settled().await;
     let asked = chat.tess.executions().split_off(before);
     let who: Vec<bool> = asked.iter().map(|execution| execution.messages.to_string().contains("and me")).collect();
-    // The loud channel was first, and its next turn comes after all that waited before it.
+    // The busy channel was first. Its next turn comes after those of all channels that waited.
     assert_eq!(who, [false, true, true, true, false]);
     for channel in quiet.iter().chain([&loud]) {
         while chat.discord.try_next_message(*channel).is_some() {}

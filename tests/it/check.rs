@@ -1,4 +1,4 @@
-//! `tess-discord check`: one line for each thing, with what to do, and the same warnings at the bot's start.
+//! `tess-discord check`, which prints one line per item with what to do, and the same warnings at the start.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tess_discord::{
 
 use crate::support::{Chat, Setup};
 
-/// Manage Roles and the like are of no interest; these are the six that the bot needs.
+/// The six permissions that the bot needs.
 const VIEW: u64 = 1 << 10;
 const SEND: u64 = 1 << 11;
 const EMBED: u64 = 1 << 14;
@@ -24,13 +24,13 @@ const HISTORY: u64 = 1 << 16;
 const SEND_IN_THREADS: u64 = 1 << 38;
 const ALL: u64 = VIEW | SEND | EMBED | ATTACH | HISTORY | SEND_IN_THREADS;
 
-/// Checks without a bot.
+/// Runs the checks without a running bot.
 async fn checked(chat: &Chat, execute: bool) -> Report {
     let (discord, tess) = clients(chat.config(), &Metrics::new()).unwrap();
     check::run(chat.config(), &discord, &tess, execute).await
 }
 
-/// The report, with what differs from run to run named.
+/// The report as text, with placeholders for what differs between runs.
 async fn text(chat: &Chat, execute: bool) -> String {
     let report = checked(chat, execute).await;
     let text = report.to_string().replace(&chat.config().state_path.display().to_string(), "data/tess-discord.db");
@@ -38,7 +38,7 @@ async fn text(chat: &Chat, execute: bool) -> String {
     text.replace(&chat.discord.bot_id().to_string(), "112233445566778899")
 }
 
-/// The only line that is not good, without its mark.
+/// The only line of the report with a problem, without its mark.
 async fn problem(chat: &Chat) -> String {
     let report = checked(chat, false).await;
     assert!(!report.passed(), "{report}");
@@ -49,7 +49,7 @@ async fn problem(chat: &Chat) -> String {
     problem.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What the check finds wrong with a setup.
+/// The problem that the checks find in a setup.
 async fn problem_of(setup: Setup) -> String {
     let chat = setup.prepare().await;
     let problem = problem(&chat).await;
@@ -62,7 +62,7 @@ fn workspace(workspace: u64) -> TessOptions {
 }
 
 #[tokio::test]
-async fn when_all_is_well_each_thing_has_its_line() {
+async fn check_prints_one_line_per_item_when_everything_is_right() {
     let chat = Chat::setup().tess(workspace(11)).set("TESS_MODEL", "tess-5").prepare().await;
     assert!(checked(&chat, false).await.passed());
     insta::assert_snapshot!(text(&chat, false).await, @"
@@ -85,7 +85,7 @@ async fn when_all_is_well_each_thing_has_its_line() {
 }
 
 #[tokio::test]
-async fn the_readme_shows_a_report_as_it_is() {
+async fn readme_shows_a_real_report() {
     let mut chat = Chat::setup().tess(workspace(11)).set("TESS_MODEL", "gpt-9").prepare().await;
     let channel = chat.channel;
     chat.reconfigure(|config| config.intake.channels = [channel.into()].into());
@@ -95,7 +95,7 @@ async fn the_readme_shows_a_report_as_it_is() {
 }
 
 #[tokio::test]
-async fn execute_runs_the_agent_once_and_shows_cost_and_time() {
+async fn execute_option_runs_the_agent_once_and_shows_cost_and_time() {
     let chat = Chat::setup().prepare().await;
     let text = text(&chat, true).await;
     let line = text.lines().find(|line| line.contains("Execution")).unwrap();
@@ -108,7 +108,7 @@ async fn execute_runs_the_agent_once_and_shows_cost_and_time() {
 }
 
 #[tokio::test]
-async fn nothing_is_executed_when_something_else_is_wrong_at_tess() {
+async fn nothing_is_executed_after_another_problem_with_tess() {
     let chat = Chat::setup().set("TESS_MODEL", "gpt-9").prepare().await;
     assert!(!checked(&chat, true).await.passed());
     assert_eq!(chat.tess.execute_requests(), 0);
@@ -118,7 +118,7 @@ async fn nothing_is_executed_when_something_else_is_wrong_at_tess() {
 // Discord.
 
 #[tokio::test]
-async fn a_wrong_token_is_told_and_nothing_more_is_asked_of_discord() {
+async fn wrong_token_is_reported_and_ends_the_checks_of_discord() {
     let chat = Chat::setup().set("DISCORD_TOKEN", "x.y.z").prepare().await;
     insta::assert_snapshot!(problem(&chat).await, @"Discord token Discord refused the bot's token; at https://discord.com/developers/applications choose the application, Bot, Reset Token, and put it into DISCORD_TOKEN");
     assert_eq!(chat.discord.requests().len(), 1);
@@ -126,7 +126,7 @@ async fn a_wrong_token_is_told_and_nothing_more_is_asked_of_discord() {
 }
 
 #[tokio::test]
-async fn a_discord_that_does_not_answer_is_told() {
+async fn unreachable_discord_is_reported() {
     let chat = Chat::setup().prepare().await;
     chat.discord.set_down(true);
     insta::assert_snapshot!(problem(&chat).await, @"Discord token Discord did not answer for certain: HTTP 503; check the network and DISCORD_API_URL, and try again");
@@ -134,13 +134,13 @@ async fn a_discord_that_does_not_answer_is_told() {
 }
 
 #[tokio::test]
-async fn a_missing_intent_is_told() {
+async fn missing_intent_is_reported() {
     let options = DiscordOptions { message_content: false, ..DiscordOptions::default() };
     insta::assert_snapshot!(problem_of(Chat::setup().discord(options)).await, @"Intents the bot may not read messages; at https://discord.com/developers/applications choose the application, Bot, and switch on Message Content Intent");
 }
 
 #[tokio::test]
-async fn used_up_session_starts_are_told() {
+async fn exhausted_identify_budget_is_reported() {
     let chat = Chat::setup().prepare().await;
     chat.discord.set_session_limit(0, Duration::from_secs(3_601));
     insta::assert_snapshot!(problem(&chat).await, @"Session starts none left, since the bot was started too often; wait 61 minutes");
@@ -148,7 +148,7 @@ async fn used_up_session_starts_are_told() {
 }
 
 #[tokio::test]
-async fn what_is_missing_in_a_configured_channel_is_named() {
+async fn missing_permissions_of_a_configured_channel_are_named() {
     let mut chat = Chat::setup().prepare().await;
     let (guild, channel, bot) = (chat.guild, chat.channel, chat.discord.bot_id());
     chat.reconfigure(|config| config.intake.channels = [channel.into()].into());
@@ -167,7 +167,7 @@ async fn what_is_missing_in_a_configured_channel_is_named() {
 }
 
 #[tokio::test]
-async fn a_thread_has_its_channels_permissions() {
+async fn thread_has_the_permissions_of_its_channel() {
     let mut chat = Chat::setup().prepare().await;
     let thread = chat.discord.thread(chat.channel, "aside");
     chat.reconfigure(|config| config.intake.channels = [thread.into()].into());
@@ -178,7 +178,7 @@ async fn a_thread_has_its_channels_permissions() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_unknown_or_can_not_be_seen_is_told() {
+async fn unknown_or_invisible_channel_is_reported() {
     let mut chat = Chat::setup().prepare().await;
     chat.reconfigure(|config| config.intake.channels = [4242.into()].into());
     insta::assert_snapshot!(problem(&chat).await, @"Channel 4242: Discord refused: 404, code 10003: Unknown Channel; take it out of DISCORD_CHANNEL_IDS, or put the right number there");
@@ -188,7 +188,7 @@ async fn a_channel_that_is_unknown_or_can_not_be_seen_is_told() {
 }
 
 #[tokio::test]
-async fn a_category_is_no_channel() {
+async fn category_is_not_accepted_as_a_channel() {
     let mut chat = Chat::setup().prepare().await;
     chat.reconfigure(|config| config.intake.channels = [4242.into()].into());
     let category = json!({"id": "4242", "type": 4, "name": "Text", "guild_id": chat.guild.to_string()});
@@ -200,14 +200,14 @@ async fn a_category_is_no_channel() {
 // The state file.
 
 #[tokio::test]
-async fn a_state_file_that_can_not_be_written_is_told() {
+async fn unwritable_state_file_is_reported() {
     let problem = problem_of(Chat::setup().set("STATE_URL", "sqlite:/proc/nowhere/state.db")).await;
     assert!(problem.starts_with("State file the state's folder /proc/nowhere cannot be made"), "{problem}");
     assert!(problem.ends_with("set STATE_URL to a place the bot may write to"), "{problem}");
 }
 
 #[tokio::test]
-async fn beside_a_running_bot_its_state_file_is_no_problem() {
+async fn state_file_of_a_running_bot_is_no_problem() {
     let chat = Chat::start().await;
     let report = checked(&chat, false).await;
     assert!(report.passed() && report.to_string().contains("is in use"), "{report}");
@@ -217,7 +217,7 @@ async fn beside_a_running_bot_its_state_file_is_no_problem() {
 // Tess.
 
 #[tokio::test]
-async fn a_tess_that_can_not_be_reached_is_told_with_the_other_host() {
+async fn unreachable_tess_is_reported_with_the_other_host() {
     let chat = Chat::setup().prepare().await;
     chat.tess.refuse_connections(true).await;
     let problem = problem(&chat).await;
@@ -227,7 +227,7 @@ async fn a_tess_that_can_not_be_reached_is_told_with_the_other_host() {
 }
 
 #[tokio::test]
-async fn a_web_page_instead_of_the_api_is_told_with_the_other_host() {
+async fn html_in_place_of_the_api_is_reported_with_the_other_host() {
     let chat = Chat::setup().prepare().await;
     let body = "<!DOCTYPE html><html>404</html>".to_owned();
     chat.tess.fault_on(Route::Agents, Fault::Answer { status: 404, content_type: "text/html", body });
@@ -236,25 +236,25 @@ async fn a_web_page_instead_of_the_api_is_told_with_the_other_host() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_told() {
+async fn wrong_key_is_reported() {
     insta::assert_snapshot!(problem_of(Chat::setup().set("TESS_API_KEY", "1|wrong")).await, @"Tess key Tess refused the API key: HTTP 403: Invalid authentication; make a new key in Tess under API Tokens and put it into TESS_API_KEY");
 }
 
 #[tokio::test]
-async fn a_missing_and_a_foreign_workspace_are_told() {
+async fn missing_and_foreign_workspaces_are_reported() {
     let setup = || Chat::setup().tess(workspace(11));
     insta::assert_snapshot!(problem_of(setup().set("TESS_WORKSPACE_ID", "")).await, @"Workspace Tess wants a workspace id: HTTP 422: The x-workspace-id header is required; set TESS_WORKSPACE_ID to the workspace's number, which Tess shows under Settings > Workspace");
     insta::assert_snapshot!(problem_of(setup().set("TESS_WORKSPACE_ID", "12")).await, @"Workspace Tess refused the workspace: HTTP 403: You do not have access to this workspace; put the number of a workspace that the key belongs to into TESS_WORKSPACE_ID; Tess shows it under Settings > Workspace");
 }
 
 #[tokio::test]
-async fn an_agent_that_is_gone_or_not_for_chats_is_told() {
+async fn unknown_agent_and_non_chat_agent_are_reported() {
     insta::assert_snapshot!(problem_of(Chat::setup().set("TESS_AGENT_ID", "424242")).await, @"Agent Tess does not know agent 424242: HTTP 404: Agent not found; the agent is gone, or the workspace does not see it: check TESS_AGENT_ID (the number in the URL of the agent's page) and TESS_WORKSPACE_ID");
     insta::assert_snapshot!(problem_of(Chat::setup().set("TESS_AGENT_ID", &PAINTER.to_string())).await, @"Agent Aquarela (60314) is of type image and takes no conversation; set TESS_AGENT_ID to a plain chat agent");
 }
 
 #[tokio::test]
-async fn an_agent_that_wants_answers_is_told() {
+async fn agent_with_required_questions_is_reported() {
     let chat = Chat::setup().prepare().await;
     chat.tess
         .add_question(chat.tess.default_agent(), json!({"type": "text", "name": "nome-da-empresa", "required": true}));
@@ -263,7 +263,7 @@ async fn an_agent_that_wants_answers_is_told() {
 }
 
 #[tokio::test]
-async fn each_default_that_the_agent_does_not_have_is_told() {
+async fn each_invalid_default_option_is_reported() {
     let chat = Chat::setup().set("TESS_MODEL", "gpt-9").set("TESS_TEMPERATURE", "0.3").prepare().await;
     let text = text(&chat, false).await;
     let options: Vec<_> = text.lines().filter(|line| line.contains("Options")).collect();
@@ -275,13 +275,13 @@ async fn each_default_that_the_agent_does_not_have_is_told() {
     chat.finish().await;
 }
 
-// At the bot's start.
+// The start of the bot.
 
 #[tokio::test]
-async fn the_defaults_are_checked_by_one_look_up_and_a_bad_one_does_not_end_the_bot() {
+async fn defaults_are_checked_with_one_request_and_an_invalid_one_does_not_stop_the_bot() {
     let chat = Chat::setup().set("TESS_TOOLS", "hammer").start().await;
     let tess = chat.tess.clone();
-    chat.until("the agent to be looked up", move || tess.agent_requests() == 1).await;
+    chat.until("the request for the agent", move || tess.agent_requests() == 1).await;
     chat.say("alice", "hi");
     let text = chat.next().await;
     assert!(text.content.starts_with("⚠️ Tess did not accept"), "{}", text.content);
@@ -290,7 +290,7 @@ async fn the_defaults_are_checked_by_one_look_up_and_a_bad_one_does_not_end_the_
 }
 
 #[tokio::test]
-async fn the_operator_is_warned_of_each_thing_that_is_wrong() {
+async fn start_logs_a_warning_for_each_problem() {
     let warnings = async |setup: Setup| {
         let chat = setup.prepare().await;
         let (_, tess) = clients(chat.config(), &Metrics::new()).unwrap();
@@ -309,7 +309,7 @@ async fn the_operator_is_warned_of_each_thing_that_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_tess_that_hangs_at_the_start_holds_nobody_up() {
+async fn hanging_tess_does_not_delay_the_start() {
     let mut chat = Chat::setup().prepare().await;
     chat.tess.fault_on(Route::Agents, Fault::Hang);
     chat.start_bot().await;

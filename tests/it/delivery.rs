@@ -1,4 +1,4 @@
-//! Discord's REST fails in every way it can: each reply is there once, or the reason is known.
+//! Failures of Discord's REST API: each reply is posted once, or the failure is reported.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use sim::discord::{LostResponse, Route, Scope};
 use crate::support::Chat;
 
 #[tokio::test]
-async fn a_post_that_was_done_but_not_confirmed_is_not_there_twice() {
+async fn post_with_a_lost_response_is_not_duplicated() {
     for lost in [LostResponse::BadGateway, LostResponse::Closed, LostResponse::Undecodable] {
         let chat = Chat::start().await;
         chat.tess.answers(["Once."]);
@@ -22,7 +22,7 @@ async fn a_post_that_was_done_but_not_confirmed_is_not_there_twice() {
 }
 
 #[tokio::test]
-async fn a_discord_that_is_down_for_a_while_gets_the_reply_later() {
+async fn reply_is_posted_after_an_outage_of_discord() {
     let chat = Chat::start().await;
     chat.tess.answers(["Late but there."]);
     chat.discord.fail_next("POST", "*/messages", 503, json!("upstream connect error"), 3);
@@ -33,7 +33,7 @@ async fn a_discord_that_is_down_for_a_while_gets_the_reply_later() {
 }
 
 #[tokio::test]
-async fn a_post_that_hangs_is_given_up_and_repeated() {
+async fn hanging_post_times_out_and_is_retried() {
     let chat = Chat::setup()
         .change(|config| config.timings.discord_request_timeout = Duration::from_millis(100))
         .start()
@@ -46,25 +46,25 @@ async fn a_post_that_hangs_is_given_up_and_repeated() {
 }
 
 #[tokio::test]
-async fn a_rate_limited_post_waits_as_long_as_it_is_told() {
+async fn rate_limited_post_waits_for_retry_after() {
     let chat = Chat::start().await;
     chat.tess.answers(["Patience."]);
     chat.discord.rate_limit_next(Route::CreateMessage, Duration::from_millis(120), Scope::User, 1);
     chat.say("alice", "hi");
-    // The simulator records a violation for a request inside the pause.
+    // The simulator records a violation for a request before `retry_after`.
     chat.expect_reply("Patience.").await;
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn what_is_posted_beside_a_post_that_is_limited_waits_for_that_one() {
+async fn concurrent_post_waits_for_the_rate_limited_one() {
     let chat = Chat::setup().change(|config| config.reply.notice_after = Duration::from_millis(20)).start().await;
     chat.tess.answers(["In its time."]);
     chat.tess.hold();
     chat.discord.set_delay(Route::CreateMessage, Duration::from_millis(100));
     chat.discord.rate_limit_next(Route::CreateMessage, Duration::from_millis(300), Scope::User, 1);
     chat.say("alice", "hi");
-    // The note about waiting is on its way, and limited, when the answer is there to be posted.
+    // The waiting note is rate limited when the answer is ready to be posted.
     chat.discord.wait_until("the note", |discord| discord.requests_of(Route::CreateMessage) == 1).await;
     chat.tess.release();
     chat.settled().await;
@@ -75,7 +75,7 @@ async fn what_is_posted_beside_a_post_that_is_limited_waits_for_that_one() {
 }
 
 #[tokio::test]
-async fn a_global_limit_holds_every_channel_back() {
+async fn global_rate_limit_delays_every_channel() {
     let chat = Chat::start().await;
     let other = chat.discord.channel(chat.guild, "other");
     let alice = "alice";
@@ -89,7 +89,7 @@ async fn a_global_limit_holds_every_channel_back() {
 }
 
 #[tokio::test]
-async fn a_channel_that_refuses_the_bot_is_left_alone_for_a_while() {
+async fn refusing_channel_is_not_requested_for_a_while() {
     let cases = [(403, 50013), (403, 50001), (404, 10003), (400, 160_005), (400, 50083)];
     for (status, code) in cases {
         let chat = Chat::start().await;
@@ -99,8 +99,8 @@ async fn a_channel_that_refuses_the_bot_is_left_alone_for_a_while() {
         let charged = chat.tess.charged();
         chat.say("alice", "hello?");
         let metrics = chat.metrics.clone();
-        chat.until("the second to be settled", || metrics.settled() == 2).await;
-        assert_eq!(chat.tess.charged(), charged, "{code}: nothing is spent on an answer that can not be posted");
+        chat.until("the outcome of the second message", || metrics.settled() == 2).await;
+        assert_eq!(chat.tess.charged(), charged, "{code}: nothing is spent on an answer that cannot be posted");
         assert!(chat.discord.invalid_requests() < 10, "{code}");
         assert!(chat.discord.unread().is_empty());
         chat.finish().await;
@@ -108,7 +108,7 @@ async fn a_channel_that_refuses_the_bot_is_left_alone_for_a_while() {
 }
 
 #[tokio::test]
-async fn an_answer_that_automod_blocks_is_told() {
+async fn answer_blocked_by_automod_is_reported() {
     let chat = Chat::start().await;
     chat.tess.answers(["a forbidden word"]);
     chat.discord.block_content("forbidden");
@@ -119,7 +119,7 @@ async fn an_answer_that_automod_blocks_is_told() {
 }
 
 #[tokio::test]
-async fn a_part_that_fails_for_good_is_told() {
+async fn part_that_cannot_be_posted_is_reported() {
     let chat = Chat::start().await;
     let long = format!("{}\n\n{} forbidden", "fine ".repeat(380), "word ".repeat(380));
     chat.tess.answers([long.as_str()]);
@@ -132,7 +132,7 @@ async fn a_part_that_fails_for_good_is_told() {
 }
 
 #[tokio::test]
-async fn a_message_that_was_deleted_meanwhile_is_answered_all_the_same() {
+async fn message_deleted_during_its_turn_is_answered() {
     let chat = Chat::start().await;
     chat.tess.answers(["To whom?"]);
     chat.tess.hold();
@@ -146,7 +146,7 @@ async fn a_message_that_was_deleted_meanwhile_is_answered_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_history_that_can_not_be_rebuilt_does_not_keep_the_answer_back() {
+async fn failed_rebuild_does_not_prevent_the_answer() {
     let chat = Chat::start().await;
     chat.tess.answers(["Anyway."]);
     chat.discord.fail_next("GET", "/channels/*/messages", 500, json!({}), 4);
@@ -156,7 +156,7 @@ async fn a_history_that_can_not_be_rebuilt_does_not_keep_the_answer_back() {
 }
 
 #[tokio::test]
-async fn typing_that_fails_changes_nothing() {
+async fn failed_typing_has_no_effect() {
     let chat = Chat::start().await;
     chat.tess.answers(["Fine."]);
     chat.discord.fail_next("POST", "*/typing", 500, json!({}), 1);
@@ -166,7 +166,7 @@ async fn typing_that_fails_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_in_the_middle_ends_the_bot() {
+async fn rejected_token_ends_the_running_bot() {
     let mut chat = Chat::start().await;
     chat.discord.fail_next("POST", "*/messages", 401, json!({"message": "401: Unauthorized", "code": 0}), 1);
     chat.say("alice", "hi");
@@ -176,7 +176,7 @@ async fn a_token_that_is_refused_in_the_middle_ends_the_bot() {
 }
 
 #[tokio::test]
-async fn where_the_bot_may_not_read_the_history_it_answers_without_a_reference() {
+async fn reply_has_no_reference_without_permission_to_read_the_history() {
     let chat = Chat::start().await;
     chat.tess.answers(["One.", "Two."]);
     let refusal = json!({"message": "Cannot reply without permission to read message history", "code": 160_002});
@@ -191,7 +191,7 @@ async fn where_the_bot_may_not_read_the_history_it_answers_without_a_reference()
 }
 
 #[tokio::test]
-async fn a_page_of_something_in_between_is_not_discords_refusal() {
+async fn html_403_of_a_proxy_is_not_treated_as_discords_refusal() {
     let chat = Chat::start().await;
     chat.tess.answers(["Here."]);
     chat.discord.fail_next("POST", "/channels/*/messages", 403, json!("<html>Sorry, you have been blocked</html>"), 1);

@@ -1,4 +1,4 @@
-//! What the soak found: messages that were lost, or answered twice, when several things went wrong at once.
+//! Catch-up and rebuild under several faults at once: no message is lost or answered twice. The soak found these cases.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,14 @@ use sim::discord::{Limit, Route};
 use crate::support::{Chat, SOON, Setup};
 
 #[tokio::test]
-async fn missed_messages_are_found_once_discord_answers_again() {
+async fn catch_up_is_retried_until_discord_responds() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["One.", "Two."]);
     chat.say("alice", "first");
     chat.expect_reply("One.").await;
     chat.stop_bot().await.unwrap();
     chat.say("alice", "second");
-    // More than one request's patience.
+    // Longer than the timeout of one request.
     chat.discord.fail_next("GET", "/channels/*/messages", 503, json!("<html></html>"), 6);
     chat.start_bot().await;
     chat.expect_reply("Two.").await;
@@ -23,7 +23,7 @@ async fn missed_messages_are_found_once_discord_answers_again() {
 }
 
 #[tokio::test]
-async fn a_message_between_the_parts_of_a_reply_is_answered_after_a_kill() {
+async fn message_between_parts_of_a_reply_is_answered_after_a_kill() {
     let mut chat = Chat::start().await;
     let long = format!("{}\n\n{}", "first part ".repeat(170), "second part ".repeat(150));
     chat.tess.answers([long]);
@@ -43,7 +43,7 @@ async fn a_message_between_the_parts_of_a_reply_is_answered_after_a_kill() {
 }
 
 #[tokio::test]
-async fn after_a_kill_the_agent_sees_an_answer_that_came_after_the_next_question() {
+async fn history_after_a_kill_contains_an_answer_posted_after_the_next_message() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["One.", "Lost.", "Two."]);
     chat.tess.hold();
@@ -64,12 +64,12 @@ async fn after_a_kill_the_agent_sees_an_answer_that_came_after_the_next_question
 }
 
 #[tokio::test]
-async fn what_comes_while_a_history_is_rebuilt_is_answered_once() {
+async fn message_during_a_rebuild_is_answered_once() {
     let chat = Chat::start().await;
     chat.tess.answers(["Both."]);
     chat.discord.set_delay(Route::GetMessages, SOON / 30);
     chat.say("alice", "first");
-    chat.discord.wait_until("the history to be asked for", |it| it.requests_of(Route::GetMessages) > 0).await;
+    chat.discord.wait_until("the request for the history", |it| it.requests_of(Route::GetMessages) > 0).await;
     chat.say("bob", "second");
     chat.expect_reply("Both.").await;
     chat.settled().await;
@@ -79,10 +79,10 @@ async fn what_comes_while_a_history_is_rebuilt_is_answered_once() {
 }
 
 #[tokio::test]
-async fn a_reply_that_a_kill_cut_between_two_parts_is_given_whole_by_the_next_start() {
+async fn reply_interrupted_between_parts_is_posted_again_after_the_start() {
     let setup = Chat::setup();
     let mut options = setup.discord.clone();
-    // The second part has to wait, so that there is a time between the two.
+    // The second part waits, so that something can happen between the two.
     options.message_limit = Limit { requests: 1, per: Duration::from_millis(1500) };
     let mut chat = setup.discord(options).start().await;
     let long = format!("{}\n\n{}", "one ".repeat(400).trim_end(), "two ".repeat(400).trim_end());
@@ -98,14 +98,14 @@ async fn a_reply_that_a_kill_cut_between_two_parts_is_given_whole_by_the_next_st
     chat.settled().await;
     let left = chat.discord.messages(chat.channel);
     assert_eq!(left.len(), 3, "{}", chat.discord.transcript(chat.channel));
-    assert_eq!(left[1].components, serde_json::json!([]), "it is finished");
+    assert_eq!(left[1].components, serde_json::json!([]), "it is complete");
     chat.say("alice", "thanks");
     chat.expect_reply("Short.").await;
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn what_is_said_now_waits_for_what_was_missed_before() {
+async fn new_message_waits_for_the_catch_up() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Hi.", "Both at once."]);
     chat.say("alice", "hi");
@@ -123,7 +123,7 @@ async fn what_is_said_now_waits_for_what_was_missed_before() {
 }
 
 #[tokio::test]
-async fn the_newest_message_that_is_still_there_is_replied_to() {
+async fn reply_references_the_newest_existing_message() {
     let chat = Chat::start().await;
     chat.tess.answers(["One.", "Both."]);
     chat.tess.hold();
@@ -136,7 +136,7 @@ async fn the_newest_message_that_is_still_there_is_replied_to() {
     chat.expect_reply("One.").await;
     let _ = chat.execution().await;
     chat.discord.delete(third);
-    // Heard in order: when the mark of another channel's message has come, so has the deletion.
+    // Events come in order: once the message of another channel is processed, the deletion is as well.
     let other = chat.discord.channel(chat.guild, "other");
     chat.discord.say(other, "dave", "a sign");
     chat.taken(4).await;
@@ -147,13 +147,13 @@ async fn the_newest_message_that_is_still_there_is_replied_to() {
 }
 
 #[tokio::test]
-async fn a_note_that_can_not_be_posted_does_not_hold_up_the_stop() {
+async fn failing_waiting_note_does_not_delay_the_shutdown() {
     let setup = Chat::setup().set("NOTICE_AFTER", "1");
     let mut chat = setup.change(|config| config.shutdown_grace = Duration::from_millis(100)).start().await;
     chat.tess.hold();
     chat.discord.fail_next("POST", "/channels/*/messages", 503, json!("<html></html>"), 1000);
     chat.say("alice", "this takes a while");
-    chat.discord.wait_until("a note to be tried", |it| it.requests_of(Route::CreateMessage) > 0).await;
+    chat.discord.wait_until("an attempt to post the waiting note", |it| it.requests_of(Route::CreateMessage) > 0).await;
     let asked = Instant::now();
     chat.stop_bot().await.unwrap();
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
@@ -162,11 +162,11 @@ async fn a_note_that_can_not_be_posted_does_not_hold_up_the_stop() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_said_before_a_channel_was_looked_at_does_not_hide_what_was_missed_in_it() {
+async fn message_before_the_catch_up_does_not_hide_missed_messages() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Found."]);
     chat.stop_bot().await.unwrap();
-    // Nothing was ever said here, so nothing is known of the channel.
+    // No message was ever posted here, so no state of the channel exists.
     chat.channel = chat.discord.channel(chat.guild, "new");
     chat.say("alice", "missed");
     chat.discord.set_delay(Route::GetMessages, SOON);
@@ -175,7 +175,7 @@ async fn a_message_that_is_said_before_a_channel_was_looked_at_does_not_hide_wha
     chat.taken(1).await;
     chat.discord.delete(now);
     let metrics = chat.metrics.clone();
-    chat.until("it to be forgotten", move || metrics.settled() == 1).await;
+    chat.until("the channel to be evicted", move || metrics.settled() == 1).await;
     chat.kill_bot();
     chat.discord.set_delay(Route::GetMessages, Duration::ZERO);
     chat.start_bot().await;
@@ -184,8 +184,8 @@ async fn a_message_that_is_said_before_a_channel_was_looked_at_does_not_hide_wha
     chat.finish().await;
 }
 
-/// A bot that notes all the time that it listens, up to this moment.
-fn noting() -> Setup {
+/// A bot that continuously records when it was last connected.
+fn recording_last_seen() -> Setup {
     Chat::setup().change(|config| {
         config.shutdown_grace = Duration::from_millis(300);
         (config.timings.last_seen_interval, config.timings.undetected_disconnect) =
@@ -193,22 +193,22 @@ fn noting() -> Setup {
     })
 }
 
-/// It is known to the second when the bot listened.
+/// Waits for the next second: the time of the last connection is recorded in seconds.
 async fn next_second(chat: &Chat) {
     let now = Instant::now();
     chat.until("the next second", || now.elapsed() > Duration::from_secs(1)).await;
 }
 
 #[tokio::test]
-async fn a_stop_before_all_was_looked_at_leaves_it_for_the_next_start() {
-    let mut chat = noting().start().await;
+async fn catch_up_interrupted_by_shutdown_continues_at_the_next_start() {
+    let mut chat = recording_last_seen().start().await;
     chat.stop_bot().await.unwrap();
     let new = chat.discord.channel(chat.guild, "new");
     chat.discord.say(new, "alice", "missed");
     chat.discord.set_delay(Route::GetMessages, SOON);
     chat.tess.hold();
     chat.start_bot().await;
-    // Something is being answered, so that the stop takes its time.
+    // A running turn makes the shutdown take its grace period.
     chat.say("bob", "think");
     next_second(&chat).await;
     chat.stop_bot().await.unwrap();
@@ -222,8 +222,8 @@ async fn a_stop_before_all_was_looked_at_leaves_it_for_the_next_start() {
 }
 
 #[tokio::test]
-async fn a_guild_that_was_not_available_before_a_restart_is_looked_at_after_it() {
-    let mut chat = noting().start().await;
+async fn unavailable_guild_is_caught_up_after_a_restart() {
+    let mut chat = recording_last_seen().start().await;
     chat.tess.answers(["Found."]);
     chat.stop_bot().await.unwrap();
     chat.channel = chat.discord.channel(chat.guild, "new");
@@ -239,7 +239,7 @@ async fn a_guild_that_was_not_available_before_a_restart_is_looked_at_after_it()
 }
 
 #[tokio::test]
-async fn a_deletion_that_was_not_heard_of_does_not_cost_a_reply_its_reference() {
+async fn missed_deletion_does_not_remove_the_reference_of_a_reply() {
     for mode in ["final", "live"] {
         let chat = Chat::setup().set("REPLY_MODE", mode).start().await;
         chat.tess.answers(["One.", "Both."]);
@@ -260,7 +260,7 @@ async fn a_deletion_that_was_not_heard_of_does_not_cost_a_reply_its_reference() 
 }
 
 #[tokio::test]
-async fn a_reply_to_a_message_that_is_gone_is_not_taken_for_one_to_a_later_message_after_a_kill() {
+async fn reply_to_a_deleted_message_does_not_settle_a_later_one_after_a_kill() {
     for button in ["on", "off"] {
         let mut chat = Chat::setup().set("RETRY_BUTTON", button).start().await;
         chat.tess.answers(["To nobody.", "To bob."]);
@@ -282,13 +282,13 @@ async fn a_reply_to_a_message_that_is_gone_is_not_taken_for_one_to_a_later_messa
 }
 
 #[tokio::test]
-async fn a_channel_that_was_looked_at_in_vain_is_not_asked_again_by_every_start() {
+async fn channel_without_missed_messages_is_not_requested_at_every_start() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Hi."]);
     chat.tess.hold();
     chat.say("alice", "hi");
     chat.execution().await;
-    // The bot does not hear of its own answer, so it can not know that nothing came before it.
+    // The bot gets no event of its own answer, so it cannot know that there is no event before it.
     chat.discord.silence_gateway(true);
     chat.tess.release();
     chat.expect_reply("Hi.").await;
@@ -307,7 +307,7 @@ async fn a_channel_that_was_looked_at_in_vain_is_not_asked_again_by_every_start(
 }
 
 #[tokio::test]
-async fn what_is_said_now_waits_for_what_was_missed_even_if_the_session_ends_meanwhile() {
+async fn new_message_waits_for_the_catch_up_across_sessions() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Both."]);
     chat.tess.hold();
@@ -324,9 +324,9 @@ async fn what_is_said_now_waits_for_what_was_missed_even_if_the_session_ends_mea
     chat.discord.wait_until("a new session", |it| it.identifies() > before).await;
     chat.discord.wait_connected().await;
     chat.discord.set_delay(Route::GetMessages, Duration::ZERO);
-    // The channels of direct messages are asked at once, so when this is known the old session is over.
+    // Direct channels are requested at once, so the old session is over when this request is seen.
     let metrics = chat.metrics.clone();
-    chat.until("nothing but the guild to be looked at", move || metrics.catching_up() == 1).await;
+    chat.until("only the guild to be left to catch up", move || metrics.catching_up() == 1).await;
     chat.discord.withhold_guilds(false);
     chat.caught_up().await;
     chat.tess.release();
@@ -338,19 +338,19 @@ async fn what_is_said_now_waits_for_what_was_missed_even_if_the_session_ends_mea
 }
 
 #[tokio::test]
-async fn the_bots_own_message_does_not_hide_an_earlier_one_that_is_still_on_its_way() {
+async fn own_message_does_not_hide_an_earlier_event_in_transit() {
     let mut chat = Chat::start().await;
     chat.caught_up().await;
     chat.tess.answers(["To alice.", "A sign.", "To bob."]);
     chat.tess.hold();
     chat.say("alice", "first");
     chat.execution().await;
-    // Discord has it, and tells of it later than of what comes after it.
+    // Discord stores it, and sends its event after those of later messages.
     let late = chat.discord.say_in_past(chat.channel, "bob", "second", 0);
     chat.tess.release();
     chat.expect_reply("To alice.").await;
     chat.settled().await;
-    // When this one is answered, the bot has heard of its own message above.
+    // When this one is answered, the bot has received the event of its own message above.
     let other = chat.discord.channel(chat.guild, "other");
     chat.discord.say(other, "carol", "anybody?");
     chat.discord.next_message(other).await;
@@ -362,14 +362,14 @@ async fn the_bots_own_message_does_not_hide_an_earlier_one_that_is_still_on_its_
 }
 
 #[tokio::test]
-async fn a_gap_between_two_sessions_is_looked_at_before_a_turn_that_was_about_to_begin() {
+async fn catch_up_between_sessions_precedes_a_starting_turn() {
     let mut chat = Chat::start().await;
     chat.stop_bot().await.unwrap();
     chat.channel = chat.discord.channel(chat.guild, "new");
     chat.say("alice", "missed");
     chat.discord.set_delay(Route::Typing, Duration::from_millis(900));
     chat.start_bot().await;
-    // What was missed is found, and its turn is about to begin.
+    // The missed message is found and its turn is about to start.
     chat.discord.wait_until("typing", |it| it.requests_of(Route::Typing) > 0).await;
     chat.discord.refuse_connections(true);
     chat.discord.send_invalid_session(false);
@@ -387,7 +387,7 @@ async fn a_gap_between_two_sessions_is_looked_at_before_a_turn_that_was_about_to
 }
 
 #[tokio::test]
-async fn a_message_that_was_told_of_after_the_next_one_is_answered_after_a_kill() {
+async fn message_with_a_late_event_is_answered_after_a_kill() {
     let mut chat = Chat::start().await;
     chat.caught_up().await;
     chat.tess.answers(["To bob.", "Lost.", "To alice."]);
@@ -408,12 +408,12 @@ async fn a_message_that_was_told_of_after_the_next_one_is_answered_after_a_kill(
     chat.stop_bot().await.unwrap();
     chat.start_bot().await;
     chat.caught_up().await;
-    assert_eq!(chat.tess.charged(), 3, "settled is settled");
+    assert_eq!(chat.tess.charged(), 3, "a settled message stays settled");
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn what_was_said_to_others_in_a_gap_is_context_after_it() {
+async fn missed_messages_to_others_become_context() {
     let chat = Chat::setup().set("RESPOND_TO", "mentions").start().await;
     chat.tess.answers(["Hello.", "Blue."]);
     chat.say("bob", &format!("{} hi", chat.discord.mention()));
@@ -434,7 +434,7 @@ async fn what_was_said_to_others_in_a_gap_is_context_after_it() {
 }
 
 #[tokio::test]
-async fn a_part_whose_nonce_was_that_of_a_deleted_message_is_posted_with_another() {
+async fn part_with_the_nonce_of_a_deleted_message_gets_another_nonce() {
     for mode in ["final", "live"] {
         let chat = Chat::setup().set("REPLY_MODE", mode).start().await;
         let answer = format!("{}\n\n{}", "a".repeat(1_500), "b".repeat(1_500));
@@ -453,7 +453,7 @@ async fn a_part_whose_nonce_was_that_of_a_deleted_message_is_posted_with_another
 }
 
 #[tokio::test]
-async fn a_question_is_not_pushed_out_by_what_others_say_before_its_turn() {
+async fn queued_message_is_not_evicted_by_context() {
     let chat = Chat::setup().set("RESPOND_TO", "mentions").set("HISTORY_MESSAGES", "3").start().await;
     chat.tess.answers(["One.", "Two."]);
     chat.tess.hold();
@@ -464,7 +464,7 @@ async fn a_question_is_not_pushed_out_by_what_others_say_before_its_turn() {
         chat.say("carol", &format!("chatter {n}"));
     }
     chat.taken(2).await;
-    // Whatever carol said has been heard when this is.
+    // When this is answered, the events of carol's messages are processed.
     let other = chat.discord.channel(chat.guild, "other");
     chat.discord.say(other, "dave", &chat.discord.mention());
     chat.taken(3).await;
@@ -477,7 +477,7 @@ async fn a_question_is_not_pushed_out_by_what_others_say_before_its_turn() {
 }
 
 #[tokio::test]
-async fn a_guild_that_the_bot_comes_back_to_is_answered() {
+async fn messages_in_a_rejoined_guild_are_answered() {
     let chat = Chat::start().await;
     chat.tess.answers(["Before.", "After."]);
     chat.say("alice", "hi");
@@ -485,7 +485,7 @@ async fn a_guild_that_the_bot_comes_back_to_is_answered() {
     chat.settled().await;
     let known = chat.metrics.histories_bytes();
     chat.discord.dispatch_raw("GUILD_DELETE", json!({"id": chat.guild.to_string()}));
-    chat.until("the history to be gone", || chat.metrics.histories_bytes() < known).await;
+    chat.until("the history to be evicted", || chat.metrics.histories_bytes() < known).await;
     assert_eq!(chat.metrics.histories_bytes(), 0);
     chat.say("alice", "hello again");
     chat.expect_reply("After.").await;
@@ -494,7 +494,7 @@ async fn a_guild_that_the_bot_comes_back_to_is_answered() {
 }
 
 #[tokio::test]
-async fn what_was_missed_is_answered_however_much_is_said_before_it_is_found() {
+async fn missed_message_is_answered_despite_many_later_ones() {
     let mut chat = Chat::setup().set("RESPOND_TO", "mentions").start().await;
     chat.tess.answers(["Found."]);
     chat.stop_bot().await.unwrap();
@@ -510,7 +510,7 @@ async fn what_was_missed_is_answered_however_much_is_said_before_it_is_found() {
 }
 
 #[tokio::test]
-async fn of_hundreds_of_messages_in_a_gap_none_is_passed_over() {
+async fn catch_up_skips_none_of_hundreds_of_messages() {
     let mut chat = Chat::setup().set("RESPOND_TO", "mentions").start().await;
     chat.tess.answers(["Found."]);
     chat.stop_bot().await.unwrap();
@@ -525,7 +525,7 @@ async fn of_hundreds_of_messages_in_a_gap_none_is_passed_over() {
 }
 
 #[tokio::test]
-async fn what_was_said_between_two_missed_questions_is_seen_after_a_restart() {
+async fn context_between_missed_messages_is_kept_after_a_restart() {
     let mut chat = Chat::setup().set("RESPOND_TO", "mentions").start().await;
     chat.tess.answers(["Blue."]);
     chat.stop_bot().await.unwrap();
@@ -541,7 +541,7 @@ async fn what_was_said_between_two_missed_questions_is_seen_after_a_restart() {
 }
 
 #[tokio::test]
-async fn what_was_said_in_a_guild_before_the_bot_was_invited_is_not_answered() {
+async fn messages_before_the_bot_joined_a_guild_are_not_answered() {
     let chat = Chat::start().await;
     let told_of = chat.discord.channel(chat.guild, "long there");
     let before = chat.discord.say_in_past(told_of, "alice", "between us", 0);
@@ -557,18 +557,18 @@ async fn what_was_said_in_a_guild_before_the_bot_was_invited_is_not_answered() {
 }
 
 #[tokio::test]
-async fn chatter_is_not_taken_for_direct_messages_after_a_command() {
+async fn messages_to_others_are_not_answered_after_a_command() {
     let often = Duration::from_millis(20);
     let setup = Chat::setup().set("RESPOND_TO", "mentions");
     let mut chat = setup.change(move |config| config.timings.last_seen_interval = often).start().await;
     let other = chat.discord.channel(chat.guild, "other");
     chat.say("alice", "nobody asked the bot");
     chat.discord.slash(chat.channel, "alice", "reset", &json!({})).response().await;
-    // Its own words would count as marks by the time that this one's are.
+    // By the time this message's mark is stored, marks of the bot's own messages would be as well.
     chat.discord.say(other, "bob", &chat.discord.mention());
     let last = chat.discord.next_message(other).await.id;
     let handled = |chat: &Chat| chat.number_on_disk(&format!("SELECT handled FROM channel WHERE id = {other}"));
-    chat.until("the mark to be at the answer", || handled(&chat) == i64::try_from(last).unwrap()).await;
+    chat.until("the handled mark to be at the answer", || handled(&chat) == i64::try_from(last).unwrap()).await;
     chat.stop_bot().await.unwrap();
     chat.say("alice", "nor does anybody now");
     chat.start_bot().await;

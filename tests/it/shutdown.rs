@@ -1,4 +1,4 @@
-//! Stopping and starting: nothing lost, nothing twice.
+//! Shutdown, kill and start: no message is lost or answered twice.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sim::discord::Route;
 use crate::support::Chat;
 
 #[tokio::test]
-async fn a_stop_lets_the_running_turn_end() {
+async fn shutdown_waits_for_the_running_turn() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Just in time."]);
     chat.tess.hold();
@@ -26,7 +26,7 @@ async fn a_stop_lets_the_running_turn_end() {
 }
 
 #[tokio::test]
-async fn what_is_not_finished_in_time_is_answered_after_the_next_start() {
+async fn turn_beyond_the_grace_period_is_answered_after_the_next_start() {
     let mut chat = Chat::setup().change(|config| config.shutdown_grace = Duration::from_millis(50)).start().await;
     chat.tess.answers(["Never heard.", "After the start."]);
     chat.tess.hold();
@@ -41,7 +41,7 @@ async fn what_is_not_finished_in_time_is_answered_after_the_next_start() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_in_time_while_discord_is_unreachable() {
+async fn shutdown_ends_in_time_while_discord_is_unreachable() {
     let mut chat = Chat::setup().change(|config| config.shutdown_grace = Duration::from_millis(100)).start().await;
     chat.discord.refuse_connections(true);
     chat.discord.drop_connection();
@@ -52,7 +52,7 @@ async fn a_stop_ends_in_time_while_discord_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_in_time_while_nothing_answers() {
+async fn shutdown_ends_in_time_while_no_service_responds() {
     let mut chat = Chat::setup().change(|config| config.shutdown_grace = Duration::from_millis(100)).start().await;
     chat.tess.hang_next();
     chat.say("alice", "hi");
@@ -64,7 +64,7 @@ async fn a_stop_ends_in_time_while_nothing_answers() {
 }
 
 #[tokio::test]
-async fn a_stop_before_the_bot_is_connected_ends_it() {
+async fn shutdown_before_the_connection_ends_the_bot() {
     let mut chat = Chat::setup().prepare().await;
     chat.discord.hang_new_connections(true);
     chat.launch().await;
@@ -74,7 +74,7 @@ async fn a_stop_before_the_bot_is_connected_ends_it() {
 }
 
 #[tokio::test]
-async fn messages_while_the_bot_is_away_are_one_turn_after_the_start() {
+async fn messages_while_offline_are_one_turn_after_the_start() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Hi.", "Welcome back."]);
     chat.say("alice", "hi");
@@ -92,7 +92,7 @@ async fn messages_while_the_bot_is_away_are_one_turn_after_the_start() {
 }
 
 #[tokio::test]
-async fn a_channel_that_was_never_spoken_in_is_caught_up_with_too() {
+async fn catch_up_includes_channels_without_a_history() {
     let mut chat = Chat::start().await;
     chat.say("alice", "hi");
     chat.next().await;
@@ -108,7 +108,7 @@ async fn a_channel_that_was_never_spoken_in_is_caught_up_with_too() {
 }
 
 #[tokio::test]
-async fn channels_that_are_not_listed_are_not_looked_at() {
+async fn catch_up_excludes_channels_that_are_not_configured() {
     let mut chat = Chat::setup().prepare().await;
     let channel = chat.channel;
     chat.reconfigure(|config| config.intake.channels = [channel.into()].into());
@@ -129,7 +129,7 @@ async fn channels_that_are_not_listed_are_not_looked_at() {
 }
 
 #[tokio::test]
-async fn a_direct_message_while_the_bot_is_away_is_answered() {
+async fn direct_message_while_offline_is_answered() {
     let mut chat = Chat::start().await;
     let alice = "alice";
     let direct = chat.discord.dm(alice);
@@ -143,12 +143,12 @@ async fn a_direct_message_while_the_bot_is_away_is_answered() {
     assert_eq!(chat.discord.next_message(direct).await.content, "Still here.");
     let executions = chat.tess.executions();
     let asked = executions.last().unwrap().messages.to_string();
-    assert!(asked.contains(r#""content":"there?""#), "a direct message needs no names: {asked}");
+    assert!(asked.contains(r#""content":"there?""#), "names in a direct message: {asked}");
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn an_answered_message_is_not_answered_again_however_often_the_bot_starts() {
+async fn answered_message_is_not_answered_again_after_restarts() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Once."]);
     chat.say("alice", "hi");
@@ -167,7 +167,7 @@ async fn an_answered_message_is_not_answered_again_however_often_the_bot_starts(
 }
 
 #[tokio::test]
-async fn what_was_missed_is_answered_up_to_an_age_and_with_zero_minutes_not_at_all() {
+async fn catch_up_answers_messages_up_to_the_configured_age() {
     for (minutes, age, answered) in [(10, 5, true), (10, 20, false), (0, 5, false)] {
         let mut chat = Chat::start().await;
         let first = chat.discord.say_in_past(chat.channel, "alice", "first", age + 5);
@@ -188,7 +188,7 @@ async fn what_was_missed_is_answered_up_to_an_age_and_with_zero_minutes_not_at_a
 }
 
 #[tokio::test]
-async fn where_nothing_is_new_nothing_is_asked() {
+async fn catch_up_without_new_messages_executes_nothing() {
     let often = Duration::from_millis(20);
     let mut chat = Chat::setup().change(move |config| config.timings.last_seen_interval = often).start().await;
     let (guild, alice) = (chat.guild, "alice");
@@ -199,9 +199,9 @@ async fn where_nothing_is_new_nothing_is_asked() {
     }
     chat.settled().await;
     let last = chat.discord.messages(channels[5]).last().unwrap().id;
-    // The bot's own answers are marks once they are some time old.
+    // The bot's own answers count as marks after some time.
     let handled = |chat: &Chat| chat.number_on_disk(&format!("SELECT handled FROM channel WHERE id = {}", channels[5]));
-    chat.until("the marks to be at the answers", || handled(&chat) == i64::try_from(last).unwrap()).await;
+    chat.until("the handled marks to be at the answers", || handled(&chat) == i64::try_from(last).unwrap()).await;
     chat.stop_bot().await.unwrap();
     let before = chat.discord.requests_of(Route::GetMessages);
     chat.start_bot().await;
@@ -211,7 +211,7 @@ async fn where_nothing_is_new_nothing_is_asked() {
 }
 
 #[tokio::test]
-async fn more_missed_messages_than_one_page_holds_are_all_found() {
+async fn catch_up_reads_more_than_one_page() {
     let mut chat = Chat::setup().set("HISTORY_MESSAGES", "200").start().await;
     chat.tess.answers(["Hi.", "All of them."]);
     chat.say("alice", "hi");
@@ -231,14 +231,14 @@ async fn more_missed_messages_than_one_page_holds_are_all_found() {
 }
 
 #[tokio::test]
-async fn a_kill_in_the_middle_of_a_turn_leads_to_one_answer() {
+async fn kill_during_a_turn_leads_to_one_answer() {
     let mut chat = Chat::start().await;
     chat.tess.answers(["Never posted.", "Posted."]);
     chat.tess.hold_next();
     let asked = chat.say("alice", "hi");
     chat.expect_asked(&["user: alice: hi"]).await;
-    // The channel is known on disk before its first turn ends.
-    chat.until("the state to be written", || chat.rows_on_disk("channel") == 1).await;
+    // The channel is stored before its first turn ends.
+    chat.until("the write of the state", || chat.rows_on_disk("channel") == 1).await;
     chat.kill_bot();
     chat.start_bot().await;
     let reply = chat.expect_reply("Posted.").await;
@@ -247,7 +247,7 @@ async fn a_kill_in_the_middle_of_a_turn_leads_to_one_answer() {
 }
 
 #[tokio::test]
-async fn a_note_left_behind_by_a_kill_is_taken_away() {
+async fn waiting_note_left_by_a_kill_is_removed() {
     let mut chat = Chat::setup().change(|config| config.reply.notice_after = Duration::from_millis(20)).start().await;
     chat.tess.answers(["Never posted.", "Posted."]);
     chat.tess.hold_next();
@@ -264,7 +264,7 @@ async fn a_note_left_behind_by_a_kill_is_taken_away() {
 }
 
 #[tokio::test]
-async fn a_state_file_that_vanishes_is_counted_and_the_bot_goes_on_from_memory() {
+async fn deleted_state_file_is_counted_and_the_bot_continues_in_memory() {
     let chat = Chat::start().await;
     chat.say("alice", "hi");
     chat.next().await;
@@ -274,12 +274,12 @@ async fn a_state_file_that_vanishes_is_counted_and_the_bot_goes_on_from_memory()
     chat.say("alice", "hello?");
     chat.expect_reply("Still here.").await;
     let metrics = chat.metrics.clone();
-    chat.until("the failure to be counted", || metrics.state_errors() > 0).await;
+    chat.until("the failure metric", || metrics.state_errors() > 0).await;
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn a_guild_that_the_bot_leaves_is_forgotten() {
+async fn state_of_a_left_guild_is_removed() {
     let chat = Chat::start().await;
     chat.tess.answers(["One.", "Two."]);
     chat.say("alice", "remember the fish");
@@ -288,12 +288,12 @@ async fn a_guild_that_the_bot_leaves_is_forgotten() {
     let before = chat.metrics.histories_bytes();
     chat.discord.dispatch_raw("GUILD_DELETE", serde_json::json!({"id": chat.guild.to_string()}));
     let metrics = chat.metrics.clone();
-    chat.until("the history to be gone", || metrics.histories_bytes() < before).await;
+    chat.until("the removal of the history", || metrics.histories_bytes() < before).await;
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn a_goodbye_that_is_not_answered_starts_no_other_session() {
+async fn unanswered_close_frame_starts_no_new_session() {
     let mut chat = Chat::start().await;
     chat.discord.skip_close_frames(true);
     chat.stop_bot().await.unwrap();

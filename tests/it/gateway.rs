@@ -1,4 +1,4 @@
-//! The gateway fails in every way it can: the bot comes back, and no message is lost or answered twice.
+//! Failures of the gateway: the bot reconnects, and no message is lost or answered twice.
 
 use std::time::Duration;
 
@@ -9,42 +9,42 @@ use tokio::io::AsyncReadExt;
 
 use crate::support::Chat;
 
-/// Talks before and after something happened to the connection.
-async fn talks_on(chat: &Chat, word: &str) {
+/// Posts a message and expects its answer.
+async fn expect_answer(chat: &Chat, word: &str) {
     chat.tess.answers([word]);
     chat.say("alice", "hello?");
     chat.expect_reply(word).await;
 }
 
-/// A message that is posted while nobody listens is answered once the bot is back.
-async fn survives(happen: impl AsyncFnOnce(&Chat)) -> Chat {
+/// Disturbs the connection between two messages that must both be answered.
+async fn expect_recovery(disturb: impl AsyncFnOnce(&Chat)) -> Chat {
     let chat = Chat::start().await;
-    talks_on(&chat, "Before.").await;
+    expect_answer(&chat, "Before.").await;
     chat.settled().await;
-    happen(&chat).await;
-    talks_on(&chat, "Right after.").await;
-    talks_on(&chat, "Later.").await;
+    disturb(&chat).await;
+    expect_answer(&chat, "Right after.").await;
+    expect_answer(&chat, "Later.").await;
     chat
 }
 
 #[tokio::test]
-async fn a_dropped_connection_is_resumed_and_what_was_missed_is_replayed() {
-    let chat = survives(async |chat| chat.discord.drop_connection()).await;
+async fn dropped_connection_is_resumed_and_missed_events_are_replayed() {
+    let chat = expect_recovery(async |chat| chat.discord.drop_connection()).await;
     assert_eq!((chat.discord.identifies(), chat.discord.resumes()), (1, 1));
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn nothing_is_said_to_another_host_even_if_discord_names_it_for_resuming() {
+async fn resume_url_of_another_host_is_not_used() {
     let decoy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let setup = Chat::setup();
     let mut options = setup.discord.clone();
     options.resume_url = Some(format!("ws://{}", decoy.local_addr().unwrap()));
     let chat = setup.discord(options).start().await;
     chat.discord.drop_connection();
-    talks_on(&chat, "Resumed.").await;
+    expect_answer(&chat, "Resumed.").await;
     assert_eq!(chat.discord.resumes(), 1);
-    // The library may knock there; it is taken away before it says a word.
+    // twilight may open a connection there, but the bot drops it before anything is sent.
     if let Some(knocked) = decoy.accept().now_or_never() {
         let mut said = Vec::new();
         knocked.unwrap().0.read_to_end(&mut said).await.unwrap();
@@ -54,15 +54,15 @@ async fn nothing_is_said_to_another_host_even_if_discord_names_it_for_resuming()
 }
 
 #[tokio::test]
-async fn every_close_that_is_not_fatal_is_survived() {
+async fn bot_reconnects_after_every_non_fatal_close_code() {
     for code in [1000, 1001, 4000, 4001, 4002, 4003, 4005, 4007, 4008, 4009] {
-        let chat = survives(async |chat| chat.discord.close_with(code)).await;
+        let chat = expect_recovery(async |chat| chat.discord.close_with(code)).await;
         chat.finish().await;
     }
 }
 
 #[tokio::test]
-async fn a_fatal_close_ends_the_bot_with_one_line_that_says_what_to_do() {
+async fn fatal_close_code_ends_the_bot_with_one_line_that_says_what_to_do() {
     let cases = [
         (4004, "DISCORD_TOKEN"),
         (4010, "shard"),
@@ -81,23 +81,23 @@ async fn a_fatal_close_ends_the_bot_with_one_line_that_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_request_to_reconnect_is_followed() {
-    survives(async |chat| chat.discord.send_reconnect()).await.finish().await;
+async fn reconnect_request_is_followed() {
+    expect_recovery(async |chat| chat.discord.send_reconnect()).await.finish().await;
 }
 
 #[tokio::test]
-async fn an_invalid_session_is_resumed_or_begun_anew() {
-    let chat = survives(async |chat| chat.discord.send_invalid_session(true)).await;
+async fn invalid_session_is_resumed_or_replaced() {
+    let chat = expect_recovery(async |chat| chat.discord.send_invalid_session(true)).await;
     assert_eq!(chat.discord.identifies(), 1);
     chat.finish().await;
-    let chat = survives(async |chat| chat.discord.send_invalid_session(false)).await;
+    let chat = expect_recovery(async |chat| chat.discord.send_invalid_session(false)).await;
     assert_eq!(chat.discord.identifies(), 2);
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn what_was_missed_is_caught_up_with_when_the_resume_is_refused() {
-    let chat = survives(async |chat| {
+async fn refused_resume_leads_to_a_catch_up() {
+    let chat = expect_recovery(async |chat| {
         chat.discord.refuse_resume(1);
         chat.discord.drop_connection();
     })
@@ -107,8 +107,8 @@ async fn what_was_missed_is_caught_up_with_when_the_resume_is_refused() {
 }
 
 #[tokio::test]
-async fn refused_identifies_are_repeated_with_growing_pauses() {
-    let chat = survives(async |chat| {
+async fn refused_identify_is_repeated_with_backoff() {
+    let chat = expect_recovery(async |chat| {
         chat.discord.refuse_identify(4);
         chat.discord.send_invalid_session(false);
     })
@@ -118,12 +118,12 @@ async fn refused_identifies_are_repeated_with_growing_pauses() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_answers_no_heartbeat_is_left() {
+async fn missing_heartbeat_acknowledgement_leads_to_a_reconnect() {
     let setup = Chat::setup();
     let mut options = setup.discord.clone();
     options.heartbeat_interval = Duration::from_millis(500);
     let chat = setup.discord(options).start().await;
-    talks_on(&chat, "Before.").await;
+    expect_answer(&chat, "Before.").await;
     chat.discord.silence_gateway(true);
     chat.tess.answers(["After."]);
     chat.say("alice", "are you a zombie?");
@@ -133,97 +133,97 @@ async fn a_gateway_that_answers_no_heartbeat_is_left() {
     chat.finish().await;
 }
 
-/// The gateway can not be reached for a while; the bot tries until it can, and answers what was said meanwhile.
-/// Connections that the bot has begun to open.
-fn tries(chat: &Chat) -> u64 {
+/// Makes the gateway unreachable; the bot must retry until it reconnects, and answer what was posted meanwhile.
+/// The number of connections that the bot tried to open.
+fn connection_attempts(chat: &Chat) -> u64 {
     let metrics = chat.metrics.encode();
     let opened = metrics.lines().filter(|line| line.starts_with("tess_discord_gateway_connections_total{"));
     opened.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
-async fn is_tried_until_it_is_back(unreachable: impl Fn(&DiscordSim, bool)) {
+async fn expect_retries_until_available(unreachable: impl Fn(&DiscordSim, bool)) {
     let chat = Chat::setup()
         .change(|config| config.timings.gateway_connect_timeout = Duration::from_millis(300))
         .start()
         .await;
-    talks_on(&chat, "Before.").await;
+    expect_answer(&chat, "Before.").await;
     unreachable(&chat.discord, true);
     chat.discord.drop_connection();
     chat.tess.answers(["After."]);
     chat.say("alice", "anyone?");
-    let before = tries(&chat);
-    chat.until("more tries", || tries(&chat) >= before + 3).await;
+    let before = connection_attempts(&chat);
+    chat.until("more connection attempts", || connection_attempts(&chat) >= before + 3).await;
     unreachable(&chat.discord, false);
     chat.expect_reply("After.").await;
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_down_is_tried_until_it_is_back() {
-    is_tried_until_it_is_back(DiscordSim::refuse_connections).await;
+async fn connecting_is_retried_until_the_gateway_is_available() {
+    expect_retries_until_available(DiscordSim::refuse_connections).await;
 }
 
 #[tokio::test]
-async fn a_connect_that_is_never_answered_is_given_up() {
-    is_tried_until_it_is_back(DiscordSim::hang_connects).await;
+async fn hanging_connect_times_out() {
+    expect_retries_until_available(DiscordSim::hang_new_connections).await;
 }
 
 #[tokio::test]
-async fn a_gateway_that_never_says_hello_is_given_up() {
-    is_tried_until_it_is_back(DiscordSim::hold_hello).await;
+async fn missing_hello_times_out() {
+    expect_retries_until_available(DiscordSim::withhold_hello).await;
 }
 
 #[tokio::test]
-async fn a_session_that_can_not_be_resumed_in_time_gives_way_to_a_new_one() {
+async fn session_that_cannot_be_resumed_in_time_is_replaced() {
     let chat = Chat::setup()
         .change(|config| config.timings.gateway_connect_timeout = Duration::from_millis(400))
         .start()
         .await;
-    talks_on(&chat, "Before.").await;
+    expect_answer(&chat, "Before.").await;
     let first = chat.metrics.encode();
     let identifies = |text: &str| text.lines().find(|line| line.contains(r#"how="identify""#)).map(str::to_owned);
     let is_new = || identifies(&chat.metrics.encode()) != identifies(&first);
     chat.discord.withhold_hello(true);
     chat.discord.drop_connection();
-    chat.until("a new session to be tried", is_new).await;
+    chat.until("an attempt to start a new session", is_new).await;
     chat.discord.withhold_hello(false);
-    talks_on(&chat, "After.").await;
+    expect_answer(&chat, "After.").await;
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn a_session_is_gone_back_to_while_rest_is_down() {
+async fn session_is_resumed_while_rest_is_down() {
     let chat = Chat::start().await;
-    talks_on(&chat, "Before.").await;
+    expect_answer(&chat, "Before.").await;
     chat.settled().await;
-    let (before, tried) = (chat.discord.identifies(), tries(&chat));
+    let (before, tried) = (chat.discord.identifies(), connection_attempts(&chat));
     chat.discord.set_down(true);
     chat.discord.drop_connection();
-    chat.until("the bot to come back", || tries(&chat) > tried && chat.is_up()).await;
+    chat.until("the bot to reconnect", || connection_attempts(&chat) > tried && chat.is_up()).await;
     chat.discord.set_down(false);
     assert_eq!(chat.discord.identifies(), before);
-    talks_on(&chat, "After.").await;
+    expect_answer(&chat, "After.").await;
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn the_last_identifies_of_a_day_are_not_spent() {
+async fn last_identifies_of_the_budget_are_kept() {
     let chat = Chat::start().await;
-    talks_on(&chat, "Before.").await;
+    expect_answer(&chat, "Before.").await;
     chat.discord.set_session_limit(3, Duration::from_millis(200));
     chat.discord.send_invalid_session(false);
     chat.discord.wait_disconnected().await;
     let before = chat.discord.identifies();
     let discord = chat.discord.clone();
-    chat.until("the allowance to be asked again", || discord.requests_to("/gateway/bot") >= 3).await;
+    chat.until("another request for the identify budget", || discord.requests_to("/gateway/bot") >= 3).await;
     assert_eq!(chat.discord.identifies(), before);
     chat.discord.set_session_limit(1000, Duration::from_millis(200));
-    talks_on(&chat, "After.").await;
+    expect_answer(&chat, "After.").await;
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn a_wrong_token_ends_the_bot_with_one_line() {
+async fn wrong_token_ends_the_bot_with_one_line() {
     let mut chat = Chat::setup().set("DISCORD_TOKEN", "wrong.token.here").prepare().await;
     chat.launch().await;
     let error = chat.bot_ended().await.unwrap_err().to_string();
@@ -232,7 +232,7 @@ async fn a_wrong_token_ends_the_bot_with_one_line() {
 }
 
 #[tokio::test]
-async fn an_intent_that_is_not_switched_on_ends_the_bot_with_where_to_click() {
+async fn disallowed_intent_ends_the_bot_with_instructions() {
     let mut chat = Chat::setup().prepare().await;
     chat.discord.disallow_message_content(true);
     chat.launch().await;
@@ -242,7 +242,7 @@ async fn an_intent_that_is_not_switched_on_ends_the_bot_with_where_to_click() {
 }
 
 #[tokio::test]
-async fn an_event_that_comes_twice_is_taken_once() {
+async fn duplicate_event_is_processed_once() {
     let chat = Chat::start().await;
     chat.tess.answers(["Once.", "Next."]);
     let hi = chat.say("alice", "hi");
@@ -256,7 +256,7 @@ async fn an_event_that_comes_twice_is_taken_once() {
 }
 
 #[tokio::test]
-async fn events_out_of_order_are_read_in_order() {
+async fn events_out_of_order_are_processed_in_order() {
     let chat = Chat::start().await;
     chat.tess.answers(["Wait.", "All three."]);
     chat.tess.hold();
@@ -275,7 +275,7 @@ async fn events_out_of_order_are_read_in_order() {
 }
 
 #[tokio::test]
-async fn a_message_of_an_odd_form_is_answered_and_an_unreadable_event_is_counted() {
+async fn message_with_unknown_values_is_answered_and_undecodable_event_is_counted() {
     let chat = Chat::start().await;
     chat.tess.answers(["Fine."]);
     chat.discord.dispatch_raw("MESSAGE_CREATE", json!({"id": "1", "channel_id": "2"}));

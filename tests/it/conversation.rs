@@ -1,11 +1,11 @@
-//! People talk, the agent answers: who is listened to, what the agent reads, what people see.
+//! Conversations: which messages are answered, what the agent sees, and what users see.
 
 use serde_json::json;
 
 use crate::support::Chat;
 
 #[tokio::test]
-async fn a_message_is_answered_by_the_agent() {
+async fn message_is_answered_by_the_agent() {
     let chat = Chat::start().await;
     chat.tess.answers(["Hello, alice!"]);
     let hi = chat.say("alice", "hi");
@@ -16,7 +16,7 @@ async fn a_message_is_answered_by_the_agent() {
 }
 
 #[tokio::test]
-async fn the_agent_sees_the_whole_conversation_with_who_said_what() {
+async fn agent_sees_the_conversation_with_names() {
     let chat = Chat::start().await;
     chat.tess.answers(["One.", "Two."]);
     chat.say("alice", "first");
@@ -29,7 +29,7 @@ async fn the_agent_sees_the_whole_conversation_with_who_said_what() {
 }
 
 #[tokio::test]
-async fn messages_during_a_turn_are_answered_together_by_the_next() {
+async fn messages_during_a_turn_are_the_next_batch() {
     let chat = Chat::start().await;
     chat.tess.answers(["One.", "Both."]);
     chat.tess.hold();
@@ -47,7 +47,7 @@ async fn messages_during_a_turn_are_answered_together_by_the_next() {
 }
 
 #[tokio::test]
-async fn channels_do_not_wait_for_each_other() {
+async fn channels_run_turns_concurrently() {
     let chat = Chat::start().await;
     let other = chat.discord.channel(chat.guild, "random");
     chat.tess.answers(["Slow.", "Quick."]);
@@ -62,7 +62,7 @@ async fn channels_do_not_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn a_direct_message_needs_no_names() {
+async fn direct_messages_are_sent_without_names() {
     let chat = Chat::start().await;
     let alice = "alice";
     let direct = chat.discord.dm(alice);
@@ -74,7 +74,7 @@ async fn a_direct_message_needs_no_names() {
 }
 
 #[tokio::test]
-async fn bots_webhooks_and_system_messages_are_not_answered() {
+async fn messages_of_bots_webhooks_and_the_system_are_not_answered() {
     let chat = Chat::start().await;
     let alice = "alice";
     chat.discord.say_with(
@@ -92,7 +92,7 @@ async fn bots_webhooks_and_system_messages_are_not_answered() {
 }
 
 #[tokio::test]
-async fn with_respond_to_mentions_only_who_speaks_to_the_bot_is_answered_and_the_rest_is_context() {
+async fn with_respond_to_mentions_other_messages_are_context() {
     let chat = Chat::setup().set("RESPOND_TO", "mentions").start().await;
     chat.tess.answers(["Sure.", "Again."]);
     chat.say("alice", "shall we ask it?");
@@ -105,7 +105,7 @@ async fn with_respond_to_mentions_only_who_speaks_to_the_bot_is_answered_and_the
 }
 
 #[tokio::test]
-async fn only_listed_channels_and_their_threads_are_listened_to() {
+async fn only_configured_channels_and_their_threads_are_answered() {
     let setup = Chat::setup();
     let mut chat = setup.prepare().await;
     let guild = chat.guild;
@@ -129,7 +129,7 @@ async fn only_listed_channels_and_their_threads_are_listened_to() {
 }
 
 #[tokio::test]
-async fn mentions_are_read_as_names_and_the_bots_own_is_taken_out() {
+async fn mentions_become_names_and_the_bots_is_removed() {
     let chat = Chat::start().await;
     chat.tess.answers(["Yes."]);
     let bob = chat.discord.user("bob");
@@ -140,7 +140,7 @@ async fn mentions_are_read_as_names_and_the_bots_own_is_taken_out() {
 }
 
 #[tokio::test]
-async fn the_nickname_of_the_server_is_the_name_the_agent_reads() {
+async fn nickname_in_the_guild_is_the_name_for_the_agent() {
     let chat = Chat::start().await;
     let alice = "alice";
     chat.discord.set_nick(chat.guild, alice, "Ali");
@@ -152,7 +152,7 @@ async fn the_nickname_of_the_server_is_the_name_the_agent_reads() {
 }
 
 #[tokio::test]
-async fn a_reply_carries_what_it_replies_to_when_the_agent_would_not_see_it() {
+async fn reply_quotes_a_message_outside_the_history() {
     let chat = Chat::setup().set("HISTORY_MESSAGES", "1").start().await;
     chat.tess.answers(["One.", "Two.", "Three."]);
     let old = chat.say("alice", "the password is fish");
@@ -169,7 +169,7 @@ async fn a_reply_carries_what_it_replies_to_when_the_agent_would_not_see_it() {
 }
 
 #[tokio::test]
-async fn a_forwarded_text_counts_as_text() {
+async fn forwarded_text_counts_as_text() {
     let chat = Chat::start().await;
     chat.tess.answers(["Old news."]);
     let forward = json!({
@@ -185,7 +185,7 @@ async fn a_forwarded_text_counts_as_text() {
 }
 
 #[tokio::test]
-async fn with_files_off_a_file_alone_is_noted_by_its_name_and_not_answered() {
+async fn with_files_off_message_with_only_a_file_is_context() {
     let chat = Chat::setup().set("TESS_FILES", "off").start().await;
     chat.tess.answers(["I see a name."]);
     let file = json!({"content": "", "attachments": [{"id": "9", "filename": "cat.png", "size": 10, "url": "https://cdn.discordapp.com/x",
@@ -200,31 +200,31 @@ async fn with_files_off_a_file_alone_is_noted_by_its_name_and_not_answered() {
 }
 
 #[tokio::test]
-async fn typing_is_shown_until_the_reply() {
+async fn typing_is_triggered_until_the_reply() {
     let chat = Chat::start().await;
     chat.tess.answers(["Done."]);
     chat.tess.hold();
     chat.say("alice", "think");
     chat.discord.wait_for_typing(chat.channel).await;
     let (discord, channel) = (chat.discord.clone(), chat.channel);
-    chat.until("typing to be shown again", || discord.typing_count(channel) >= 3).await;
+    chat.until("another typing request", || discord.typing_count(channel) >= 3).await;
     chat.tess.release();
     chat.expect_reply("Done.").await;
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn nothing_in_an_output_can_ping() {
+async fn output_of_the_agent_cannot_ping() {
     let chat = Chat::start().await;
     chat.tess.answers(["@everyone <@&1> <@2> wake up"]);
     chat.say("alice", "hi");
-    // The simulator records a violation for a message that could.
+    // The simulator records a violation for a message that could ping.
     chat.expect_reply("@everyone <@&1> <@2> wake up").await;
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn a_long_answer_comes_in_parts_and_only_the_first_is_a_reply() {
+async fn long_answer_is_posted_in_parts_and_the_first_is_a_reply() {
     let chat = Chat::start().await;
     let long =
         (1..=60).map(|n| format!("Paragraph {n} {}", "word ".repeat(20).trim_end())).collect::<Vec<_>>().join("\n\n");
@@ -245,12 +245,12 @@ async fn a_long_answer_comes_in_parts_and_only_the_first_is_a_reply() {
     chat.expect_reply("Short.").await;
     chat.execution().await;
     let second = chat.execution().await;
-    assert_eq!(second.messages[1]["content"], long, "the agent sees its whole answer");
+    assert_eq!(second.messages[1]["content"], long, "the history contains the whole answer");
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn a_very_long_answer_comes_as_a_file_under_its_first_part() {
+async fn very_long_answer_is_posted_as_a_file_with_its_first_part() {
     let chat = Chat::start().await;
     let long =
         (1..=400).map(|n| format!("Paragraph {n} {}", "word ".repeat(20).trim_end())).collect::<Vec<_>>().join("\n\n");
@@ -265,7 +265,7 @@ async fn a_very_long_answer_comes_as_a_file_under_its_first_part() {
 }
 
 #[tokio::test]
-async fn an_edited_message_is_read_as_it_is_now() {
+async fn edited_message_is_sent_in_its_current_form() {
     let chat = Chat::start().await;
     chat.tess.answers(["One.", "Two."]);
     let first = chat.say("alice", "my cat is grey");
@@ -279,7 +279,7 @@ async fn an_edited_message_is_read_as_it_is_now() {
 }
 
 #[tokio::test]
-async fn an_unfurled_link_changes_nothing() {
+async fn link_preview_changes_nothing() {
     let chat = Chat::start().await;
     chat.tess.answers(["One.", "Two."]);
     let first = chat.say("alice", "see https://example.org");
@@ -293,7 +293,7 @@ async fn an_unfurled_link_changes_nothing() {
 }
 
 #[tokio::test]
-async fn deleted_messages_are_forgotten() {
+async fn deleted_messages_are_removed_from_the_history() {
     let chat = Chat::start().await;
     chat.tess.answers(["One.", "Two.", "Three."]);
     let secret = chat.say("alice", "my number is 555");
@@ -312,7 +312,7 @@ async fn deleted_messages_are_forgotten() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_deleted_while_it_waits_is_not_answered() {
+async fn message_deleted_in_the_queue_is_not_answered() {
     let chat = Chat::start().await;
     chat.tess.answers(["One."]);
     chat.tess.hold();
@@ -321,7 +321,7 @@ async fn a_message_that_is_deleted_while_it_waits_is_not_answered() {
     let second = chat.say("bob", "second");
     chat.taken(2).await;
     chat.discord.delete(second);
-    chat.until("the deletion to be seen", || chat.metrics.settled() == 1).await;
+    chat.until("the deletion to be processed", || chat.metrics.settled() == 1).await;
     chat.tess.release();
     chat.expect_reply("One.").await;
     chat.settled().await;
@@ -330,7 +330,7 @@ async fn a_message_that_is_deleted_while_it_waits_is_not_answered() {
 }
 
 #[tokio::test]
-async fn the_history_is_bounded_by_messages_and_whole_turns_are_dropped() {
+async fn history_is_limited_in_messages_and_drops_whole_turns() {
     let chat = Chat::setup().set("HISTORY_MESSAGES", "4").start().await;
     chat.tess.answers(["A1", "A2", "A3"]);
     for text in ["q1", "q2", "q3"] {
@@ -354,7 +354,7 @@ async fn instructions_are_the_first_developer_message() {
 }
 
 #[tokio::test]
-async fn what_was_not_set_is_not_sent_and_what_was_is() {
+async fn only_configured_options_are_sent() {
     let chat = Chat::start().await;
     chat.tess.answers(["Hi."]);
     chat.say("alice", "hi");
@@ -374,7 +374,7 @@ async fn what_was_not_set_is_not_sent_and_what_was_is() {
 }
 
 #[tokio::test]
-async fn after_a_restart_the_history_is_rebuilt_from_discord() {
+async fn history_is_rebuilt_from_discord_after_a_restart() {
     let mut chat = Chat::start().await;
     let long = (1..=30).map(|n| format!("Line {n} {}", "word ".repeat(30).trim_end())).collect::<Vec<_>>().join("\n");
     chat.tess.answers(["One.", long.as_str(), "Three."]);
@@ -399,7 +399,7 @@ async fn after_a_restart_the_history_is_rebuilt_from_discord() {
 }
 
 #[tokio::test]
-async fn all_histories_together_are_bounded_and_an_evicted_one_is_rebuilt() {
+async fn memory_of_histories_is_limited_and_an_evicted_one_is_rebuilt() {
     let chat = Chat::setup().change(|config| config.history.total_bytes = 40_000).start().await;
     let guild = chat.guild;
     let alice = "alice";
@@ -414,7 +414,7 @@ async fn all_histories_together_are_bounded_and_an_evicted_one_is_rebuilt() {
         chat.discord.next_message(channel).await;
     }
     chat.settled().await;
-    // A tenth is freed at a time, so most of what fits is kept.
+    // Eviction frees a tenth at a time, so most of what fits is kept.
     let kept = chat.metrics.histories_bytes();
     assert!((30_000..=40_000).contains(&kept), "{kept}");
     for _ in 0..31 {
@@ -428,7 +428,7 @@ async fn all_histories_together_are_bounded_and_an_evicted_one_is_rebuilt() {
 }
 
 #[tokio::test]
-async fn what_is_counted_of_the_histories_is_what_is_there() {
+async fn metrics_of_histories_match_their_content() {
     let chat = Chat::setup().change(|config| config.history.total_bytes = 1).start().await;
     chat.tess.answer_with(|_| "Noted.".to_owned());
     for n in 0..5 {
@@ -437,7 +437,7 @@ async fn what_is_counted_of_the_histories_is_what_is_there() {
         chat.discord.next_message(channel).await;
         chat.settled().await;
     }
-    // All but the last were evicted, and each took with it what it had been counted with.
+    // All but the last were evicted, and the metrics were reduced accordingly.
     let kept = chat.metrics.histories_bytes();
     assert!((1..2_000).contains(&kept), "{kept}");
     chat.finish().await;
