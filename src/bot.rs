@@ -110,7 +110,7 @@ impl Bot {
         });
         let _defaults = AbortOnDropHandle::new(tokio::spawn(check_defaults(self.config.clone(), self.tess)));
         self.conversations.clear_storage();
-        let (hang_up, locked_out) = (CancellationToken::new(), self.discord.clone());
+        let (hang_up, token_rejected) = (CancellationToken::new(), self.discord.clone());
         let mut events = Events {
             conversations: self.conversations.clone(),
             commands: self.commands,
@@ -140,7 +140,7 @@ impl Bot {
         };
         let result = tokio::select! {
             result = attending => result,
-            () = locked_out.locked_out() => Err(Fatal::BadToken),
+            () = token_rejected.token_rejected() => Err(Fatal::BadToken),
             () = drain => Ok(()),
             never = listening.keep_noting() => match never {},
         };

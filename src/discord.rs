@@ -148,7 +148,7 @@ struct Inner {
     /// Told whenever a request has its answer.
     arrived: Notify,
     /// Cancelled by the first 401: whatever followed would be one more invalid request.
-    locked_out: CancellationToken,
+    token_rejected: CancellationToken,
     request_limit: Duration,
     delivery_limit: Duration,
     metrics: Metrics,
@@ -194,7 +194,7 @@ impl Discord {
             authorization,
             limits: Mutex::new(RateLimits::new(Instant::now(), config.requests_per_second)),
             arrived: Notify::new(),
-            locked_out: CancellationToken::new(),
+            token_rejected: CancellationToken::new(),
             request_limit: timings.discord_request_timeout,
             delivery_limit: timings.delivery_timeout,
             metrics,
@@ -203,8 +203,8 @@ impl Discord {
     }
 
     /// Waits until Discord refuses the token.
-    pub async fn locked_out(&self) {
-        self.inner.locked_out.cancelled().await;
+    pub async fn token_rejected(&self) {
+        self.inner.token_rejected.cancelled().await;
     }
 
     /// Posts a message and stays at it until it is certain to be there, or certainly refused. `None`: it was posted, and deleted
@@ -280,7 +280,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn type_in(&self, channel: ChannelId) -> Result<(), DiscordError> {
+    pub async fn trigger_typing(&self, channel: ChannelId) -> Result<(), DiscordError> {
         let key = RouteKey { name: "typing", major: channel.get() };
         let path = format!("/channels/{channel}/typing");
         self.request(key, Patience::Once, || self.start(Method::POST, &path).header(header::CONTENT_LENGTH, 0)).await?;
@@ -439,7 +439,7 @@ impl Discord {
             self.inner.limits(|limits| limits.count_invalid(Instant::now()));
         }
         if status == StatusCode::UNAUTHORIZED {
-            self.inner.locked_out.cancel();
+            self.inner.token_rejected.cancel();
             return DiscordError::Unauthorized;
         }
         if unknown_reference {
@@ -455,7 +455,7 @@ impl Discord {
             Patience::Until(end) => end,
         };
         loop {
-            if self.inner.locked_out.is_cancelled() {
+            if self.inner.token_rejected.is_cancelled() {
                 return Err(DiscordError::Unauthorized);
             }
             // Listens before it looks, so that no answer is missed in between.

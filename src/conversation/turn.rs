@@ -117,7 +117,7 @@ impl Inner {
         if !self.channels.get(&id).is_some_and(|channel| is_new(&channel)) {
             return;
         }
-        let (typed, ()) = tokio::join!(self.discord.type_in(id), self.rebuild(id));
+        let (typed, ()) = tokio::join!(self.discord.trigger_typing(id), self.rebuild(id));
         match typed {
             // Without a code it is not Discord's word about this channel, but something in between.
             Err(error @ DiscordError::Refused { code: 1.., .. }) if error.closes_channel() => {
@@ -356,7 +356,7 @@ impl Inner {
     async fn keep_typing(&self, id: ChannelId) -> Infallible {
         loop {
             // An answer that says why is the one to the message.
-            let _ = self.discord.type_in(id).await;
+            let _ = self.discord.trigger_typing(id).await;
             sleep(self.timings.typing_interval).await;
         }
     }
