@@ -1,10 +1,8 @@
 //! The bot: its parts built, run, and stopped in order.
 
-use std::{convert::Infallible, future::pending, sync::Arc, time::SystemTime};
+use std::{convert::Infallible, future::pending, time::SystemTime};
 
 use anyhow::Context as _;
-use secrecy::ExposeSecret;
-use serenity::http::HttpBuilder;
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -21,10 +19,10 @@ use crate::{
     commands::Commands,
     config::{Config, Timings},
     conversation::{Conversations, catch_up::CatchUp},
-    discord::Discord,
+    discord::{Discord, interaction::Interaction},
     event::{Event, KnownChannel},
     gateway::{Fatal, Gateway},
-    ids::UserId,
+    ids::ApplicationId,
     ops::{self, Readiness},
     state::State,
     telemetry::Metrics,
@@ -36,9 +34,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long an idle connection is kept: shorter than the services keep theirs, so that none is used that is closed already.
 const POOL_IDLE: Duration = Duration::from_secs(50);
-
-/// Limit of answering an interaction; the other requests have limits of their own.
-const INTERACTION_LIMIT: Duration = Duration::from_secs(10);
 
 /// Interactions that may be under way at once. Beyond it Discord tells the caller that the bot did not answer.
 const MOST_INTERACTIONS: usize = 200;
@@ -52,7 +47,7 @@ pub struct Bot {
     state: State,
     metrics: Metrics,
     conversations: Conversations,
-    commands: Arc<Commands>,
+    commands: Commands,
     discord: Discord,
     tess: Tess,
     gateway: Gateway,
@@ -77,18 +72,9 @@ impl Bot {
         };
         let (discord, tess) = clients(&config, &metrics)?;
         let conversations = Conversations::new(&config, discord.clone(), tess.clone(), state.clone(), metrics.clone());
-        // Its own rate limiter ignores the proxy, and forgets nothing: one entry for each interaction, for ever.
-        let interactions = HttpBuilder::new(config.discord.token.expose_secret())
-            .client(http_client().timeout(INTERACTION_LIMIT).build()?)
-            .proxy(config.discord.api_url.clone())
-            .ratelimiter_disabled(true)
-            .build();
-        let interactions = Arc::new(interactions);
-        let commands =
-            Commands::new(interactions, conversations.clone(), tess.clone(), &config, metrics.clone()).await?;
+        let commands = Commands::new(discord.clone(), conversations.clone(), tess.clone(), &config, metrics.clone());
         let (readiness, ready) = watch::channel(Readiness::Starting);
         let gateway = Gateway::new(discord.clone(), &config, metrics.clone(), readiness);
-        let commands = Arc::new(commands);
         Ok(Self { config, state, metrics, conversations, commands, discord, tess, gateway, ready, health })
     }
 
@@ -118,7 +104,6 @@ impl Bot {
             state: self.state.clone(),
             stop: stop.clone(),
             interactions: TaskTracker::new(),
-            me: None,
             catch_up: None,
         };
         let interactions = events.interactions.clone();
@@ -222,12 +207,11 @@ impl Listening<'_> {
 /// Where each event goes.
 struct Events {
     conversations: Conversations,
-    commands: Arc<Commands>,
+    commands: Commands,
     discord: Discord,
     state: State,
     stop: CancellationToken,
     interactions: TaskTracker,
-    me: Option<UserId>,
     catch_up: Option<CatchUp>,
 }
 
@@ -236,9 +220,8 @@ impl Events {
         match event {
             Event::Ready { me, application, guilds } => {
                 info!(bot.id = %me, "connected to Discord");
-                self.me = Some(me);
                 self.conversations.introduce(me);
-                self.commands.introduce(application);
+                self.commands.set_application(application);
                 self.catch_up = CatchUp::begin(&self.conversations, guilds);
                 self.register_commands(application);
             }
@@ -271,18 +254,17 @@ impl Events {
         }
     }
 
-    fn interact(&self, interaction: serenity::all::Interaction) {
-        let Some(me) = self.me else { return };
+    fn interact(&self, interaction: Interaction) {
         if self.stop.is_cancelled() || self.interactions.len() >= MOST_INTERACTIONS {
             warn!("an interaction is left unanswered: the bot stops, or too many are under way");
             return;
         }
-        let commands = Arc::clone(&self.commands);
-        self.interactions.spawn(async move { commands.run(interaction, me).await });
+        let commands = self.commands.clone();
+        self.interactions.spawn(async move { commands.run(interaction).await });
     }
 
     /// Registers the commands when they are not the ones that were registered last: Discord counts it.
-    fn register_commands(&self, application: serenity::all::ApplicationId) {
+    fn register_commands(&self, application: ApplicationId) {
         let definition = self.commands.definition();
         let registered = format!("{application}:{}", fingerprint(&definition.to_string()));
         if self.state.commands_hash().as_ref() == Some(&registered) {

@@ -1,9 +1,10 @@
 //! What can happen: the vocabulary between the gateway and the parts that act on its events.
 
-use serenity::all::Interaction;
-
 use crate::{
-    discord::model::{Deletion, Message},
+    discord::{
+        interaction::Interaction,
+        model::{Deletion, Message},
+    },
     ids::{ApplicationId, ChannelId, GuildId, MessageId, UserId},
 };
 
@@ -33,7 +34,7 @@ pub enum Event {
     ChannelGone(ChannelId),
     /// The bot was removed from a guild, or the guild was deleted.
     GuildGone(GuildId),
-    /// A slash command, an autocomplete, a button, a menu or a form.
+    /// A slash command, a completion, a button, a menu or a form.
     Interaction(Box<Interaction>),
 }
 

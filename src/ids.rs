@@ -9,7 +9,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use serenity::model::id::{ApplicationId, AttachmentId, ChannelId, GuildId, MessageId, RoleId, UserId};
+pub use serenity::model::id::{
+    ApplicationId, AttachmentId, ChannelId, GuildId, InteractionId, MessageId, RoleId, UserId,
+};
 
 /// When Discord's ids start to count. <https://discord.com/developers/docs/reference#snowflakes>
 const DISCORD_EPOCH: Duration = Duration::from_millis(1_420_070_400_000);

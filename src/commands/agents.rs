@@ -1,178 +1,75 @@
-//! The account's chat agents, kept for a while so that typing a command does not cost a request for each letter.
+//! `/agents`: the agents to choose from, a page at a time.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+use std::time::Duration;
+
+use serenity::builder::{CreateActionRow, CreateButton};
+
+use super::{
+    Data,
+    caller::Caller,
+    respond::{Reply, Visibility},
+    table::{Call, Command, CommandError, Components, Pressed, Text},
+};
+use crate::reply::texts;
+
+/// What the custom ids of its buttons begin with; the page follows.
+const PREFIX: &str = "agents";
+
+/// How long the list may take.
+const LIST_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(super) const COMMAND: Command = Command {
+    name: "agents",
+    description: Text {
+        english: "List the agents that can answer in this channel",
+        portuguese: "Lista os agentes que podem responder neste canal",
+    },
+    options: &[],
+    requires: None,
+    run: |call, _| Box::pin(agents(call)),
+    complete: None,
+    components: Some(Components {
+        prefix: PREFIX,
+        requires: None,
+        press: |call, pressed| Box::pin(turn_page(call, pressed)),
+        submit: None,
+    }),
 };
 
-use tokio::{
-    sync::Mutex as Turn,
-    time::{Instant, timeout},
-};
-use tracing::warn;
-
-use crate::{
-    config::AllowedAgents,
-    ids::AgentId,
-    tess::{Agent, Tess, TessError},
-};
-
-/// How old the list may be before it is asked for again.
-const FRESH_FOR: Duration = Duration::from_secs(600);
-
-/// Most choices of an autocomplete, and most characters of a choice's name.
-/// <https://discord.com/developers/docs/interactions/application-commands#application-command-object-application-command-option-choice-structure>
-const MOST_CHOICES: usize = 25;
-const NAME_CHARS: usize = 100;
-
-/// The list. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Agents {
-    inner: Arc<Inner>,
+async fn agents(call: Call<'_>) -> Result<(), CommandError> {
+    let Call { data, caller, respond, .. } = call;
+    Ok(respond.reply_with(Visibility::Private, page(data, caller, 0)).await?)
 }
 
-struct Inner {
-    tess: Tess,
-    allowed: AllowedAgents,
-    known: Mutex<Option<Known>>,
-    /// Held while the list is asked for, so that it is asked for once.
-    asking: Turn<()>,
+/// Shows the page that a button names. Only the command's caller sees the buttons.
+async fn turn_page(call: Call<'_>, pressed: Pressed<'_>) -> Result<(), CommandError> {
+    let Call { data, caller, respond, .. } = call;
+    Ok(respond.update_with(page(data, caller, pressed.subject.parse().unwrap_or(0))).await?)
 }
 
-#[derive(Clone)]
-struct Known {
-    agents: Arc<[Agent]>,
-    at: Instant,
+/// A page with its buttons.
+async fn page(data: &Data, caller: &Caller, page: usize) -> Reply {
+    let Some(agents) = data.agents.list(LIST_TIMEOUT).await else {
+        return Reply::private(texts::agents::list_unavailable(caller.language));
+    };
+    // Without a channel no agent of the list is the current one.
+    let current = caller.channel().map_or(data.default_agent, |channel| data.conversations.agent(channel));
+    let text = texts::agents::page(caller.language, &agents, page, current);
+    Reply::private(text).rows(buttons(page, texts::agents::page_count(agents.len())))
 }
 
-impl Agents {
-    pub(super) fn new(tess: Tess, allowed: AllowedAgents) -> Self {
-        Self { inner: Arc::new(Inner { tess, allowed, known: Mutex::new(None), asking: Turn::new(()) }) }
+/// The buttons to the pages before and after; none for a single page. The list may have become shorter since the button was
+/// shown.
+fn buttons(page: usize, pages: usize) -> Vec<CreateActionRow> {
+    if pages == 1 {
+        return Vec::new();
     }
-
-    /// Whether a channel may choose it.
-    pub(super) fn allows(&self, id: AgentId) -> bool {
-        self.inner.allowed.contains(id)
-    }
-
-    /// The agents that fit what was typed, best first; none when there is no list within `patience`.
-    pub(super) async fn matching(&self, typed: &str, patience: Duration) -> Vec<Agent> {
-        self.list(patience).await.map_or_else(Vec::new, |agents| best(&agents, typed))
-    }
-
-    /// All that a channel may choose, by title. An old list is used as it is and refreshed behind the caller's back; without any
-    /// list it is waited for, up to `patience`. `None`: there is none yet.
-    pub(super) async fn list(&self, patience: Duration) -> Option<Arc<[Agent]>> {
-        let known = self.known();
-        if known.as_ref().is_none_or(|known| known.at.elapsed() > FRESH_FOR) {
-            let refresh = tokio::spawn(self.clone().refresh());
-            if known.is_none() {
-                // Whether it came in time or not, what is known by then is all there is.
-                let _ = timeout(patience, refresh).await;
-            }
-        }
-        Some(self.known()?.agents)
-    }
-
-    /// One agent, from the list or from Tess.
-    pub(super) async fn find(&self, id: AgentId) -> Result<Agent, TessError> {
-        let known = self.known().and_then(|known| known.agents.iter().find(|agent| agent.id == id).cloned());
-        match known {
-            Some(agent) => Ok(agent),
-            None => self.inner.tess.agent(id).await,
-        }
-    }
-
-    fn known(&self) -> Option<Known> {
-        self.inner.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    async fn refresh(self) {
-        let Ok(_asking) = self.inner.asking.try_lock() else {
-            // Someone asks already: wait for that.
-            drop(self.inner.asking.lock().await);
-            return;
-        };
-        match self.allowed_agents().await {
-            Ok(mut agents) => {
-                agents.sort_by_cached_key(|agent| (fold(&agent.title), agent.id));
-                let known = Known { agents: agents.into(), at: Instant::now() };
-                *self.inner.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
-            }
-            Err(error) => warn!(%error, "the list of agents could not be asked for"),
-        }
-    }
-
-    /// The chat agents that may be chosen. One that `TESS_AGENTS` names and the account's list leaves out, such as another
-    /// workspace's public one, is asked for by itself.
-    async fn allowed_agents(&self) -> Result<Vec<Agent>, TessError> {
-        let Inner { tess, allowed, .. } = &*self.inner;
-        let mut agents = tess.chat_agents().await?;
-        agents.retain(|agent| allowed.contains(agent.id));
-        for id in allowed.listed() {
-            if agents.iter().any(|agent| agent.id == id) {
-                continue;
-            }
-            match tess.agent(id).await {
-                Ok(agent) if agent.is_chat() => agents.push(agent),
-                Ok(_) => warn!(agent.id = %id, "TESS_AGENTS names an agent that is not for chats"),
-                Err(error) => warn!(agent.id = %id, %error, "TESS_AGENTS names an agent that can not be looked up"),
-            }
-        }
-        Ok(agents)
-    }
-}
-
-/// At most 25: titles that begin with what was typed, then those that contain it, then slugs and ids.
-fn best(agents: &[Agent], typed: &str) -> Vec<Agent> {
-    let typed = fold(typed.trim());
-    let mut ranked: Vec<(u8, String, &Agent)> = agents
-        .iter()
-        .filter_map(|agent| {
-            let title = fold(&agent.title);
-            Some((rank(agent, &title, &typed)?, title, agent))
-        })
-        .collect();
-    ranked.sort_by(|a, b| (a.0, &a.1, a.2.id).cmp(&(b.0, &b.1, b.2.id)));
-    ranked.into_iter().take(MOST_CHOICES).map(|(_, _, agent)| agent.clone()).collect()
-}
-
-fn rank(agent: &Agent, title: &str, typed: &str) -> Option<u8> {
-    if title.starts_with(typed) {
-        Some(0)
-    } else if title.split_whitespace().any(|word| word.starts_with(typed)) {
-        Some(1)
-    } else if title.contains(typed) {
-        Some(2)
-    } else if fold(&agent.slug).contains(typed) {
-        Some(3)
-    } else {
-        agent.id.to_string().contains(typed).then_some(4)
-    }
-}
-
-/// Lower case without accents, as people type.
-fn fold(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).map(without_accent).collect()
-}
-
-/// The letters of Portuguese and its neighbours; others stay as they are.
-fn without_accent(letter: char) -> char {
-    match letter {
-        'á' | 'à' | 'â' | 'ã' | 'ä' | 'å' => 'a',
-        'é' | 'è' | 'ê' | 'ë' => 'e',
-        'í' | 'ì' | 'î' | 'ï' => 'i',
-        'ó' | 'ò' | 'ô' | 'õ' | 'ö' => 'o',
-        'ú' | 'ù' | 'û' | 'ü' => 'u',
-        'ç' => 'c',
-        'ñ' => 'n',
-        other => other,
-    }
-}
-
-/// What people see of an agent in the list of choices.
-pub(super) fn choice_name(agent: &Agent) -> String {
-    let id = format!(" ({})", agent.id);
-    let title: String = agent.title.chars().take(NAME_CHARS - id.chars().count()).collect();
-    format!("{title}{id}")
+    let page = page.min(pages - 1);
+    // Custom ids must differ, also those of disabled buttons.
+    let button = |sign: &str, to: Option<usize>| match to {
+        Some(page) => CreateButton::new(format!("{PREFIX}:{page}")).label(sign),
+        None => CreateButton::new(format!("{PREFIX}:none")).label(sign).disabled(true),
+    };
+    let (back, next) = (page.checked_sub(1), Some(page + 1).filter(|next| *next < pages));
+    vec![CreateActionRow::Buttons(vec![button("◀", back), button("▶", next)])]
 }

@@ -2,55 +2,67 @@
 
 use std::time::Duration;
 
-use poise::serenity_prelude::Permissions;
-
+use super::{
+    Data,
+    caller::{Caller, Right},
+    respond::{Reply, Visibility},
+    table::{Call, Command, CommandError, CommandOptionDef, OptionKind, Options, Text},
+};
 use crate::{
-    commands::{Context, Error, language, whisper},
+    ids::GuildId,
     reply::texts,
 };
 
-/// How long the agents' titles may take to come: without them their numbers do.
-const TITLES_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the agents' titles may take; without them their numbers are shown.
+const TITLES_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Whose use is shown.
-#[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
-enum Scope {
-    #[name = "me"]
-    Me,
-    #[name = "server"]
-    Server,
-}
+/// The option that says whose use is shown, and its choices.
+const SCOPE: &str = "scope";
+const SCOPES: &[&str] = &["me", "server"];
 
-/// Show what your messages have cost, or this server's
-#[poise::command(
-    slash_command,
-    description_localized("pt-BR", "Mostra quanto suas mensagens custaram, ou as deste servidor")
-)]
-pub(super) async fn usage(
-    ctx: Context<'_>,
-    #[description = "Your own use, or the server's for those who manage it"]
-    #[description_localized("pt-BR", "O seu uso, ou o do servidor para quem o gerencia")]
-    scope: Option<Scope>,
-) -> Result<(), Error> {
-    let conversations = &ctx.data().conversations;
-    let text = match (scope.unwrap_or(Scope::Me), ctx.guild_id()) {
-        (Scope::Me, _) => texts::usage::user_report(language(ctx), &conversations.usage_of(ctx.author().id)),
-        (Scope::Server, None) => texts::usage::needs_server(language(ctx)).to_owned(),
-        (Scope::Server, Some(_)) if !manages(ctx).await => texts::usage::needs_permission(language(ctx)).to_owned(),
-        (Scope::Server, Some(guild)) => {
-            let agents = ctx.data().agents.list(TITLES_PATIENCE).await;
-            let title_of = |id| agents.iter().flat_map(|agents| &**agents).find(|agent| agent.id == id);
-            texts::usage::server_report(language(ctx), &conversations.usage_in(guild), |id| {
-                title_of(id).map(|agent| agent.title.clone())
-            })
-        }
+/// The index of "server".
+const SERVER: &str = "1";
+
+pub(super) const COMMAND: Command = Command {
+    name: "usage",
+    description: Text {
+        english: "Show what your messages have cost, or this server's",
+        portuguese: "Mostra quanto suas mensagens custaram, ou as deste servidor",
+    },
+    options: &[CommandOptionDef {
+        name: SCOPE,
+        description: Text {
+            english: "Your own use, or the server's for those who manage it",
+            portuguese: "O seu uso, ou o do servidor para quem o gerencia",
+        },
+        kind: OptionKind::Choice(SCOPES),
+    }],
+    // Everybody may see what they spent themselves.
+    requires: None,
+    run: |call, options| Box::pin(usage(call, options)),
+    complete: None,
+    components: None,
+};
+
+async fn usage(call: Call<'_>, options: Options<'_>) -> Result<(), CommandError> {
+    let Call { data, caller, respond, .. } = call;
+    let language = caller.language;
+    if options.get(SCOPE) != Some(SERVER) {
+        let text = texts::usage::user_report(language, &data.conversations.usage_of(caller.user()?));
+        return Ok(respond.reply(Reply::private(text)).await?);
+    }
+    let Some(guild) = caller.guild()? else {
+        return Ok(respond.reply(Reply::private(texts::usage::needs_server(language))).await?);
     };
-    whisper(ctx, text).await
+    if !caller.may(Right::SeeServerUsage) {
+        return Ok(respond.reply(Reply::private(texts::usage::needs_permission(language))).await?);
+    }
+    Ok(respond.reply_with(Visibility::Private, of_server(data, caller, guild)).await?)
 }
 
-/// Whether the caller manages the guild or this channel of it.
-async fn manages(ctx: Context<'_>) -> bool {
-    let managing = Permissions::MANAGE_GUILD | Permissions::MANAGE_CHANNELS | Permissions::ADMINISTRATOR;
-    let permissions = ctx.author_member().await.and_then(|member| member.permissions);
-    permissions.is_some_and(|permissions| permissions.intersects(managing))
+async fn of_server(data: &Data, caller: &Caller, guild: GuildId) -> Reply {
+    let agents = data.agents.list(TITLES_TIMEOUT).await;
+    let title_of = |id| agents.iter().flat_map(|agents| &**agents).find(|agent| agent.id == id);
+    let used = data.conversations.usage_in(guild);
+    Reply::private(texts::usage::server_report(caller.language, &used, |id| title_of(id).map(|agent| agent.title.clone())))
 }

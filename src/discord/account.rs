@@ -1,13 +1,13 @@
-//! What Discord says of the bot itself, its channels and its rights in them.
+//! The routes that `check` reads: the bot itself, its channels, and its permissions in them.
 
 use reqwest::Method;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serenity::model::{Permissions, channel::PermissionOverwrite};
 
-use super::{Discord, DiscordError, Patience, rate_limit::RouteKey};
+use super::{Discord, DiscordError, engine::RetryPolicy, rate_limit::RouteKey};
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 
-/// Tries of a request of this kind: someone watches.
+/// Tries of a request: a person waits for the report.
 const TRIES: u32 = 2;
 
 /// The flags of an application that may read messages: approved by Discord, or still below 100 servers.
@@ -18,7 +18,7 @@ const MESSAGE_CONTENT: u64 = 1 << 18 | 1 << 19;
 /// <https://discord.com/developers/docs/resources/channel#channel-object-channel-types>
 const THREADS: [u64; 3] = [10, 11, 12];
 
-/// The type of a group of channels.
+/// The type of a category.
 const CATEGORY: u64 = 4;
 
 /// The bot's own user.
@@ -42,7 +42,7 @@ pub struct ChannelInfo {
     /// The category of a channel, or the channel of a thread.
     #[serde(default)]
     pub parent_id: Option<ChannelId>,
-    /// Changes of the guild's permissions; a thread has its channel's.
+    /// Overwrites of the guild's permissions; a thread has those of its channel.
     #[serde(default)]
     pub permission_overwrites: Vec<PermissionOverwrite>,
     #[serde(rename = "type")]
@@ -56,7 +56,7 @@ impl ChannelInfo {
         THREADS.contains(&self.kind)
     }
 
-    /// Whether it is a group of channels, in which nothing can be said.
+    /// Whether it is a category, in which no message can be posted.
     #[must_use]
     pub fn is_category(&self) -> bool {
         self.kind == CATEGORY
@@ -68,7 +68,7 @@ impl ChannelInfo {
 pub struct GuildInfo {
     /// Its name.
     pub name: String,
-    /// Who may do everything.
+    /// The owner, who has every permission.
     pub owner_id: UserId,
     /// All roles, `@everyone` included, which has the guild's own id.
     pub roles: Vec<RoleInfo>,
@@ -79,12 +79,12 @@ pub struct GuildInfo {
 pub struct RoleInfo {
     /// Its id.
     pub id: RoleId,
-    /// What its members may do.
+    /// The permissions of its members.
     pub permissions: Permissions,
 }
 
 impl Discord {
-    /// The bot's own user: the token is good.
+    /// The bot's own user; succeeds when the token is valid.
     ///
     /// # Errors
     /// [`DiscordError`].
@@ -141,11 +141,11 @@ impl Discord {
         major: u64,
         path: &str,
     ) -> Result<T, DiscordError> {
-        self.read(RouteKey { name, major }, Patience::Tries(TRIES), || self.start(Method::GET, path)).await
+        self.read(RouteKey::of_bot(name, major), RetryPolicy::Tries(TRIES), || self.start(Method::GET, path)).await
     }
 }
 
-/// Null is as good as absent.
+/// Reads null as absent.
 fn or_default<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
     Option::<String>::deserialize(value).map(Option::unwrap_or_default)
 }

@@ -1,4 +1,4 @@
-//! What an HTTP answer of Discord means.
+//! Reads what an HTTP answer of Discord means.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use super::rate_limit::{Quota, Scope};
 /// Most bytes of an answer that are read: a hundred messages with all their attachments and embeds stay far below.
 const BODY_BYTES: usize = 8 * 1024 * 1024;
 
-/// Most characters kept of Discord's words about a refusal.
+/// Most characters kept of Discord's message about a refusal.
 const MESSAGE_CHARS: usize = 200;
 
-/// The pause after a 429 that does not tell one.
-const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
+/// The pause after a 429 that does not state one.
+const DEFAULT_PAUSE: Duration = Duration::from_secs(5);
 
-/// The shortest pause after a 429: one that tells none, or zero, must not be answered by a flood.
+/// The shortest pause after a 429: one that states zero must not be answered by a flood.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest pause that is believed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
-/// What came back.
+/// The outcome of one try.
 pub(super) enum Answer {
     /// 2xx.
     Success { body: Vec<u8>, quota: Option<Quota> },
@@ -30,16 +30,18 @@ pub(super) enum Answer {
     Limited { scope: Scope, retry_after: Duration, counts: bool },
     /// Another 4xx.
     Refused(Refusal),
-    /// 5xx, or no whole answer (no status): it may have been done.
+    /// No connection: Discord did not see it.
+    NotSent { detail: String },
+    /// 5xx, or no complete answer (no status): it may have been done.
     Unknown { status: Option<u16>, detail: String },
 }
 
-/// A refusal in Discord's words.
+/// A refusal as Discord explains it.
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: u64,
     pub(super) message: String,
-    /// Whether it is the message replied to that is not there.
+    /// Whether it is the message replied to that does not exist.
     pub(super) unknown_reference: bool,
 }
 
@@ -49,7 +51,7 @@ impl Answer {
         let headers = response.headers().clone();
         if status.is_success() {
             let Some(body) = body(response).await? else {
-                return Ok(Self::Unknown { status: None, detail: "an answer without an end".into() });
+                return Ok(Self::Unknown { status: None, detail: "the answer is too long".into() });
             };
             return Ok(Self::Success { body, quota: quota(&headers) });
         }
@@ -59,13 +61,13 @@ impl Answer {
         }
         if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
             let body = body(response).await?.unwrap_or_default();
-            // A page is not Discord's word, but that of something in between.
+            // An HTML page does not come from Discord's API, but from a proxy in between.
             if matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
                 && body.trim_ascii_start().starts_with(b"<")
             {
                 return Ok(Self::Unknown {
                     status: Some(status.as_u16()),
-                    detail: format!("a page with HTTP {status}"),
+                    detail: format!("an HTML page with HTTP {status}"),
                 });
             }
             return Ok(Self::Refused(refusal(status, &body)));
@@ -73,18 +75,19 @@ impl Answer {
         Ok(Self::Unknown { status: Some(status.as_u16()), detail: format!("HTTP {}", status.as_u16()) })
     }
 
-    /// For the metrics; `None` when there was no answer.
+    /// The HTTP status for the metrics; `None` when there was no answer.
     pub(super) fn status(&self) -> Option<u16> {
         match self {
             Self::Success { .. } => Some(200),
             Self::Limited { .. } => Some(429),
             Self::Refused(refusal) => Some(refusal.status.as_u16()),
+            Self::NotSent { .. } => None,
             Self::Unknown { status, .. } => *status,
         }
     }
 }
 
-/// The body, or `None` when it is longer than anything Discord has to say.
+/// The body; `None` when it is longer than any answer of Discord.
 async fn body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
@@ -101,7 +104,7 @@ fn number(headers: &HeaderMap, name: &str) -> Option<f64> {
     (number.is_finite() && number >= 0.0).then_some(number)
 }
 
-/// A malformed header is as good as none.
+/// The quota of the headers; a malformed header counts as absent.
 fn quota(headers: &HeaderMap) -> Option<Quota> {
     let remaining = number(headers, "x-ratelimit-remaining")?;
     let reset_after = Duration::try_from_secs_f64(number(headers, "x-ratelimit-reset-after")?).ok()?;
@@ -117,13 +120,13 @@ fn limited(headers: &HeaderMap, body: &[u8]) -> Answer {
         #[serde(default)]
         global: bool,
     }
-    // Cloudflare's own 429 has an HTML body and the one header alone: it is the whole address that is limited.
-    let told_by_discord = serde_json::from_slice::<Body>(body);
-    let is_cloudflare = told_by_discord.is_err() && !headers.contains_key("x-ratelimit-scope");
-    let body = told_by_discord.unwrap_or_default();
-    let told = [number(headers, "retry-after"), body.retry_after].into_iter().flatten();
-    let pauses = told.filter_map(|secs| Duration::try_from_secs_f64(secs).ok());
-    let pause = pauses.max().unwrap_or(UNTOLD_PAUSE);
+    // A 429 of Cloudflare has an HTML body and no header but `Retry-After`: it limits the whole address.
+    let from_discord = serde_json::from_slice::<Body>(body);
+    let is_cloudflare = from_discord.is_err() && !headers.contains_key("x-ratelimit-scope");
+    let body = from_discord.unwrap_or_default();
+    let stated = [number(headers, "retry-after"), body.retry_after].into_iter().flatten();
+    let pauses = stated.filter_map(|secs| Duration::try_from_secs_f64(secs).ok());
+    let pause = pauses.max().unwrap_or(DEFAULT_PAUSE);
     let scope = headers.get("x-ratelimit-scope").and_then(|scope| scope.to_str().ok()).unwrap_or_default();
     let global = is_cloudflare || body.global || scope == "global" || headers.contains_key("x-ratelimit-global");
     Answer::Limited {
@@ -140,7 +143,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> Refusal {
         code: u64,
         #[serde(default)]
         message: String,
-        /// By the field that is wrong.
+        /// By the field that is invalid.
         #[serde(default)]
         errors: serde_json::Map<String, serde_json::Value>,
     }
@@ -167,20 +170,20 @@ mod tests {
     }
 
     #[test]
-    fn the_longer_of_the_two_pauses_a_429_tells_is_kept() {
+    fn the_longer_of_the_two_pauses_of_a_429_is_kept() {
         let answer = limited(&headers(&[("retry-after", "1")]), br#"{"retry_after": 1.5, "global": false}"#);
         assert_eq!(pause_of(&answer), (Scope::Route, 1.5));
     }
 
     #[test]
-    fn a_429_that_tells_nothing_still_pauses() {
+    fn a_429_without_a_pause_still_pauses() {
         assert_eq!(pause_of(&limited(&HeaderMap::new(), b"{}")), (Scope::Route, 5.0));
         assert_eq!(pause_of(&limited(&headers(&[("retry-after", "soon")]), b"{}")), (Scope::Route, 5.0));
         assert_eq!(pause_of(&limited(&HeaderMap::new(), br#"{"retry_after": 0}"#)), (Scope::Route, 0.1));
     }
 
     #[test]
-    fn a_global_limit_is_known_by_its_body_or_its_header() {
+    fn a_global_limit_is_recognized_by_its_body_or_its_header() {
         assert_eq!(
             pause_of(&limited(&HeaderMap::new(), br#"{"retry_after": 2, "global": true}"#)),
             (Scope::Global, 2.0)

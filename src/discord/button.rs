@@ -1,42 +1,39 @@
 //! Buttons under the bot's messages.
 
-use serde_json::{Value, json};
+use serenity::{
+    builder::{CreateActionRow, CreateButton},
+    model::application::ButtonStyle,
+};
 
-/// `type` of a row of components, and of a button in it.
-/// <https://discord.com/developers/docs/components/reference#component-object-component-types>
-const ROW: u8 = 1;
-const BUTTON: u8 = 2;
-
-/// `style` of a button that is not the main thing to do: grey.
-const SECONDARY: u8 = 2;
-
-/// A button.
+/// A button, shown in the secondary style.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Button {
-    /// What pressing it tells the bot, 1 to 100 characters: what it is for, a colon, and what it is about.
+    /// Its custom id, 1 to 100 characters: what it does, a colon, and what it refers to.
     pub id: String,
-    /// What people read, at most 80 characters.
+    /// Its label, at most 80 characters.
     pub label: &'static str,
 }
 
-/// The `components` of a message: one row, or none without a button.
-pub(super) fn rows(buttons: &[Button]) -> Value {
+/// The `components` of a message: one row, or none without a button, so that an edit removes the buttons it had.
+pub(super) fn rows(buttons: &[Button]) -> Vec<CreateActionRow> {
     if buttons.is_empty() {
-        return json!([]);
+        return Vec::new();
     }
-    let button =
-        |Button { id, label }: &Button| json!({"type": BUTTON, "style": SECONDARY, "label": label, "custom_id": id});
-    json!([{"type": ROW, "components": buttons.iter().map(button).collect::<Vec<_>>()}])
+    let button = |Button { id, label }: &Button| CreateButton::new(id).label(*label).style(ButtonStyle::Secondary);
+    vec![CreateActionRow::Buttons(buttons.iter().map(button).collect())]
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn no_button_is_no_row_so_that_an_edit_takes_the_old_ones_away() {
-        assert_eq!(rows(&[]), json!([]));
-        let rows = rows(&[Button { id: "stop:1".to_owned(), label: "Stop" }]);
-        assert_eq!(rows[0]["components"][0]["custom_id"], "stop:1");
+    fn buttons_share_one_row_and_no_button_makes_no_row() {
+        assert!(rows(&[]).is_empty());
+        let rows = serde_json::to_value(rows(&[Button { id: "stop:1".to_owned(), label: "Stop" }])).unwrap();
+        let button = json!({"type": 2, "style": 2, "label": "Stop", "custom_id": "stop:1", "disabled": false});
+        assert_eq!(rows, json!([{"type": 1, "components": [button]}]));
     }
 }

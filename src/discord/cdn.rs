@@ -1,4 +1,4 @@
-//! Files that people attached, from Discord's own servers and from nowhere else.
+//! Downloads the files that people attached, from Discord's own servers only.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use tokio::time::{sleep, timeout};
 use super::{Discord, USER_AGENT};
 use crate::backoff::Backoff;
 
-/// The hosts that have Discord's files. <https://discord.com/developers/docs/reference#signed-attachment-cdn-urls>
+/// The hosts of Discord's files. <https://discord.com/developers/docs/reference#signed-attachment-cdn-urls>
 const HOSTS: [&str; 2] = ["cdn.discordapp.com", "media.discordapp.net"];
 
-/// How long fetching one file may take, however often it is tried.
+/// Time limit of fetching one file, all tries together.
 const FETCH_WITHIN: Duration = Duration::from_secs(60);
 
 /// Tries of fetching a file.
@@ -23,25 +23,25 @@ const RETRIES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from
 /// Why a file was not fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// Its address is not one of Discord's; nothing was asked there.
+    /// Its URL is not on one of Discord's hosts; no request was sent.
     #[error("the file is not at Discord")]
     ForeignHost,
-    /// It is not there any more, or may not be had.
-    #[error("Discord does not give the file: HTTP {status}")]
+    /// It does not exist any more, or access is denied.
+    #[error("Discord refused the file: HTTP {status}")]
     Refused {
         /// The HTTP status.
         status: u16,
     },
-    /// It is longer than was allowed.
+    /// It is longer than the limit.
     #[error("the file is too long")]
     TooLong,
-    /// No whole file came in time.
-    #[error("the file did not come in time")]
+    /// The file did not arrive completely in time.
+    #[error("the file did not arrive in time")]
     Unavailable,
 }
 
 impl Discord {
-    /// Fetches an attachment of at most `most` bytes. The bot's token is not sent along, and nobody is followed elsewhere.
+    /// Fetches an attachment of at most `most` bytes. Sends no token and follows no redirect.
     ///
     /// # Errors
     /// [`FetchError`].
@@ -59,17 +59,17 @@ impl Discord {
         fetched.await.unwrap_or(Err(FetchError::Unavailable))
     }
 
-    /// Whether Discord serves files there. A simulated Discord, on this machine, serves them itself and alone.
+    /// Whether the URL is on one of Discord's hosts. With a simulated Discord on this machine, only that one counts.
     fn is_of_discord(&self, url: &Url) -> bool {
         let is_at_cdn = url.scheme() == "https" && url.port().is_none() && url.host_str().is_some_and(is_cdn);
-        let base = Url::parse(&self.inner.base).ok().filter(|base| base.host_str().is_some_and(is_loopback));
+        let base = Url::parse(&self.engine.base).ok().filter(|base| base.host_str().is_some_and(is_loopback));
         base.map_or(is_at_cdn, |base| base.origin() == url.origin())
     }
 
     async fn try_fetch(&self, url: Url, most: usize) -> Result<Vec<u8>, FetchError> {
-        let request = self.inner.http.get(url).header(header::USER_AGENT, USER_AGENT);
-        let sent = timeout(self.inner.request_limit, request.send()).await.ok().and_then(Result::ok);
-        self.inner.metrics.discord_request("attachment", sent.as_ref().map(|response| response.status().as_u16()));
+        let request = self.engine.http.get(url).header(header::USER_AGENT, USER_AGENT);
+        let sent = timeout(self.engine.request_limit, request.send()).await.ok().and_then(Result::ok);
+        self.engine.metrics.discord_request("attachment", sent.as_ref().map(|response| response.status().as_u16()));
         let mut response = sent.ok_or(FetchError::Unavailable)?;
         match response.status() {
             StatusCode::OK => {}
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn only_discords_own_hosts_are_asked() {
+    fn only_discords_own_hosts_are_contacted() {
         for url in [
             "https://cdn.discordapp.com/attachments/1/2/a.txt?ex=1&is=2&hm=3",
             "https://media.discordapp.net/attachments/1/2/a.png",

@@ -1,12 +1,18 @@
-//! A message on its way to Discord.
+//! A message to be posted, and its nonce.
 
-use serde_json::{Value, json};
+use serenity::{
+    builder::{CreateAttachment, CreateMessage},
+    model::channel::{MessageFlags, MessageReference},
+};
 
 use super::{
     button::{self, Button},
-    model,
+    no_mentions,
 };
-use crate::ids::MessageId;
+use crate::ids::{ChannelId, MessageId};
+
+/// The name of the file under a message.
+pub(super) const FILE_NAME: &str = "answer.md";
 
 /// The most characters a nonce may have.
 const NONCE_CHARS: usize = 25;
@@ -16,19 +22,19 @@ const NONCE_CHARS: usize = 25;
 pub struct Post<'a> {
     /// At most 2000 code points.
     pub content: &'a str,
-    /// The message it replies to. When that one is gone by then, nothing is posted: [`super::DiscordError::UnknownReference`].
+    /// The message it replies to. If that one is gone, nothing is posted: [`super::DiscordError::UnknownReference`].
     pub reply_to: Option<MessageId>,
-    /// What makes sending it again harmless: Discord creates one message for each nonce of a bot, within minutes.
+    /// Makes a retry harmless: for some minutes Discord creates only one message for each nonce of a bot.
     pub nonce: Nonce,
     /// A Markdown file under the text.
     pub file: Option<&'a str>,
-    /// Whether it should notify nobody.
+    /// Whether it is posted without a notification.
     pub silent: bool,
-    /// At most five, in a row under it.
+    /// At most five, in one row under it.
     pub buttons: &'a [Button],
 }
 
-/// Names a message before it has an id.
+/// Identifies a message before it has an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nonce(String);
 
@@ -39,14 +45,14 @@ impl Nonce {
         Self::of(answered, 'p', part)
     }
 
-    /// The nonce of a note beside the reply to a message.
+    /// The nonce of a notice that belongs to the reply to a message.
     #[must_use]
     pub fn note(answered: MessageId, kind: char) -> Self {
         Self::of(answered, kind, 0)
     }
 
-    /// The nonce of a part of a growing reply. After a kill that one is deleted, and Discord creates nothing for the nonce of
-    /// a deleted message: `attempt` (below 1000) tells the next one apart.
+    /// The nonce of a part of a live reply. A live reply that a kill interrupted is deleted, and Discord creates nothing for the
+    /// nonce of a deleted message: `attempt` (below 1000) distinguishes the next one.
     #[must_use]
     pub fn live(answered: MessageId, attempt: u16, part: usize) -> Self {
         Self::of(answered, 'l', usize::from(attempt) * 10 + part)
@@ -59,35 +65,35 @@ impl Nonce {
     }
 }
 
-/// Nothing in it can ping.
-pub(super) fn body(post: &Post<'_>) -> Value {
-    let mut body = json!({
-        "content": post.content,
-        "nonce": post.nonce.0,
-        "enforce_nonce": true,
-        "allowed_mentions": pings_nobody(),
-    });
+/// The body of a message. Nothing in it can ping.
+pub(super) fn body(channel: ChannelId, post: &Post<'_>) -> CreateMessage {
+    let mut body = CreateMessage::new()
+        .content(post.content)
+        .nonce(serenity::model::channel::Nonce::String(post.nonce.0.clone()))
+        .enforce_nonce(true)
+        .allowed_mentions(no_mentions());
     if !post.buttons.is_empty() {
-        body["components"] = button::rows(post.buttons);
+        body = body.components(button::rows(post.buttons));
     }
     if let Some(message) = post.reply_to {
-        body["message_reference"] = json!({"message_id": message, "fail_if_not_exists": true});
+        let mut reference = MessageReference::from((channel, message));
+        reference.fail_if_not_exists = Some(true);
+        body = body.reference_message(reference);
     }
     if post.silent {
-        body["flags"] = json!(model::SILENT);
+        body = body.flags(MessageFlags::SUPPRESS_NOTIFICATIONS);
     }
     if post.file.is_some() {
-        body["attachments"] = json!([{"id": 0, "filename": "answer.md"}]);
+        // The bytes themselves go into a part of their own.
+        body = body.add_file(CreateAttachment::bytes(Vec::new(), FILE_NAME));
     }
     body
 }
 
-pub(super) fn pings_nobody() -> Value {
-    json!({"parse": [], "replied_user": false})
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn post() -> Post<'static> {
@@ -96,12 +102,28 @@ mod tests {
         Post { content: "hi @everyone", reply_to, nonce, file: None, silent: false, buttons: &[] }
     }
 
+    fn body_of(post: &Post<'_>) -> Value {
+        serde_json::to_value(body(ChannelId::new(4), post)).unwrap()
+    }
+
     #[test]
     fn a_message_pings_nobody_and_can_be_sent_again() {
-        let body = body(&post());
-        assert_eq!(body["allowed_mentions"], json!({"parse": [], "replied_user": false}));
-        assert_eq!(body["enforce_nonce"], true);
-        assert_eq!(body["message_reference"]["fail_if_not_exists"], true);
+        let body = body_of(&post());
+        assert_eq!(body["allowed_mentions"], json!({"parse": [], "users": [], "roles": [], "replied_user": false}));
+        assert_eq!((&body["nonce"], &body["enforce_nonce"]), (&json!("5p1"), &json!(true)));
+        let reference =
+            json!({"type": 0, "message_id": "5", "channel_id": "4", "guild_id": null, "fail_if_not_exists": true});
+        assert_eq!(body["message_reference"], reference);
+        assert!(body.get("flags").is_none() && body.get("components").is_none(), "{body}");
+    }
+
+    #[test]
+    fn a_silent_message_with_a_file_says_so() {
+        let body = body_of(&Post { silent: true, file: Some("text"), reply_to: None, ..post() });
+        assert_eq!(body["flags"], 1 << 12);
+        assert_eq!(body["attachments"][0]["id"], 0);
+        assert_eq!(body["attachments"][0]["filename"], "answer.md");
+        assert!(body.get("message_reference").is_none(), "{body}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Discord's rate limits, as its answers tell them.
+//! Discord's rate limits, as its answers state them.
 //!
-//! Pure: the caller brings the clock. Limits are never hard-coded, except for the global one, which no header tells
-//! before it is hit. <https://discord.com/developers/docs/topics/rate-limits>
+//! Pure: the caller passes the time. No limit is hard-coded except the global one, which no header states before it is hit.
+//! <https://discord.com/developers/docs/topics/rate-limits>
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,25 +10,40 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Requests that count as invalid (401, 403, 429) in one window before the bot holds back by itself.
+/// Requests that count as invalid (401, 403, 429) in one window before the bot stops sending by itself.
 /// Discord bans the address at 10,000 in ten minutes.
 const INVALID_REQUESTS: u32 = 5_000;
 
 /// The window of [`INVALID_REQUESTS`].
 const INVALID_WINDOW: Duration = Duration::from_secs(600);
 
-/// Routes remembered before the ones that have been reset are dropped.
+/// Routes kept before those whose limit has been reset are dropped.
 const ROUTES_KEPT: usize = 4_096;
 
-/// What shares one limit: a route and the channel it is about.
+/// What shares one limit: a route and the channel or interaction it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RouteKey {
     pub(super) name: &'static str,
-    /// The id of the channel; 0 where the route has none.
-    pub(super) major: u64,
+    /// The id of the channel or interaction; 0 where the route has none.
+    major: u64,
+    /// Whether it is authorized by the bot's token, and so counts towards the bot's global limit.
+    pub(super) has_bot_token: bool,
 }
 
-/// What an answer's headers say of its route.
+impl RouteKey {
+    /// A route that the bot's token authorizes.
+    pub(super) const fn of_bot(name: &'static str, major: u64) -> Self {
+        Self { name, major, has_bot_token: true }
+    }
+
+    /// A route that an interaction's token authorizes. It is not bound to the bot's global limit.
+    /// <https://discord.com/developers/docs/interactions/receiving-and-responding#endpoints>
+    pub(super) const fn of_interaction(name: &'static str, interaction: u64) -> Self {
+        Self { name, major: interaction, has_bot_token: false }
+    }
+}
+
+/// What an answer's headers say about its route.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quota {
     pub(super) remaining: u32,
@@ -63,9 +78,9 @@ struct Bucket {
 /// Why a request may not go out yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// A limit is used up until then.
+    /// A limit is exhausted until then.
     Until(Instant),
-    /// One of the same route is on its way, whose answer may tell of a limit.
+    /// Another request of the same route is in flight, whose answer may state a limit.
     ForAnswer,
 }
 
@@ -73,8 +88,8 @@ pub(super) enum Wait {
 #[derive(Debug)]
 pub(super) struct RateLimits {
     routes: HashMap<RouteKey, Bucket>,
-    /// Routes with a request on its way: never two at a time, for the second would be sent into the limit that the first one meets.
-    on_the_way: HashSet<RouteKey>,
+    /// Routes with a request in flight. Never two at a time: the second would run into the limit that the first one meets.
+    in_flight: HashSet<RouteKey>,
     blocked_until: Option<Instant>,
     second: Window,
     invalid: Window,
@@ -102,7 +117,7 @@ impl RateLimits {
         let window = || Window { start: now, count: 0 };
         Self {
             routes: HashMap::new(),
-            on_the_way: HashSet::new(),
+            in_flight: HashSet::new(),
             blocked_until: None,
             second: window(),
             invalid: window(),
@@ -110,15 +125,15 @@ impl RateLimits {
         }
     }
 
-    /// Takes a request's place, to be given back with [`RateLimits::arrived`], or tells when to ask again.
+    /// Takes a permit for a request, to be given back with [`RateLimits::release`], or returns when to ask again.
     pub(super) fn take(&mut self, key: RouteKey, now: Instant) -> Result<(), Wait> {
-        if let Some(until) = self.blocked_until.filter(|until| *until > now) {
+        if let Some(until) = self.blocked_until.filter(|until| key.has_bot_token && *until > now) {
             return Err(Wait::Until(until));
         }
         if *self.invalid.count_at(now, INVALID_WINDOW) >= INVALID_REQUESTS {
             return Err(Wait::Until(self.invalid.start + INVALID_WINDOW));
         }
-        if self.on_the_way.contains(&key) {
+        if self.in_flight.contains(&key) {
             return Err(Wait::ForAnswer);
         }
         let bucket = self.routes.get_mut(&key).filter(|bucket| bucket.reset_at > now);
@@ -127,44 +142,54 @@ impl RateLimits {
         {
             return Err(Wait::Until(bucket.reset_at));
         }
-        let count = self.second.count_at(now, Duration::from_secs(1));
-        if *count >= self.per_second {
-            return Err(Wait::Until(self.second.start + Duration::from_secs(1)));
+        if key.has_bot_token {
+            let count = self.second.count_at(now, Duration::from_secs(1));
+            if *count >= self.per_second {
+                return Err(Wait::Until(self.second.start + Duration::from_secs(1)));
+            }
+            *count += 1;
         }
-        *count += 1;
-        self.on_the_way.insert(key);
+        self.in_flight.insert(key);
         if let Some(bucket) = bucket {
             bucket.remaining -= 1;
         }
         Ok(())
     }
 
-    /// A request has its answer, or never gets one.
-    pub(super) fn arrived(&mut self, key: RouteKey) {
-        self.on_the_way.remove(&key);
+    /// Gives a permit back: the request has its answer, or will never have one.
+    pub(super) fn release(&mut self, key: RouteKey) {
+        self.in_flight.remove(&key);
     }
 
-    /// Learns a route's quota from an answer.
+    /// Records a route's quota as an answer states it.
     pub(super) fn learn(&mut self, key: RouteKey, quota: Quota, now: Instant) {
+        // An interaction has a few requests, each on a route of its own: only a limit that is exhausted is worth an entry.
+        if key.has_bot_token || quota.remaining == 0 {
+            self.set_quota(key, quota, now);
+        }
+    }
+
+    /// Applies a 429: nothing of its scope is sent for `retry_after`.
+    pub(super) fn limit(&mut self, key: RouteKey, scope: Scope, retry_after: Duration, now: Instant) {
+        if scope == Scope::Global {
+            self.blocked_until = Some(now + retry_after).max(self.blocked_until);
+        }
+        // A request that the global block does not hold back has to wait all the same.
+        if scope == Scope::Route || !key.has_bot_token {
+            self.set_quota(key, Quota { remaining: 0, reset_after: retry_after }, now);
+        }
+    }
+
+    fn set_quota(&mut self, key: RouteKey, quota: Quota, now: Instant) {
         if self.routes.len() >= ROUTES_KEPT {
             self.routes.retain(|_, bucket| bucket.reset_at > now);
         }
         let reset_at = now + quota.reset_after;
-        // One request of a route is under way at a time, so no answer overtakes another.
+        // One request of a route is in flight at a time, so no answer overtakes another.
         self.routes.insert(key, Bucket { remaining: quota.remaining, reset_at });
     }
 
-    /// A 429 was received: nothing of its scope goes out for `retry_after`.
-    pub(super) fn limit(&mut self, key: RouteKey, scope: Scope, retry_after: Duration, now: Instant) {
-        match scope {
-            Scope::Global => self.blocked_until = Some(now + retry_after).max(self.blocked_until),
-            Scope::Route => {
-                self.routes.insert(key, Bucket { remaining: 0, reset_at: now + retry_after });
-            }
-        }
-    }
-
-    /// An answer was received that counts towards Discord's ban for invalid requests.
+    /// Counts an answer towards Discord's ban for invalid requests.
     pub(super) fn count_invalid(&mut self, now: Instant) {
         *self.invalid.count_at(now, INVALID_WINDOW) += 1;
     }
@@ -174,12 +199,12 @@ impl RateLimits {
 mod tests {
     use super::*;
 
-    const POST: RouteKey = RouteKey { name: "create_message", major: 1 };
-    const OTHER: RouteKey = RouteKey { name: "create_message", major: 2 };
+    const POST: RouteKey = RouteKey::of_bot("create_message", 1);
+    const OTHER: RouteKey = RouteKey::of_bot("create_message", 2);
 
-    /// Sends a request, whose answer is there at once.
+    /// Sends a request that is answered at once.
     fn take(limits: &mut RateLimits, key: RouteKey, now: Instant) -> Result<(), Wait> {
-        limits.take(key, now).inspect(|()| limits.arrived(key))
+        limits.take(key, now).inspect(|()| limits.release(key))
     }
 
     fn secs(n: u64) -> Duration {
@@ -187,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exhausted_route_waits_for_its_reset_and_others_go_on() {
+    fn an_exhausted_route_waits_for_its_reset_and_others_do_not() {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 50);
         limits.learn(POST, Quota { remaining: 1, reset_after: secs(5) }, now);
@@ -207,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_global_limit_in_a_second_waits_for_the_next() {
+    fn requests_over_the_global_limit_wait_for_the_next_second() {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 2);
         assert_eq!(take(&mut limits, POST, now), Ok(()));
@@ -217,18 +242,18 @@ mod tests {
     }
 
     #[test]
-    fn a_route_has_one_request_on_its_way_at_a_time() {
+    fn a_route_has_one_request_in_flight_at_a_time() {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 50);
         assert_eq!(limits.take(POST, now), Ok(()));
         assert_eq!(limits.take(POST, now), Err(Wait::ForAnswer));
         assert_eq!(limits.take(OTHER, now), Ok(()));
-        limits.arrived(POST);
+        limits.release(POST);
         assert_eq!(limits.take(POST, now), Ok(()));
     }
 
     #[test]
-    fn the_last_answer_tells_how_much_is_left() {
+    fn the_last_answer_states_the_quota() {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 50);
         limits.learn(POST, Quota { remaining: 0, reset_after: secs(5) }, now);
@@ -238,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_of_invalid_requests_stop_all_before_discord_bans() {
+    fn thousands_of_invalid_requests_stop_everything_before_discord_bans() {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, u32::MAX);
         for _ in 0..INVALID_REQUESTS {
@@ -246,5 +271,36 @@ mod tests {
         }
         assert_eq!(take(&mut limits, POST, now + secs(1)), Err(Wait::Until(now + INVALID_WINDOW)));
         assert_eq!(take(&mut limits, POST, now + INVALID_WINDOW), Ok(()));
+    }
+
+    #[test]
+    fn interactions_are_not_bound_to_the_global_limit() {
+        let now = Instant::now();
+        let interaction = RouteKey::of_interaction("interaction_callback", 1);
+        let mut limits = RateLimits::new(now, 1);
+        assert_eq!(take(&mut limits, POST, now), Ok(()));
+        limits.limit(POST, Scope::Global, secs(3), now);
+        assert_eq!(take(&mut limits, interaction, now), Ok(()));
+        // Its own 429 holds it back, of whichever scope.
+        limits.limit(interaction, Scope::Global, secs(2), now);
+        assert_eq!(take(&mut limits, interaction, now), Err(Wait::Until(now + secs(2))));
+    }
+
+    #[test]
+    fn interactions_leave_nothing_behind() {
+        let now = Instant::now();
+        let mut limits = RateLimits::new(now, 50);
+        for id in 0..100_000 {
+            let key = RouteKey::of_interaction("interaction_callback", id);
+            assert_eq!(take(&mut limits, key, now), Ok(()));
+            limits.learn(key, Quota { remaining: 4, reset_after: secs(5) }, now);
+        }
+        assert_eq!((limits.routes.len(), limits.in_flight.len()), (0, 0));
+        // Limits that are over are dropped.
+        for id in 0..100_000 {
+            let key = RouteKey::of_interaction("interaction_callback", id);
+            limits.limit(key, Scope::Route, secs(1), now + secs(id));
+        }
+        assert!(limits.routes.len() <= ROUTES_KEPT, "{}", limits.routes.len());
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    discord::model::Message,
+    discord::{interaction::Interaction, model::Message},
     event::{Event, KnownChannel},
     ids::{ApplicationId, ChannelId, GuildId, MessageId, UserId},
 };
@@ -110,7 +110,7 @@ pub(super) fn event(frame: &Frame<'_>) -> Result<Option<Event>, Undecodable> {
             Err(Undecodable) => return Ok(None),
         },
         "MESSAGE_DELETE" | "MESSAGE_DELETE_BULK" => Event::Deletion(frame.data()?),
-        "INTERACTION_CREATE" => Event::Interaction(frame.data()?),
+        "INTERACTION_CREATE" => Event::Interaction(Box::new(Interaction::read(&frame.data()?).ok_or(Undecodable)?)),
         "READY" => {
             let Ready { user, application, guilds } = frame.data()?;
             let guilds = guilds.into_iter().map(|guild| guild.id).collect();

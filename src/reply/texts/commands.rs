@@ -48,6 +48,15 @@ pub fn reset_done(language: Language) -> &'static str {
     )
 }
 
+/// Says that a command, button or form could not be understood.
+#[must_use]
+pub fn not_understood(language: Language) -> &'static str {
+    language.say(
+        "⚠️ The bot could not understand this request. Try it again with a command; `/help` lists them.",
+        "⚠️ O bot não conseguiu entender este pedido. Tente de novo com um comando; `/help` mostra todos.",
+    )
+}
+
 /// Says that a command takes the permission to manage channels.
 #[must_use]
 pub fn needs_manage_channels(language: Language) -> &'static str {

@@ -1,0 +1,25 @@
+//! `/help`: what the bot does, and its commands.
+
+use super::{
+    respond::Reply,
+    table::{Call, Command, CommandError, Text},
+};
+use crate::reply::texts;
+
+pub(super) const COMMAND: Command = Command {
+    name: "help",
+    description: Text {
+        english: "Show what this bot does and its commands",
+        portuguese: "Mostra o que este bot faz e os comandos dele",
+    },
+    options: &[],
+    requires: None,
+    run: |call, _| Box::pin(help(call)),
+    complete: None,
+    components: None,
+};
+
+async fn help(call: Call<'_>) -> Result<(), CommandError> {
+    let text = texts::commands::help(call.caller.language, call.data.respond_to);
+    Ok(call.respond.reply(Reply::private(text)).await?)
+}

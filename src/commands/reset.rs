@@ -1,0 +1,30 @@
+//! `/reset`: starts a channel's conversation afresh.
+
+use tracing::info;
+
+use super::{
+    respond::Reply,
+    table::{Call, Command, CommandError, Text},
+};
+use crate::{ids::MessageId, reply::texts};
+
+pub(super) const COMMAND: Command = Command {
+    name: "reset",
+    description: Text {
+        english: "Forget what was said in this channel and start afresh",
+        portuguese: "Esquece o que foi dito neste canal e começa de novo",
+    },
+    options: &[],
+    requires: None,
+    run: |call, _| Box::pin(reset(call)),
+    complete: None,
+    components: None,
+};
+
+async fn reset(call: Call<'_>) -> Result<(), CommandError> {
+    let channel = call.caller.channel()?;
+    // Everything older than the command is forgotten.
+    call.data.conversations.reset(channel, MessageId::new(call.id.get()));
+    info!(channel.id = %channel, "history reset");
+    Ok(call.respond.reply(Reply::public(texts::commands::reset_done(call.data.language))).await?)
+}

@@ -1,0 +1,57 @@
+//! `/stop` and the Stop button: end the answer that is in progress.
+
+use super::{
+    respond::Reply,
+    table::{Call, Command, CommandError, Components, Pressed, Text},
+};
+use crate::{config::Language, conversation::control::Stopping, reply::texts};
+
+pub(super) const COMMAND: Command = Command {
+    name: "stop",
+    description: Text {
+        english: "End the answer that is being worked on",
+        portuguese: "Interrompe a resposta em andamento",
+    },
+    options: &[],
+    // Whoever asked may stop the answer, and so may moderators.
+    requires: None,
+    run: |call, _| Box::pin(stop(call)),
+    complete: None,
+    components: Some(Components {
+        prefix: "stop",
+        requires: None,
+        press: |call, pressed| Box::pin(press(call, pressed)),
+        submit: None,
+    }),
+};
+
+async fn stop(call: Call<'_>) -> Result<(), CommandError> {
+    let Call { data, caller, respond, .. } = call;
+    let stopping = data.conversations.stop(caller.channel()?, None, caller.person()?);
+    let text = problem(caller.language, stopping).unwrap_or(texts::turns::stopping(caller.language));
+    Ok(respond.reply(Reply::private(text)).await?)
+}
+
+/// The custom id names the newest message of the button's turn.
+async fn press(call: Call<'_>, pressed: Pressed<'_>) -> Result<(), CommandError> {
+    let Call { data, caller, respond, .. } = call;
+    let stopping = match pressed.subject.parse() {
+        Ok(message) => data.conversations.stop(caller.channel()?, Some(message), caller.person()?),
+        Err(_) => Stopping::Nothing,
+    };
+    match problem(caller.language, stopping) {
+        // The channel will show it.
+        None => respond.acknowledge().await?,
+        Some(text) => respond.reply(Reply::private(text)).await?,
+    }
+    Ok(())
+}
+
+/// Why nothing is stopped.
+fn problem(language: Language, stopping: Stopping) -> Option<&'static str> {
+    match stopping {
+        Stopping::Begun => None,
+        Stopping::NotAllowed => Some(texts::turns::not_requester(language)),
+        Stopping::Nothing => Some(texts::turns::nothing_to_stop(language)),
+    }
+}
