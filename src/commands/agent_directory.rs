@@ -1,4 +1,4 @@
-//! The account's chat agents, kept for a while so that typing a command does not cost a request for each letter.
+//! The account's chat agents, cached so that typing a command does not cost a request for each letter.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{
-    sync::Mutex as Turn,
+    sync::Mutex as AsyncMutex,
     time::{Instant, timeout},
 };
 use tracing::warn;
@@ -17,15 +17,15 @@ use crate::{
     tess::{Agent, Tess, TessError},
 };
 
-/// How old the list may be before it is asked for again.
+/// How old the list may be before it is refreshed.
 const FRESH_FOR: Duration = Duration::from_secs(600);
 
-/// Most choices of an autocomplete, and most characters of a choice's name.
+/// Most choices of a completion, and most characters of a choice's name.
 /// <https://discord.com/developers/docs/interactions/application-commands#application-command-object-application-command-option-choice-structure>
 const MOST_CHOICES: usize = 25;
 const NAME_CHARS: usize = 100;
 
-/// The list. Cheap to clone.
+/// The cached list. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct AgentDirectory {
     inner: Arc<Inner>,
@@ -35,8 +35,8 @@ struct Inner {
     tess: Tess,
     allowed: AllowedAgents,
     known: Mutex<Option<Known>>,
-    /// Held while the list is asked for, so that it is asked for once.
-    asking: Turn<()>,
+    /// Held during a refresh, so that only one runs at a time.
+    refreshing: AsyncMutex<()>,
 }
 
 #[derive(Clone)]
@@ -47,28 +47,28 @@ struct Known {
 
 impl AgentDirectory {
     pub(super) fn new(tess: Tess, allowed: AllowedAgents) -> Self {
-        Self { inner: Arc::new(Inner { tess, allowed, known: Mutex::new(None), asking: Turn::new(()) }) }
+        Self { inner: Arc::new(Inner { tess, allowed, known: Mutex::new(None), refreshing: AsyncMutex::new(()) }) }
     }
 
-    /// Whether a channel may choose it.
+    /// Whether a channel may choose the agent.
     pub(super) fn allows(&self, id: AgentId) -> bool {
         self.inner.allowed.contains(id)
     }
 
-    /// The agents that fit what was typed, best first; none when there is no list within `patience`.
-    pub(super) async fn matching(&self, typed: &str, patience: Duration) -> Vec<Agent> {
-        self.list(patience).await.map_or_else(Vec::new, |agents| best(&agents, typed))
+    /// The agents that match what was typed, best first; none when there is no list within `limit`.
+    pub(super) async fn matching(&self, typed: &str, limit: Duration) -> Vec<Agent> {
+        self.list(limit).await.map_or_else(Vec::new, |agents| best(&agents, typed))
     }
 
-    /// All that a channel may choose, by title. An old list is used as it is and refreshed behind the caller's back; without any
-    /// list it is waited for, up to `patience`. `None`: there is none yet.
-    pub(super) async fn list(&self, patience: Duration) -> Option<Arc<[Agent]>> {
+    /// All agents that a channel may choose, by title. An old list is returned as it is and refreshed in the background; without
+    /// any list it waits for one, up to `limit`. `None`: there is none yet.
+    pub(super) async fn list(&self, limit: Duration) -> Option<Arc<[Agent]>> {
         let known = self.known();
         if known.as_ref().is_none_or(|known| known.at.elapsed() > FRESH_FOR) {
             let refresh = tokio::spawn(self.clone().refresh());
             if known.is_none() {
-                // Whether it came in time or not, what is known by then is all there is.
-                let _ = timeout(patience, refresh).await;
+                // Whatever the result, the list is used as far as it is known by then.
+                let _ = timeout(limit, refresh).await;
             }
         }
         Some(self.known()?.agents)
@@ -88,9 +88,9 @@ impl AgentDirectory {
     }
 
     async fn refresh(self) {
-        let Ok(_asking) = self.inner.asking.try_lock() else {
-            // Someone asks already: wait for that.
-            drop(self.inner.asking.lock().await);
+        let Ok(_refreshing) = self.inner.refreshing.try_lock() else {
+            // Another refresh runs already; wait for its end.
+            drop(self.inner.refreshing.lock().await);
             return;
         };
         match self.allowed_agents().await {
@@ -99,12 +99,12 @@ impl AgentDirectory {
                 let known = Known { agents: agents.into(), at: Instant::now() };
                 *self.inner.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
             }
-            Err(error) => warn!(%error, "the list of agents could not be asked for"),
+            Err(error) => warn!(%error, "agent list unavailable"),
         }
     }
 
-    /// The chat agents that may be chosen. One that `TESS_AGENTS` names and the account's list leaves out, such as another
-    /// workspace's public one, is asked for by itself.
+    /// The chat agents that may be chosen. An agent that `TESS_AGENTS` names and the account's list leaves out, such as a public
+    /// agent of another workspace, is requested by itself.
     async fn allowed_agents(&self) -> Result<Vec<Agent>, TessError> {
         let Inner { tess, allowed, .. } = &*self.inner;
         let mut agents = tess.chat_agents().await?;
@@ -116,14 +116,14 @@ impl AgentDirectory {
             match tess.agent(id).await {
                 Ok(agent) if agent.is_chat() => agents.push(agent),
                 Ok(_) => warn!(agent.id = %id, "TESS_AGENTS names an agent that is not for chats"),
-                Err(error) => warn!(agent.id = %id, %error, "TESS_AGENTS names an agent that can not be looked up"),
+                Err(error) => warn!(agent.id = %id, %error, "TESS_AGENTS names an agent that cannot be looked up"),
             }
         }
         Ok(agents)
     }
 }
 
-/// At most 25: titles that begin with what was typed, then those that contain it, then slugs and ids.
+/// At most 25 agents: titles that begin with what was typed, then titles that contain it, then slugs and ids.
 fn best(agents: &[Agent], typed: &str) -> Vec<Agent> {
     let typed = fold(typed.trim());
     let mut ranked: Vec<(u8, String, &Agent)> = agents
@@ -151,7 +151,7 @@ fn rank(agent: &Agent, title: &str, typed: &str) -> Option<u8> {
     }
 }
 
-/// Lower case without accents, as people type.
+/// Lower case without accents, as people type it.
 fn fold(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).map(without_accent).collect()
 }
@@ -170,7 +170,7 @@ fn without_accent(letter: char) -> char {
     }
 }
 
-/// What people see of an agent in the list of choices.
+/// The name of an agent in the list of choices.
 pub(super) fn choice_name(agent: &Agent) -> String {
     let id = format!(" ({})", agent.id);
     let title: String = agent.title.chars().take(NAME_CHARS - id.chars().count()).collect();

@@ -1,7 +1,8 @@
-//! What the bot reads of Discord's objects.
+//! Discord's messages, as far as the bot reads them.
 //!
-//! One set of types serves the gateway and REST. They hold the few fields the bot needs, so an unknown or odd
-//! field elsewhere can not make a message unreadable; what still can is read a second time by [`Message::read_leniently`].
+//! One set of types serves the gateway and REST. They have only the fields that the bot needs, so that an unknown or malformed
+//! field elsewhere cannot make a message unreadable; a message with a malformed field that is needed is read a second time by
+//! [`Message::read_leniently`].
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,7 +13,7 @@ use crate::ids::{AttachmentId, ChannelId, GuildId, MessageId, UserId};
 /// <https://discord.com/developers/docs/resources/message#message-object-message-types>
 const WRITTEN_BY_PEOPLE: [u64; 2] = [0, 19];
 
-/// `flags` bit of a message that notifies nobody.
+/// `flags` bit of a message that was posted without a notification.
 pub const SILENT: u64 = 1 << 12;
 
 /// `message_reference.type` of a forward.
@@ -28,7 +29,7 @@ pub struct Message {
     /// Absent in direct messages, and always in REST answers.
     #[serde(default)]
     pub guild_id: Option<GuildId>,
-    /// Who wrote it; not a user when `webhook_id` is present.
+    /// The author; not a user when `webhook_id` is present.
     pub author: Author,
     /// The author as a member of the guild; gateway only.
     #[serde(default)]
@@ -47,7 +48,7 @@ pub struct Message {
     sticker_items: Vec<Sticker>,
     #[serde(default)]
     message_reference: Option<Reference>,
-    /// The message replied to, when Discord sent it along.
+    /// The message replied to, when Discord includes it.
     #[serde(default)]
     pub referenced_message: Option<Box<Message>>,
     #[serde(default)]
@@ -57,7 +58,7 @@ pub struct Message {
     /// Message flags as bits.
     #[serde(default)]
     pub flags: u64,
-    /// Rows of buttons and menus, as Discord wrote them.
+    /// Rows of buttons and menus, undecoded.
     #[serde(default)]
     components: Vec<Value>,
 }
@@ -94,13 +95,13 @@ pub struct Attachment {
     /// Its name.
     #[serde(default)]
     pub filename: String,
-    /// Its size in bytes, as Discord counted it.
+    /// Its size in bytes, as Discord states it.
     #[serde(default)]
     pub size: usize,
-    /// Its media type, as Discord guessed it from the name.
+    /// Its media type, which Discord guesses from the name.
     #[serde(default)]
     pub content_type: Option<String>,
-    /// Where it is, for some hours.
+    /// Its URL, valid for some hours.
     #[serde(default)]
     pub url: String,
 }
@@ -133,7 +134,7 @@ struct SnapshotMessage {
 }
 
 impl Author {
-    /// The name people see: the guild's nickname, the display name, or the user name.
+    /// The name that people see: the nickname in the guild, the display name, or the user name.
     #[must_use]
     pub fn shown_name(&self) -> &str {
         let nick = self.member.as_ref().and_then(|member| member.nick.as_deref());
@@ -142,14 +143,14 @@ impl Author {
 }
 
 impl Message {
-    /// Reads a message, leniently where nothing else helps.
+    /// Reads a message; leniently if it cannot be read otherwise.
     #[must_use]
     pub fn read(value: Value) -> Option<Self> {
         Self::deserialize(&value).ok().or_else(|| Self::read_leniently(value))
     }
 
-    /// Reads a message whose odd parts may not decode: what is needed to answer it, and nothing else.
-    /// `None` when even its ids or its author are missing.
+    /// Reads only the fields that are needed to answer a message, and skips those that are malformed.
+    /// `None` when its ids or its author are missing.
     #[must_use]
     pub fn read_leniently(mut value: Value) -> Option<Self> {
         let object = value.as_object_mut()?;
@@ -183,14 +184,14 @@ impl Message {
         !self.author.bot && self.webhook_id.is_none() && WRITTEN_BY_PEOPLE.contains(&self.kind)
     }
 
-    /// Whether it is a plain message or reply (and not, say, the answer to a slash command).
+    /// Whether it is a plain message or reply, rather than, for example, the answer to a slash command.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         WRITTEN_BY_PEOPLE.contains(&self.kind)
     }
 
-    /// Whether it goes on with the one before, as the bot posts the later parts of a reply: silent, and a reply to nothing. (A first
-    /// part whose reference is gone with the message is not silent.)
+    /// Whether it continues the message before it, as the bot posts the later parts of a reply: silent, and a reply to nothing. (A
+    /// first part whose referenced message was deleted is not silent.)
     #[must_use]
     pub fn continues(&self) -> bool {
         self.replies_to().is_none() && self.flags & SILENT != 0
@@ -203,12 +204,12 @@ impl Message {
         (reference.kind != FORWARD).then_some(reference.message_id).flatten()
     }
 
-    /// Whether it has a button whose id begins like this.
+    /// Whether it has a button whose custom id begins with `prefix`.
     #[must_use]
-    pub fn has_button(&self, start: &str) -> bool {
+    pub fn has_button(&self, prefix: &str) -> bool {
         let parts = self.components.iter().filter_map(|row| row["components"].as_array()).flatten();
         let mut ids = parts.filter_map(|part| part["custom_id"].as_str());
-        ids.any(|id| id.starts_with(start))
+        ids.any(|id| id.starts_with(prefix))
     }
 
     /// The texts of the messages forwarded in it.
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nickname_goes_before_the_display_name_and_that_before_the_user_name() {
+    fn the_nickname_takes_precedence_over_the_display_name_and_that_over_the_user_name() {
         let read = |extra: Value| serde_json::from_value::<Message>(message(&extra)).unwrap();
         assert_eq!(read(json!({})).author_name(), "alice");
         let author = json!({"id": "30", "username": "alice", "global_name": "Alice"});
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_with_an_odd_part_is_still_read() {
+    fn a_message_with_a_malformed_field_is_still_read() {
         let odd =
             message(&json!({"attachments": "not a list", "mentions": 7, "flags": null, "components": [{"type": 99}]}));
         assert!(serde_json::from_value::<Message>(odd.clone()).is_err());
@@ -283,14 +284,14 @@ mod tests {
     }
 
     #[test]
-    fn a_button_is_known_by_the_start_of_its_id() {
+    fn a_button_is_found_by_the_prefix_of_its_custom_id() {
         let rows = json!([{"type": 99}, {"type": 1, "components": [{"type": 2, "custom_id": "stop:5"}]}]);
         let message = Message::read_leniently(message(&json!({"components": rows}))).unwrap();
         assert!(message.has_button("stop:") && !message.has_button("retry:"));
     }
 
     #[test]
-    fn a_message_without_an_author_is_given_up() {
+    fn a_message_without_an_author_is_not_read() {
         assert!(Message::read_leniently(json!({"id": "1", "channel_id": "2"})).is_none());
     }
 

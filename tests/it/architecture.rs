@@ -30,7 +30,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ),
         ("check", &["config", "discord", "state", "telemetry", "tess"]),
         ("gateway", &["config", "discord", "event", "ops", "telemetry"]),
-        ("commands", &["config", "conversation", "gateway", "reply", "telemetry", "tess"]),
+        ("commands", &["config", "conversation", "discord", "reply", "telemetry", "tess"]),
         ("ops", &["telemetry"]),
         ("conversation", &["config", "discord", "event", "history", "intake", "reply", "state", "telemetry", "tess"]),
         ("tess", &["config"]),

@@ -14,6 +14,7 @@ mod discord_sim;
 mod docs;
 mod files;
 mod gateway;
+mod interactions;
 mod languages;
 mod live;
 mod process;

@@ -54,6 +54,8 @@ pub(super) struct Faults {
     pub(super) blocked_contents: Vec<String>,
     /// Reported size of the next attachment of a user, in place of the true one.
     pub(super) reported_size: Option<usize>,
+    /// JSON pointer to a field of the next interaction, and its malformed value; `None` removes the field.
+    pub(super) malformed_field: Option<(String, Option<Value>)>,
 }
 
 impl Faults {

@@ -171,6 +171,11 @@ impl DiscordSim {
         self.shared.change(|state| state.faults.reported_size = Some(bytes));
     }
 
+    /// Malforms a field of the next interaction, named by its JSON pointer, such as `/data/name`; `None` removes the field.
+    pub fn malform_next_interaction(&self, pointer: &str, value: Option<Value>) {
+        self.shared.change(|state| state.faults.malformed_field = Some((pointer.to_owned(), value)));
+    }
+
     /// While on, every REST request gets a 503.
     pub fn set_down(&self, on: bool) {
         self.shared.change(|state| state.faults.down = on);

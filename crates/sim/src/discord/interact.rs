@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::{
     interactions::{AUTOCOMPLETE, COMMAND, COMPONENT, MODAL, MODAL_SUBMIT},
-    json::{id_in, list, merge},
+    json::{id_in, list, malform, merge},
     observed::{SimMessage, SimResponse},
     routes::interaction_token,
     sim::DiscordSim,
@@ -175,6 +175,9 @@ impl State {
         merge(&mut event, &self.interaction_context(channel, user));
         if let Some(message) = source.and_then(|id| self.world.message(id)) {
             event["message"] = message.value.clone();
+        }
+        if let Some((pointer, value)) = self.faults.malformed_field.take() {
+            malform(&mut event, &pointer, value);
         }
         let at = Instant::now();
         let followups = Vec::new();

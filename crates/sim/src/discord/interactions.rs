@@ -77,8 +77,11 @@ impl State {
     pub(super) fn receive_callback(&mut self, call: &Call, body: Body) -> Outcome {
         let unknown = || Answer::violation(404, 10062, "Unknown interaction");
         let interaction = self.interactions.get(&call.major).ok_or_else(unknown)?;
-        if interaction.callback.is_some() {
-            return Err(Answer::violation(400, 40060, "Interaction has already been acknowledged."));
+        if let Some(callback) = &interaction.callback {
+            // A client that never received the answer to its callback sends the same one again.
+            let is_retry = *callback == body.json;
+            let answer = if is_retry { Answer::refused } else { Answer::violation };
+            return Err(answer(400, 40060, "Interaction has already been acknowledged."));
         }
         if interaction.at.elapsed() > RESPONSE_TIMEOUT {
             return Err(unknown());

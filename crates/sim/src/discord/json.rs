@@ -28,3 +28,13 @@ pub(super) fn list(value: &Value) -> &[Value] {
 pub(super) fn chars(value: &Value) -> usize {
     value.as_str().map_or(0, |text| text.chars().count())
 }
+
+/// Sets the field that a JSON pointer names; `None` removes it.
+pub(super) fn malform(value: &mut Value, pointer: &str, field: Option<Value>) {
+    let (parent, key) = pointer.rsplit_once('/').unwrap_or_default();
+    match (value.pointer_mut(parent), field) {
+        (Some(Value::Object(fields)), Some(field)) => drop(fields.insert(key.to_owned(), field)),
+        (Some(Value::Object(fields)), None) => drop(fields.remove(key)),
+        (parent, _) => panic!("{pointer} is no field of an object: {parent:?}"),
+    }
+}
