@@ -77,7 +77,7 @@ pub enum DiscordError {
     #[error("the message replied to is gone")]
     UnknownReference,
     /// No certain answer within the time given.
-    #[error("Discord gave no certain answer: {detail}")]
+    #[error("Discord did not answer for certain: {detail}")]
     Unavailable {
         /// The last cause.
         detail: String,

@@ -140,7 +140,8 @@ impl Request {
         let custom_id = || data["custom_id"].as_str().map(str::to_owned);
         Some(match kind? {
             COMMAND => Self::Command { name: name()?, options: list(&data["options"]).filter_map(option).collect() },
-            AUTOCOMPLETE => Self::Completion { name: name()?, typed: typed(data) },
+            // Even without a name it is answered as what it is: Discord accepts no message in response.
+            AUTOCOMPLETE => Self::Completion { name: name().unwrap_or_default(), typed: typed(data) },
             COMPONENT => Self::Press {
                 custom_id: custom_id()?,
                 values: list(&data["values"]).filter_map(|value| value.as_str().map(str::to_owned)).collect(),

@@ -170,7 +170,7 @@ async fn a_global_limit_does_not_hold_an_answer_back() {
     chat.tess.answers(["Hello!"]);
     chat.discord.rate_limit_next(Route::Typing, Duration::from_secs(2), Scope::Global, 1);
     chat.say("alice", "hi");
-    chat.until("the limit", || chat.metrics.rate_limited("global") == 1).await;
+    chat.until("the limit", || chat.metrics.rate_limited("global") > 0).await;
     let shown = chat.discord.slash(chat.channel, "alice", "help", &json!({})).response().await;
     assert!(shown.content.starts_with("ℹ️"));
     assert!(chat.discord.try_next_message(chat.channel).is_none(), "the limit still holds the reply back");
