@@ -109,7 +109,7 @@ impl AgentDirectory {
         let Inner { tess, allowed, .. } = &*self.inner;
         let mut agents = tess.chat_agents().await?;
         agents.retain(|agent| allowed.contains(agent.id));
-        for id in allowed.named() {
+        for id in allowed.listed() {
             if agents.iter().any(|agent| agent.id == id) {
                 continue;
             }

@@ -8,10 +8,7 @@ use super::{
     respond::{Reply, Visibility},
     table::{Call, Command, CommandError, CommandOptionDef, OptionKind, Options, Text},
 };
-use crate::{
-    ids::GuildId,
-    reply::texts,
-};
+use crate::{ids::GuildId, reply::texts};
 
 /// How long the agents' titles may take; without them their numbers are shown.
 const TITLES_TIMEOUT: Duration = Duration::from_secs(1);
@@ -64,5 +61,7 @@ async fn of_server(data: &Data, caller: &Caller, guild: GuildId) -> Reply {
     let agents = data.agents.list(TITLES_TIMEOUT).await;
     let title_of = |id| agents.iter().flat_map(|agents| &**agents).find(|agent| agent.id == id);
     let used = data.conversations.usage_in(guild);
-    Reply::private(texts::usage::server_report(caller.language, &used, |id| title_of(id).map(|agent| agent.title.clone())))
+    Reply::private(texts::usage::server_report(caller.language, &used, |id| {
+        title_of(id).map(|agent| agent.title.clone())
+    }))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sim::{
-    discord::{LostAnswer, Route, Scope},
+    discord::{LostResponse, Route, Scope},
     tess::REVIEWER,
 };
 
@@ -145,8 +145,8 @@ async fn permissions_that_cannot_be_read_are_none() {
 #[tokio::test]
 async fn an_answer_whose_outcome_is_unknown_is_sent_again_and_shown_once() {
     let chat = Chat::start().await;
-    for lost in [LostAnswer::BadGateway, LostAnswer::Closed] {
-        chat.discord.lose_answer_next(Route::Callback, lost);
+    for lost in [LostResponse::BadGateway, LostResponse::Closed] {
+        chat.discord.lose_response_next(Route::Callback, lost);
         let used = chat.discord.slash(chat.channel, "alice", "help", &json!({}));
         assert!(used.response().await.content.starts_with("ℹ️"));
         chat.until("the second try", || chat.discord.requests_of(Route::Callback) % 2 == 0).await;
