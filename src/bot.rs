@@ -95,7 +95,7 @@ impl Bot {
             tokio::spawn(ops::serve(listener, self.metrics.clone(), self.ready.clone(), healthy.clone()))
         });
         let _defaults = AbortOnDropHandle::new(tokio::spawn(check_defaults(self.config.clone(), self.tess)));
-        self.conversations.clear_storage();
+        self.conversations.delete_leftover_uploads();
         let (hang_up, token_rejected) = (CancellationToken::new(), self.discord.clone());
         let mut events = Events {
             conversations: self.conversations.clone(),
@@ -115,7 +115,7 @@ impl Bot {
             stop.cancelled().await;
             info!("stopping");
             listening.note();
-            self.conversations.close(grace).await;
+            self.conversations.shut_down(grace).await;
             interactions.close();
             if timeout(COMMANDS_GRACE, interactions.wait()).await.is_err() {
                 warn!("stopping with commands unanswered");
@@ -130,7 +130,7 @@ impl Bot {
             never = listening.keep_noting() => match never {},
         };
         if result.is_err() {
-            self.conversations.close(Duration::ZERO).await;
+            self.conversations.shut_down(Duration::ZERO).await;
         }
         self.state.close().await;
         healthy.cancel();
@@ -198,7 +198,7 @@ impl Listening<'_> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.conversations.settle_marks();
+            self.conversations.advance_marks();
             self.note();
         }
     }
@@ -220,26 +220,26 @@ impl Events {
         match event {
             Event::Ready { me, application, guilds } => {
                 info!(bot.id = %me, "connected to Discord");
-                self.conversations.introduce(me);
+                self.conversations.set_bot_user(me);
                 self.commands.set_application(application);
-                self.catch_up = CatchUp::begin(&self.conversations, guilds);
+                self.catch_up = self.conversations.begin_catch_up(guilds);
                 self.register_commands(application);
             }
             Event::Guild(guild, channels) => {
                 self.know(&channels);
                 if let Some(catch_up) = &mut self.catch_up {
-                    catch_up.look_at(guild, &channels);
+                    catch_up.on_guild(guild, &channels);
                 }
             }
             Event::Channels(channels) => self.know(&channels),
-            Event::Message(message) => self.conversations.hear(&message),
-            Event::Edit(message) => self.conversations.edit(&message),
-            Event::Deletion(deletion) => self.conversations.delete(&deletion),
-            Event::ChannelGone(channel) => self.conversations.forget(channel),
+            Event::Message(message) => self.conversations.on_message(&message),
+            Event::Edit(message) => self.conversations.on_edit(&message),
+            Event::Deletion(deletion) => self.conversations.on_deletion(&deletion),
+            Event::ChannelGone(channel) => self.conversations.on_channel_gone(channel),
             Event::GuildGone(guild) => {
-                self.conversations.forget_guild(guild);
+                self.conversations.on_guild_gone(guild);
                 if let Some(catch_up) = &mut self.catch_up {
-                    catch_up.forget(guild);
+                    catch_up.on_guild_gone(guild);
                 }
             }
             Event::Interaction(interaction) => self.interact(*interaction),
@@ -249,7 +249,7 @@ impl Events {
     fn know(&self, channels: &[KnownChannel]) {
         for channel in channels {
             if let Some(parent) = channel.parent {
-                self.conversations.know_thread(channel.id, parent);
+                self.conversations.record_thread(channel.id, parent);
             }
         }
     }

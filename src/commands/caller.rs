@@ -5,7 +5,7 @@ use serenity::model::Permissions;
 use super::table::CommandError;
 use crate::{
     config::Language,
-    conversation::control::Person,
+    conversation::control::Requester,
     discord::interaction::{Interaction, Origin},
     ids::{ChannelId, GuildId, UserId},
 };
@@ -72,8 +72,8 @@ impl Caller {
     }
 
     /// The caller as one who wants a turn stopped or retried.
-    pub(super) fn person(&self) -> Result<Person, CommandError> {
-        Ok(Person { user: self.user()?, moderates: self.may(Right::ModerateTurns) })
+    pub(super) fn requester(&self) -> Result<Requester, CommandError> {
+        Ok(Requester { user: self.user()?, is_moderator: self.may(Right::ModerateTurns) })
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     respond::Reply,
     table::{Call, Command, CommandError, Components, Pressed, Text},
 };
-use crate::{config::Language, conversation::control::Repeating, ids::MessageId, reply::texts};
+use crate::{config::Language, conversation::control::RetryResult, ids::MessageId, reply::texts};
 
 pub(super) const COMMAND: Command = Command {
     name: "retry",
@@ -25,7 +25,7 @@ pub(super) const COMMAND: Command = Command {
 async fn retry(call: Call<'_>) -> Result<(), CommandError> {
     let Call { data, caller, respond, id } = call;
     let request = MessageId::new(id.get());
-    let repeating = data.conversations.retry(caller.channel()?, None, caller.person()?, request);
+    let repeating = data.conversations.retry(caller.channel()?, None, caller.requester()?, request);
     let text = problem(caller.language, repeating).unwrap_or(texts::turns::retrying(caller.language));
     Ok(respond.reply(Reply::private(text)).await?)
 }
@@ -35,8 +35,8 @@ async fn press(call: Call<'_>, pressed: Pressed<'_>) -> Result<(), CommandError>
     let Call { data, caller, respond, id } = call;
     let request = MessageId::new(id.get());
     let repeating = match pressed.subject.parse() {
-        Ok(message) => data.conversations.retry(caller.channel()?, Some(message), caller.person()?, request),
-        Err(_) => Repeating::Nothing,
+        Ok(message) => data.conversations.retry(caller.channel()?, Some(message), caller.requester()?, request),
+        Err(_) => RetryResult::NothingToRepeat,
     };
     match problem(caller.language, repeating) {
         // The channel will show it.
@@ -47,11 +47,11 @@ async fn press(call: Call<'_>, pressed: Pressed<'_>) -> Result<(), CommandError>
 }
 
 /// Why nothing is retried.
-fn problem(language: Language, repeating: Repeating) -> Option<&'static str> {
+fn problem(language: Language, repeating: RetryResult) -> Option<&'static str> {
     match repeating {
-        Repeating::Begun => None,
-        Repeating::NotAllowed => Some(texts::turns::not_requester(language)),
-        Repeating::Nothing => Some(texts::turns::nothing_to_retry(language)),
-        Repeating::Busy => Some(texts::turns::busy(language)),
+        RetryResult::Repeating => None,
+        RetryResult::NotAllowed => Some(texts::turns::not_requester(language)),
+        RetryResult::NothingToRepeat => Some(texts::turns::nothing_to_retry(language)),
+        RetryResult::Busy => Some(texts::turns::busy(language)),
     }
 }

@@ -4,7 +4,7 @@ use super::{
     respond::Reply,
     table::{Call, Command, CommandError, Components, Pressed, Text},
 };
-use crate::{config::Language, conversation::control::Stopping, reply::texts};
+use crate::{config::Language, conversation::control::StopResult, reply::texts};
 
 pub(super) const COMMAND: Command = Command {
     name: "stop",
@@ -27,7 +27,7 @@ pub(super) const COMMAND: Command = Command {
 
 async fn stop(call: Call<'_>) -> Result<(), CommandError> {
     let Call { data, caller, respond, .. } = call;
-    let stopping = data.conversations.stop(caller.channel()?, None, caller.person()?);
+    let stopping = data.conversations.stop(caller.channel()?, None, caller.requester()?);
     let text = problem(caller.language, stopping).unwrap_or(texts::turns::stopping(caller.language));
     Ok(respond.reply(Reply::private(text)).await?)
 }
@@ -36,8 +36,8 @@ async fn stop(call: Call<'_>) -> Result<(), CommandError> {
 async fn press(call: Call<'_>, pressed: Pressed<'_>) -> Result<(), CommandError> {
     let Call { data, caller, respond, .. } = call;
     let stopping = match pressed.subject.parse() {
-        Ok(message) => data.conversations.stop(caller.channel()?, Some(message), caller.person()?),
-        Err(_) => Stopping::Nothing,
+        Ok(message) => data.conversations.stop(caller.channel()?, Some(message), caller.requester()?),
+        Err(_) => StopResult::NothingRuns,
     };
     match problem(caller.language, stopping) {
         // The channel will show it.
@@ -48,10 +48,10 @@ async fn press(call: Call<'_>, pressed: Pressed<'_>) -> Result<(), CommandError>
 }
 
 /// Why nothing is stopped.
-fn problem(language: Language, stopping: Stopping) -> Option<&'static str> {
+fn problem(language: Language, stopping: StopResult) -> Option<&'static str> {
     match stopping {
-        Stopping::Begun => None,
-        Stopping::NotAllowed => Some(texts::turns::not_requester(language)),
-        Stopping::Nothing => Some(texts::turns::nothing_to_stop(language)),
+        StopResult::Stopping => None,
+        StopResult::NotAllowed => Some(texts::turns::not_requester(language)),
+        StopResult::NothingRuns => Some(texts::turns::nothing_to_stop(language)),
     }
 }

@@ -1,9 +1,9 @@
-//! Catching up: messages that arrived while nobody listened are found and answered.
+//! Catch-up: messages that came while the bot was away are found and answered.
 //!
-//! After each READY (a restart, an outage, a session that could not be resumed) the channels the bot was active in are asked
-//! for what came after their handled mark, and so are the channels of a guild in which something was said since the bot was last
-//! known to listen. Each is asked once a session, and not at all where the guild's own `last_message_id` says that nothing is new;
-//! while Discord does not answer, it is asked again until the next READY begins anew.
+//! After each READY (a restart, an outage, a session that could not be resumed) these channels are asked for what came after their
+//! handled mark: those that the bot was active in, and those of its guilds in which something was said since the bot was last known
+//! to be connected. Each is asked once a session, and not at all where the guild's `last_message_id` says that nothing is new. While
+//! Discord does not answer, it is asked again until the next READY.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,7 +17,11 @@ use tracing::{info, warn};
 
 use crate::{
     backoff::Backoff,
-    conversation::{Conversations, Inner, rebuild},
+    conversation::{
+        channel::{Channel, Input},
+        rebuild,
+        shared::Shared,
+    },
     discord::{DiscordError, Page, model::Message},
     event::KnownChannel,
     ids::{ChannelId, GuildId, MessageId, UserId, first_id_at, posted_at},
@@ -25,219 +29,212 @@ use crate::{
     state::ActiveChannel,
 };
 
-/// Channels that are asked after one READY. At [`AT_ONCE`] requests it takes minutes to get through so many.
-const MOST_CHANNELS: usize = 5_000;
+/// Channels that are asked after one READY. With [`CONCURRENT_REQUESTS`] it takes minutes to ask so many.
+const MAX_CHANNELS: usize = 5_000;
 
 /// Requests under way at once: the others are for people who wait now.
-const AT_ONCE: usize = 2;
+const CONCURRENT_REQUESTS: usize = 2;
 
-/// Messages in one request, Discord's most.
+/// Messages of one request, Discord's limit.
 const PAGE: usize = 100;
 
-/// Most requests for one channel.
-const MOST_PAGES: usize = 20;
+/// Requests for one channel.
+const MAX_PAGES: usize = 20;
 
-/// Something that is still to be looked at, counted for as long as it lives.
-struct Look(Arc<Inner>);
+/// A channel that was silent for so long before the catch-up's window is not asked at each start.
+const ACTIVE_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
-impl Look {
-    fn ahead(inner: &Arc<Inner>) -> Self {
-        let before = inner.to_look_at.fetch_add(1, Ordering::Relaxed);
-        inner.metrics.set_catching_up(before + 1);
-        Self(Arc::clone(inner))
+/// Counts a guild or channel whose missed messages are still to be found, for as long as it exists.
+struct PendingCatchUp(Arc<Shared>);
+
+impl PendingCatchUp {
+    fn begin(shared: &Arc<Shared>) -> Self {
+        let before = shared.pending_catch_ups.fetch_add(1, Ordering::Relaxed);
+        shared.services.metrics.set_catching_up(before + 1);
+        Self(Arc::clone(shared))
     }
 }
 
-impl Drop for Look {
+impl Drop for PendingCatchUp {
     fn drop(&mut self) {
-        let before = self.0.to_look_at.fetch_sub(1, Ordering::Relaxed);
-        self.0.metrics.set_catching_up(before - 1);
+        let before = self.0.pending_catch_ups.fetch_sub(1, Ordering::Relaxed);
+        self.0.services.metrics.set_catching_up(before - 1);
     }
 }
 
-/// One session's catching up; it ends when this is dropped.
+/// The catch-up of one gateway session; it ends when this is dropped.
 pub struct CatchUp {
     session: Session,
-    /// Guilds that have not told of their channels yet.
-    awaited: HashMap<GuildId, Look>,
+    /// Guilds of READY whose channels are not known yet.
+    expected: HashMap<GuildId, PendingCatchUp>,
     _ends: DropGuard,
 }
 
-/// What its tasks share.
+/// What the tasks of one session share.
 #[derive(Clone)]
 struct Session {
-    conversations: Conversations,
-    channels: Arc<Mutex<Channels>>,
-    places: Arc<Semaphore>,
-    over: CancellationToken,
+    shared: Arc<Shared>,
+    channels: Arc<Mutex<SessionChannels>>,
+    permits: Arc<Semaphore>,
+    ended: CancellationToken,
     /// Nothing older is answered.
     oldest: MessageId,
-    /// When the bot was last known to listen.
-    listened: Option<MessageId>,
+    /// When the bot was last known to be connected.
+    last_connected: Option<MessageId>,
 }
 
-/// What is done about a channel that is told of.
+/// What is done about a channel.
 enum Added {
-    Asks,
-    HasNoNews,
-    /// It was told of before.
+    Ask,
+    NothingNew,
+    /// It was added before.
     Known,
 }
 
 /// The channels of one session.
 #[derive(Default)]
-struct Channels {
-    /// Those that a guild told of, or that are asked.
+struct SessionChannels {
+    /// Those that a guild has named, or that are asked.
     known: HashSet<ChannelId>,
     asked: usize,
 }
 
-impl Channels {
+impl SessionChannels {
     fn add(&mut self, channel: ChannelId, has_news: bool) -> Added {
         if !self.known.insert(channel) {
             return Added::Known;
         }
         if !has_news {
-            return Added::HasNoNews;
+            return Added::NothingNew;
         }
         self.asked += 1;
-        if self.asked == MOST_CHANNELS + 1 {
-            warn!(most = MOST_CHANNELS, "too many channels have news: in the others, what was missed is not answered");
+        if self.asked == MAX_CHANNELS + 1 {
+            warn!(limit = MAX_CHANNELS, "too many channels have news; missed messages in the others are not answered");
         }
-        if self.asked <= MOST_CHANNELS { Added::Asks } else { Added::HasNoNews }
+        if self.asked <= MAX_CHANNELS { Added::Ask } else { Added::NothingNew }
     }
 }
 
 impl CatchUp {
-    /// Begins after a READY, which named `guilds`. The channels that no guild tells of (direct messages, archived threads) are asked after
-    /// a while.
-    #[must_use]
-    pub fn begin(conversations: &Conversations, guilds: Vec<GuildId>) -> Option<Self> {
-        let inner = &conversations.inner;
-        if inner.catch_up.is_zero() {
+    /// Begins after a READY, which named `guilds`. Channels that no guild names (direct messages, archived threads) are asked
+    /// after a while. `None`: catch-up is switched off.
+    pub(super) fn begin(shared: &Arc<Shared>, guilds: Vec<GuildId>) -> Option<Self> {
+        let (config, state) = (&shared.services.config, &shared.services.state);
+        if config.catch_up.is_zero() {
             return None;
         }
-        if inner.state.last_seen().is_none() {
-            // The first start ever: there is nothing from before, and from here on whatever is said is found again.
-            inner.state.set_last_seen(SystemTime::now());
+        if state.last_seen().is_none() {
+            // The first start ever: there is nothing from before, and whatever is said from here on is found again.
+            state.set_last_seen(SystemTime::now());
         }
         let session = Session {
-            conversations: conversations.clone(),
+            shared: Arc::clone(shared),
             channels: Arc::default(),
-            places: Arc::new(Semaphore::new(AT_ONCE)),
-            over: inner.stopping.child_token(),
-            oldest: first_id_at(SystemTime::now().checked_sub(inner.catch_up).unwrap_or(UNIX_EPOCH)),
-            listened: inner.state.last_seen().map(first_id_at),
+            permits: Arc::new(Semaphore::new(CONCURRENT_REQUESTS)),
+            ended: shared.tasks.draining.child_token(),
+            oldest: first_id_at(SystemTime::now().checked_sub(config.catch_up).unwrap_or(UNIX_EPOCH)),
+            last_connected: state.last_seen().map(first_id_at),
         };
-        session.ask_direct();
-        let rest = session.clone();
-        let (settle, look) = (inner.timings.guilds_wait, Look::ahead(inner));
-        inner.turns.spawn(async move {
-            rest.ask_the_rest(settle).await;
-            drop(look);
+        session.ask_direct_messages();
+        let (rest, pending) = (session.clone(), PendingCatchUp::begin(shared));
+        shared.tasks.tracker.spawn(async move {
+            rest.ask_the_rest().await;
+            drop(pending);
         });
-        let awaited = guilds.into_iter().map(|guild| (guild, Look::ahead(inner))).collect();
-        let ends = session.over.clone().drop_guard();
-        Some(Self { session, awaited, _ends: ends })
+        let expected = guilds.into_iter().map(|guild| (guild, PendingCatchUp::begin(shared))).collect();
+        let ends = session.ended.clone().drop_guard();
+        Some(Self { session, expected, _ends: ends })
     }
 
-    /// A guild became available. What was said in one that the bot has just been invited to was not said to it.
-    pub fn look_at(&mut self, guild: GuildId, channels: &[KnownChannel]) {
-        if let Some(_look) = self.awaited.remove(&guild) {
-            self.session.look_at(guild, channels);
+    /// A guild became available. One that READY did not name has just invited the bot: nothing in it was said to the bot.
+    pub fn on_guild(&mut self, guild: GuildId, channels: &[KnownChannel]) {
+        if let Some(_pending) = self.expected.remove(&guild) {
+            self.session.ask_guild(guild, channels);
         }
     }
 
     /// A guild will not become available any more.
-    pub fn forget(&mut self, guild: GuildId) {
-        self.awaited.remove(&guild);
+    pub fn on_guild_gone(&mut self, guild: GuildId) {
+        self.expected.remove(&guild);
     }
 }
 
 impl Session {
-    fn look_at(&self, guild: GuildId, channels: &[KnownChannel]) {
-        let inner = &self.conversations.inner;
+    fn ask_guild(&self, guild: GuildId, channels: &[KnownChannel]) {
+        let services = &self.shared.services;
         for channel in channels {
             let place = Origin { is_direct: false, parent: channel.parent };
-            if !intake::is_enabled_channel(channel.id, &inner.intake, place) {
+            if !intake::is_enabled_channel(channel.id, &services.config.intake, place) {
                 continue;
             }
             let Some(newest) = channel.last_message else { continue };
-            let Some(after) = inner.state.handled_mark(channel.id).or(self.listened) else { continue };
+            let Some(after) = services.state.handled_mark(channel.id).or(self.last_connected) else { continue };
             self.ask_later(channel.id, after.max(self.oldest), newest, Some(guild));
         }
     }
 
-    /// No guild ever tells of a direct message.
-    fn ask_direct(&self) {
+    /// No guild ever names a direct message.
+    fn ask_direct_messages(&self) {
         for active in self.active().into_iter().filter(|active| active.guild.is_none()) {
             self.ask_later(active.channel, active.handled.max(self.oldest), MessageId::new(u64::MAX), None);
         }
     }
 
-    fn active(&self) -> Vec<ActiveChannel> {
-        self.conversations.inner.state.active_since(self.oldest_active(), MOST_CHANNELS)
-    }
-
-    async fn ask_the_rest(&self, settle: Duration) {
-        if self.over.run_until_cancelled(sleep(settle)).await.is_none() {
+    async fn ask_the_rest(&self) {
+        let settle = self.shared.services.config.timings.guilds_wait;
+        if self.ended.run_until_cancelled(sleep(settle)).await.is_none() {
             return;
         }
         for active in self.active() {
             self.ask_later(active.channel, active.handled.max(self.oldest), MessageId::new(u64::MAX), active.guild);
         }
-        // Nobody tells any more of what is left over from an earlier session.
-        let inner = &self.conversations.inner;
-        let held: Vec<ChannelId> = inner.held.iter().map(|held| *held.key()).collect();
-        for channel in held {
+        // Nothing names the channels any more that an earlier session left waiting.
+        for channel in self.shared.channels.ids(Channel::is_catching_up) {
             if !self.channels().known.contains(&channel) {
-                inner.release(channel);
+                self.shared.end_catch_up(channel, None);
             }
         }
     }
 
-    /// A channel that was silent for a day before is not worth a request at each start.
-    fn oldest_active(&self) -> MessageId {
-        const DAY: Duration = Duration::from_secs(24 * 3_600);
-        first_id_at(posted_at(self.oldest) - DAY)
+    fn active(&self) -> Vec<ActiveChannel> {
+        let oldest = first_id_at(posted_at(self.oldest) - ACTIVE_WITHIN);
+        self.shared.services.state.active_since(oldest, MAX_CHANNELS)
     }
 
     fn ask_later(&self, channel: ChannelId, after: MessageId, newest: MessageId, guild: Option<GuildId>) {
-        let inner = &self.conversations.inner;
-        match self.channels().add(channel, newest > after) {
-            Added::Asks => {}
-            Added::HasNoNews => return inner.release(channel),
+        let added = self.channels().add(channel, newest > after);
+        match added {
+            Added::Ask => {}
+            Added::NothingNew => return self.shared.end_catch_up(channel, None),
             Added::Known => return,
         }
-        let (this, look, after) = (self.clone(), Look::ahead(inner), inner.hold(channel, after));
-        inner.turns.spawn(async move {
-            // The next session looks again, and until then the channel stays held.
-            let asked = this.over.run_until_cancelled(this.ask(channel, after, guild)).await;
-            if let Some(newest) = asked.filter(|_| !this.over.is_cancelled()) {
-                this.conversations.inner.release(channel);
-                if let Some(newest) = newest {
-                    this.conversations.inner.set_looked_at(channel, newest);
-                }
+        let after = self.shared.begin_catch_up(channel, after, guild);
+        let (session, pending) = (self.clone(), PendingCatchUp::begin(&self.shared));
+        self.shared.tasks.tracker.spawn(async move {
+            // When the session ends, the next one asks again, and until then the channel's turns wait.
+            let asked = session.ended.run_until_cancelled(session.ask(channel, after, guild)).await;
+            if let Some(newest) = asked.filter(|_| !session.ended.is_cancelled()) {
+                session.shared.end_catch_up(channel, newest);
             }
-            drop(look);
+            drop(pending);
         });
     }
 
-    fn channels(&self) -> MutexGuard<'_, Channels> {
+    fn channels(&self) -> MutexGuard<'_, SessionChannels> {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The newest message that is known of by then.
+    /// Finds what was missed in a channel and receives it; returns the newest message that was read.
     async fn ask(&self, channel: ChannelId, after: MessageId, guild: Option<GuildId>) -> Option<MessageId> {
         // Never closed.
-        let _place = self.places.acquire().await.ok()?;
-        let inner = &self.conversations.inner;
-        let mut backoff = Backoff::new(inner.timings.backoff_min, inner.timings.backoff_max);
+        let _permit = self.permits.acquire().await.ok()?;
+        let timings = &self.shared.services.config.timings;
+        let mut backoff = Backoff::new(timings.backoff_min, timings.backoff_max);
         let messages = loop {
-            match self.posted_after(channel, after).await {
+            match self.messages_after(channel, after).await {
                 Ok(messages) => break messages,
                 Err(error) => {
-                    warn!(channel.id = %channel, %error, "could not look for missed messages");
+                    warn!(channel.id = %channel, %error, "missed messages not read");
                     if !matches!(error, DiscordError::Unavailable { .. }) {
                         return None;
                     }
@@ -246,15 +243,15 @@ impl Session {
             sleep(backoff.next_pause()).await;
         };
         let newest = messages.last().map(|message| message.id);
-        inner.take_up(channel, messages, guild).await;
+        self.shared.receive_missed(channel, &messages, guild).await;
         newest
     }
 
-    /// What was posted in a channel after a message, oldest first, up to [`MOST_PAGES`] of it.
-    async fn posted_after(&self, channel: ChannelId, mut after: MessageId) -> Result<Vec<Message>, DiscordError> {
+    /// A channel's messages after `after` in ascending order, up to [`MAX_PAGES`] pages.
+    async fn messages_after(&self, channel: ChannelId, mut after: MessageId) -> Result<Vec<Message>, DiscordError> {
         let mut messages = Vec::new();
-        for _ in 0..MOST_PAGES {
-            let page = self.conversations.inner.discord.messages(channel, Page::After(after), PAGE).await?;
+        for _ in 0..MAX_PAGES {
+            let page = self.shared.services.discord.messages(channel, Page::After(after), PAGE).await?;
             let is_last = page.len() < PAGE;
             after = page.last().map_or(after, |newest| newest.id);
             messages.extend(page);
@@ -262,62 +259,67 @@ impl Session {
                 return Ok(messages);
             }
         }
-        warn!(channel.id = %channel, read = messages.len(), "more was said than is read: the newest of what was missed is not answered");
+        let read = messages.len();
+        warn!(channel.id = %channel, read, "too many missed messages; the newest of them are not answered");
         Ok(messages)
     }
 }
 
-impl Inner {
-    /// All up to `newest` was looked at. Unless some of it waits, that needs not be asked for again.
-    fn set_looked_at(&self, channel: ChannelId, newest: MessageId) {
-        let is_idle = self.channels.get(&channel).is_none_or(|channel| channel.is_idle());
-        // Where the bot was never active, that it listens is mark enough.
-        if is_idle && self.state.handled_mark(channel).is_some() {
-            self.advance_handled_mark(channel, newest);
-        }
+impl Shared {
+    /// Lets a channel's turns wait for its missed messages; returns after which message any session wanted to look.
+    fn begin_catch_up(self: &Arc<Self>, id: ChannelId, after: MessageId, guild: Option<GuildId>) -> MessageId {
+        self.channels.ensure(id, guild, || self.services.state.handled_mark(id));
+        self.dispatch(id, Input::CatchUpBegan { after });
+        self.channels.get(id).and_then(|channel| channel.catch_up_after()).unwrap_or(after)
     }
 
-    /// Takes the missed messages of a channel, which are one turn, and what was said to others between them.
-    async fn take_up(self: &Arc<Self>, channel: ChannelId, messages: Vec<Message>, guild: Option<GuildId>) {
-        let me = self.me();
-        let place = self.place(channel, guild);
-        let leftovers = rebuild::leftovers(&messages, me);
+    /// Lets a channel's turns go on; `newest`: up to where its missed messages were read.
+    fn end_catch_up(self: &Arc<Self>, id: ChannelId, newest: Option<MessageId>) {
+        self.dispatch(id, Input::CatchUpEnded { newest });
+        self.channels.remove_if_empty(id);
+    }
+
+    /// Receives the missed messages of a channel, which are one turn, and after them what was said to others meanwhile.
+    async fn receive_missed(self: &Arc<Self>, channel: ChannelId, messages: &[Message], guild: Option<GuildId>) {
+        let bot_user = self.bot_user();
+        let leftovers = rebuild::leftovers(messages, bot_user);
         for leftover in &leftovers {
-            // One of a turn that runs now is its own to take away.
-            if self.channels.get(&channel).is_none_or(|channel| channel.is_idle()) {
+            // One of a turn that runs now is that turn's to delete.
+            if self.channels.get(channel).is_none_or(|channel| channel.is_idle()) {
                 self.delete_leftover(channel, *leftover).await;
             }
         }
-        let answered = answered_up_to(messages.iter().filter(|message| !leftovers.contains(&message.id)), me);
-        let decide = |message: &Message| intake::decide(message, me, &self.intake, place);
-        // The reply to a later message is none to one that came after its turn had begun.
-        let late = self.state.late_messages(channel);
+        let answered = answered_up_to(messages.iter().filter(|message| !leftovers.contains(&message.id)), bot_user);
+        let place = self.place(channel, guild);
+        let decide = |message: &Message| intake::decide(message, bot_user, &self.services.config.intake, place);
+        // A reply to a later message does not answer one that came after its turn had begun.
+        let late = self.services.state.late_messages(channel);
+        let is_unanswered = |id: MessageId| answered.is_none_or(|answered| id > answered) || late.contains(&id);
         let missed: Vec<&Message> = messages
             .iter()
-            .filter(|message| answered.is_none_or(|answered| message.id > answered) || late.contains(&message.id))
-            .filter(|message| decide(message) == Decision::Answer)
+            .filter(|message| is_unanswered(message.id) && decide(message) == Decision::Answer)
             .collect();
         if !missed.is_empty() {
-            info!(channel.id = %channel, messages = missed.len(), "answering what was missed");
-            self.metrics.caught_up(missed.len() as u64);
+            info!(channel.id = %channel, messages = missed.len(), "answering missed messages");
+            self.services.metrics.caught_up(missed.len() as u64);
         }
-        // Where nothing is remembered, rebuilding finds what was said to others before the first of them.
-        let is_remembered = self.channels.contains_key(&channel);
+        // Otherwise the rebuild finds the context before the first of them.
+        let has_history = self.channels.get(channel).is_some_and(|channel| !channel.history.is_empty());
         let first = missed.first().map(|message| message.id);
-        let is_context = |message: &Message| is_remembered || first.is_some_and(|first| message.id > first);
+        let is_context = |message: &Message| has_history || first.is_some_and(|first| message.id > first);
         for message in &missed {
-            self.hear(message, guild);
+            self.receive(message, guild);
         }
         for message in messages.iter().filter(|message| is_context(message) && decide(message) == Decision::Context) {
-            self.hear(message, guild);
+            self.receive(message, guild);
         }
     }
 }
 
-/// The newest message that one of the bot's own answers, or error texts, is a reply to. One that is a reply to nothing was for messages
-/// that were all gone by then.
-fn answered_up_to<'m>(messages: impl Iterator<Item = &'m Message>, me: UserId) -> Option<MessageId> {
-    let own = messages.filter(|message| message.author.id == me && message.is_plain());
+/// The newest message that one of the bot's own answers or error texts is a reply to. One without a reference answered messages that
+/// were deleted by then.
+fn answered_up_to<'m>(messages: impl Iterator<Item = &'m Message>, bot_user: UserId) -> Option<MessageId> {
+    let own = messages.filter(|message| message.author.id == bot_user && message.is_plain());
     own.filter_map(Message::replies_to).max()
 }
 
@@ -326,13 +328,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channels_with_nothing_new_do_not_count_against_those_that_are_looked_at() {
-        let mut channels = Channels::default();
+    fn channels_with_nothing_new_do_not_count_towards_the_limit() {
+        let mut channels = SessionChannels::default();
         let mut add = |id: usize, has_news| channels.add(ChannelId::new(id as u64), has_news);
-        assert!((1..=2 * MOST_CHANNELS).all(|id| matches!(add(id, false), Added::HasNoNews)));
-        let with_news = 2 * MOST_CHANNELS + 1..;
-        assert!(with_news.take(MOST_CHANNELS).all(|id| matches!(add(id, true), Added::Asks)));
-        assert!(matches!(add(usize::MAX, true), Added::HasNoNews), "there is a bound");
+        assert!((1..=2 * MAX_CHANNELS).all(|id| matches!(add(id, false), Added::NothingNew)));
+        let with_news = 2 * MAX_CHANNELS + 1..;
+        assert!(with_news.take(MAX_CHANNELS).all(|id| matches!(add(id, true), Added::Ask)));
+        assert!(matches!(add(usize::MAX, true), Added::NothingNew), "there is a bound");
         assert!(matches!(add(1, true), Added::Known));
     }
 }

@@ -1,682 +1,636 @@
-//! One channel: its history, what waits, and the turn that runs. Pure, but for the clock that tells when it was last used.
+//! One channel as a state machine: its history, what waits, and the turn that runs.
+//!
+//! Everything that is hard about *when* is decided here: messages that come during a turn, late, twice, edited while they
+//! wait or deleted while they are asked; a reset in the middle; a catch-up that has not ended; a shutdown. [`Channel::handle`]
+//! takes one [`Input`] and returns [`Effects`]; it knows no network, no task and no clock of its own. The driver performs the effects.
+//!
+//! # What holds for any order of inputs
+//! - Each message that was accepted ([`Effect::Accept`]) is settled once ([`Effect::Settle`]).
+//! - The handled mark ([`Effect::AdvanceHandled`]) never reaches a message that is not settled, or that was left for the
+//!   next start.
+//! - A channel that is gone is asked for nothing until somebody speaks in it again.
+//!
+//! `property.rs` tests these.
 
-use std::{collections::VecDeque, mem};
+use std::mem;
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::HistoryConfig,
-    conversation::control::{Person, Repeating, Stopping},
-    discord::model::{Attachment, Message},
+    conversation::control::{Requester, RetryResult, StopResult},
+    discord::model::Message,
     history::{Entry, History, Retention},
     ids::{GuildId, MessageId, UserId},
     state::before,
+    telemetry::Outcome,
 };
 
-/// Messages of one channel that may wait for its next turn. Beyond it the oldest are no longer counted on: the turn that
-/// comes sees the newest [`crate::config::HistoryConfig::messages`] anyway.
-const MOST_WAITING: usize = 500;
+pub(super) mod batch;
+mod dedup;
+mod phase;
+#[cfg(test)]
+mod property;
+mod queue;
+#[cfg(test)]
+mod tests;
 
-/// Messages remembered by id so that each is taken once, however often it is delivered and in whatever order.
-const MOST_RECENT: usize = 64;
+use self::{
+    batch::{AttachedFile, Batch, LastTurn, Queued},
+    dedup::SeenMessages,
+    phase::{Fate, Phase, Turn, Upcoming},
+    queue::Queue,
+};
 
-/// The same, while what was missed in the channel is still to come: it is older than all of them.
-const MOST_RECENT_WHILE_HELD: usize = 2_000;
+/// Messages remembered by id, so that each is accepted once.
+const SEEN_IDS: usize = 64;
 
-/// Files that may wait for the next turn: two full messages of them. Beyond it the oldest are known by name alone.
-const MOST_FILES: usize = 20;
+/// The same during a catch-up: the messages that it finds are older than all that come meanwhile.
+const SEEN_IDS_IN_CATCH_UP: usize = 2_000;
 
-/// Memory of a channel besides its history: the map's entry and the ids.
+/// Memory of a channel besides what it points to: the map's entry and its key.
 const OWN_BYTES: usize = mem::size_of::<Channel>() + 2 * mem::size_of::<u64>();
 
-/// A channel that was spoken in since the start, and not evicted since.
+/// A channel that is in memory.
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) history: History,
-    /// Whether what Discord has from before was already asked for.
-    pub(super) rebuilt: bool,
-    /// The guild it is in; none for a direct message, where nobody has to be told apart.
+    /// Whether the history has what Discord knows from before.
+    pub(super) is_rebuilt: bool,
+    /// `None` for a direct message, where messages need no author's name.
     pub(super) guild: Option<GuildId>,
-    /// Until when nothing is posted, after Discord refused the bot here.
+    /// Until when nothing is posted, because Discord refused the bot here.
     pub(super) closed_until: Option<Instant>,
-    /// Whether Discord lets the bot refer to messages here.
+    /// Whether Discord lets the bot reply to messages here, for which it must be able to read the history.
     pub(super) may_reply: bool,
-    recent: Recent,
-    waiting: Vec<Waiting>,
-    /// The files that come with what waits.
-    files: Vec<Attached>,
-    running: Option<Running>,
-    /// The newest message of any turn so far.
-    begun: Option<MessageId>,
-    /// A turn that somebody wants again. It comes before what waits.
-    repeat: Option<Batch>,
-    last: Option<Last>,
     /// The message with the button that repeats the last turn.
-    pub(super) offer: Option<MessageId>,
-    used: Instant,
+    pub(super) retry_button: Option<MessageId>,
+    seen: SeenMessages,
+    queue: Queue,
+    phase: Phase,
+    /// The newest message that any turn has answered so far.
+    newest_asked: Option<MessageId>,
+    last_turn: Option<LastTurn>,
+    /// What came after this message may have been missed; `None` unless a catch-up is under way.
+    catch_up_after: Option<MessageId>,
+    own_messages: OwnMessages,
+    /// The lowest message that shutdown left without an answer, for the next start to find.
+    left_for_next_start: Option<MessageId>,
+    last_used: Instant,
 }
 
+/// The bot's newest messages in a channel. Whatever was posted before one of them was received before it, unless Discord
+/// mixed up the order for a moment; so they move the handled mark only once they are some time old.
+#[derive(Debug, Default)]
+struct OwnMessages {
+    newest: Option<MessageId>,
+    /// The newest at the last [`Input::AgeOwnMessages`].
+    aged: Option<MessageId>,
+}
+
+/// What can happen to a channel.
 #[derive(Debug)]
-struct Running {
-    newest: MessageId,
-    /// What it answers; nothing while it has not begun, and what waits is counted to it.
-    messages: Vec<MessageId>,
-    askers: Vec<UserId>,
-    cancelled: CancellationToken,
-    stopped: CancellationToken,
-    /// The turn is over, and whoever ran it is about to look for the next.
-    ended: bool,
+pub(super) enum Input<'a> {
+    /// A person's message was posted, or was found by a catch-up.
+    Message(NewMessage),
+    /// The bot's own message was posted.
+    OwnMessage(MessageId),
+    /// A message was edited and now reads `text`.
+    Edit { message: MessageId, text: &'a str },
+    /// Messages were deleted.
+    Deletion(&'a [MessageId]),
+    /// Everything up to the mark is to be forgotten.
+    Reset(MessageId),
+    /// The channel was deleted, or hidden from the bot.
+    Gone,
+    /// Messages after `after` may have been missed and are being looked for.
+    CatchUpBegan { after: MessageId },
+    /// The catch-up is over; `newest`: the newest message that it read.
+    CatchUpEnded { newest: Option<MessageId> },
+    /// Some time has passed since the last such input.
+    AgeOwnMessages,
+    /// Somebody wants the turn stopped that runs; with `message`, only the one that answers it.
+    Stop { message: Option<MessageId>, by: Requester },
+    /// Somebody wants the last turn repeated; with `message`, only the one that answered it. `request` is unique to the request.
+    Retry { message: Option<MessageId>, by: Requester, request: MessageId },
+    /// The driver asks for the next batch.
+    TakeBatch,
+    /// Budgets refuse a part of the batch; the turn answers `kept`.
+    Narrowed { kept: &'a Batch },
+    /// The turn that answers `batch` is over; `None`: shutdown interrupted it.
+    TurnEnded { batch: &'a Batch, outcome: Option<Outcome> },
+    /// A message of the batch was refused by a budget; `None`: shutdown came before its author was told.
+    Refused { message: MessageId, outcome: Option<Outcome> },
+    /// The driver panicked while it worked on a batch.
+    BatchPanicked,
+    /// The driver is gone, because something outside of a batch panicked.
+    DriverLost,
+    /// The bot stops: no turn begins any more.
+    Shutdown,
 }
 
-impl Running {
-    /// Somebody is to take what waits.
-    fn about_to_begin(newest: MessageId, asker: UserId) -> Self {
-        Self {
-            newest,
-            messages: Vec::new(),
-            askers: vec![asker],
-            cancelled: CancellationToken::new(),
-            stopped: CancellationToken::new(),
-            ended: false,
-        }
-    }
-}
-
-/// The turn that ended last, as far as it takes to repeat it.
+/// A person's message.
 #[derive(Debug)]
-struct Last {
-    newest: MessageId,
-    /// What asked for it: the same request, told of again, asks for nothing more.
-    named: MessageId,
-    askers: Vec<UserId>,
-    files: Vec<Attached>,
+pub(super) struct NewMessage {
+    pub(super) id: MessageId,
+    pub(super) author: UserId,
+    pub(super) entry: Entry,
+    /// Whether it is to be answered; otherwise it is context.
+    pub(super) is_question: bool,
+    pub(super) files: Vec<AttachedFile>,
 }
 
-impl Last {
-    fn bytes(&self) -> usize {
-        self.askers.capacity() * mem::size_of::<UserId>() + self.files.capacity() * mem::size_of::<Attached>()
-    }
+/// What the driver has to do, in this order.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// So many messages were accepted to be answered.
+    Accept(usize),
+    /// Messages came to an end.
+    Settle(Vec<MessageId>, Outcome),
+    /// Start a driver for the channel.
+    StartDriver,
+    /// The running turn's answer is not wanted any more: end it without a word.
+    CancelTurn,
+    /// Somebody stopped the running turn: end it and say so.
+    StopTurn,
+    /// The catch-up that turns wait for is over.
+    ResumeTurns,
+    /// Record that the bot is active in the channel, with the handled mark just before this message if there is none.
+    RecordActive(MessageId),
+    /// Record a message that came after a turn for a later one had begun: the reply to that one looks as if it answered both.
+    RecordLate(MessageId),
+    /// These messages are settled, so that they count as late no more.
+    SettleLate(Vec<MessageId>),
+    /// Move the handled mark up to this message.
+    AdvanceHandled(MessageId),
+    /// Remove the retry button from a message.
+    RemoveRetryButton(MessageId),
+    /// Tell the authors of these messages that the bot has a fault.
+    ReportPanic(Vec<MessageId>),
 }
 
-/// A message that is to be answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Waiting {
-    pub(super) message: MessageId,
-    pub(super) user: UserId,
+/// The answer to an input, for whoever sent it.
+#[derive(Debug, Default)]
+pub(super) enum Reply {
+    #[default]
+    None,
+    Received(Received),
+    Stop(StopResult),
+    Retry(RetryResult),
+    /// The next batch, and whether somebody has stopped its turn already.
+    Batch(Batch, IsStopped),
 }
 
-/// A file that is to reach the agent with a message that waits.
-#[derive(Clone, Debug)]
-pub(super) struct Attached {
-    /// The message that is to be answered.
-    pub(super) message: MessageId,
-    /// The message it is in: that one, or the one that is replied to.
-    pub(super) source: MessageId,
-    /// Whether the message that is to be answered says nothing without its files.
-    pub(super) alone: bool,
-    pub(super) file: Attachment,
-}
+/// Whether a turn was stopped before it began.
+pub(super) type IsStopped = bool;
 
-/// What became of a message that was heard.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Heard {
-    /// It was heard before.
-    Again,
-    /// It is in the history, and is not to be answered.
-    Noted,
+/// What became of a message that was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// It was received before.
+    Duplicate,
+    /// It is part of the history and is not answered itself.
+    Context,
     /// It waits for a turn.
-    Waits {
-        /// Whether one has to be started.
-        idle: bool,
-        /// Older messages that no longer wait, because too many do.
-        overflow: usize,
-    },
+    Queued,
 }
 
-/// What one turn answers.
-#[derive(Clone, Debug)]
-pub(super) struct Batch {
-    /// In order; never empty.
-    pub(super) messages: Vec<MessageId>,
-    /// Who wrote each of them.
-    pub(super) users: Vec<UserId>,
-    /// The last of them: the one that is replied to.
-    pub(super) newest: MessageId,
-    /// Who wrote that one, or wants it answered again.
-    pub(super) asker: UserId,
-    /// Whose messages they are, each once.
-    askers: Vec<UserId>,
-    /// What came with them.
-    pub(super) files: Vec<Attached>,
-    /// What the nonces of its messages are made of: the newest message, or, when it is repeated, the request to do so. A repeated
-    /// turn with the nonces of the first would post nothing.
-    pub(super) named: MessageId,
-    /// A reset or the channel's end.
-    pub(super) cancelled: CancellationToken,
-    /// Somebody does not want the answer any more.
-    pub(super) stopped: CancellationToken,
+/// What follows from an input.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    pub(super) reply: Reply,
+    pub(super) list: Vec<Effect>,
 }
 
-impl Batch {
-    pub(super) fn len(&self) -> u64 {
-        self.messages.len() as u64
+impl Effects {
+    fn push(&mut self, effect: Effect) {
+        self.list.push(effect);
     }
 
-    /// Only the messages that `keep` wants; `None` when that is none of them.
-    pub(super) fn keep(mut self, mut keep: impl FnMut(Waiting) -> bool) -> Option<Self> {
-        let is_repeat = self.is_repeat();
-        let waiting = self.messages.into_iter().zip(self.users).map(|(message, user)| Waiting { message, user });
-        let kept: Vec<Waiting> = waiting.filter(|waiting| keep(*waiting)).collect();
-        let last = kept.last()?;
-        (self.newest, self.asker) = (last.message, last.user);
-        if !is_repeat {
-            self.named = self.newest;
-            self.files.retain(|attached| kept.iter().any(|waiting| waiting.message == attached.message));
+    fn settle(&mut self, messages: Vec<MessageId>, outcome: Outcome) {
+        if !messages.is_empty() {
+            self.list.push(Effect::Settle(messages, outcome));
         }
-        (self.messages, self.users) = kept.iter().map(|waiting| (waiting.message, waiting.user)).unzip();
-        Some(self)
-    }
-
-    /// Whether it was answered before.
-    pub(super) fn is_repeat(&self) -> bool {
-        self.named != self.newest
-    }
-
-    /// What asks for an answer to one of its messages: that message, or the request to repeat it.
-    pub(super) fn request_for(&self, message: MessageId) -> MessageId {
-        if self.is_repeat() { self.named } else { message }
     }
 }
 
 impl Channel {
-    /// A channel that is spoken in for the first time, up to `handled` by an earlier process.
-    pub(super) fn new(guild: Option<GuildId>, handled: Option<MessageId>) -> Self {
+    /// A channel in which everything up to `handled` was settled by an earlier process.
+    pub(super) fn new(guild: Option<GuildId>, handled: Option<MessageId>, now: Instant) -> Self {
         Self {
             history: History::new(),
-            rebuilt: false,
+            is_rebuilt: false,
             guild,
             closed_until: None,
             may_reply: true,
-            recent: Recent { ids: VecDeque::new(), floor: handled },
-            waiting: Vec::new(),
-            files: Vec::new(),
-            running: None,
-            begun: None,
-            repeat: None,
-            last: None,
-            offer: None,
-            used: Instant::now(),
+            retry_button: None,
+            seen: SeenMessages::new(handled),
+            queue: Queue::default(),
+            phase: Phase::Idle,
+            newest_asked: None,
+            last_turn: None,
+            catch_up_after: None,
+            own_messages: OwnMessages::default(),
+            left_for_next_start: None,
+            last_used: now,
         }
     }
 
-    /// Takes a message in. `is_held`: what was missed before it is still to come.
-    pub(super) fn hear(&mut self, waiting: Waiting, entry: Entry, answer: bool, is_held: bool) -> Heard {
-        let id = waiting.message;
-        if !self.recent.insert(id, if is_held { MOST_RECENT_WHILE_HELD } else { MOST_RECENT }) {
-            return Heard::Again;
+    /// Handles one input. `now` only tells how long ago the channel was used.
+    pub(super) fn handle(&mut self, input: Input<'_>, now: Instant) -> Effects {
+        let mut effects = Effects::default();
+        match input {
+            Input::Message(message) => self.on_message(message, now, &mut effects),
+            Input::OwnMessage(message) => self.own_messages.newest = self.own_messages.newest.max(Some(message)),
+            Input::Edit { message, text } => {
+                self.history.edit(message, text);
+            }
+            Input::Deletion(messages) => self.on_deletion(messages, &mut effects),
+            Input::Reset(mark) => self.on_reset(mark, &mut effects),
+            Input::Gone => self.on_gone(&mut effects),
+            Input::CatchUpBegan { after } => {
+                self.catch_up_after = Some(self.catch_up_after.map_or(after, |known| known.min(after)));
+            }
+            Input::CatchUpEnded { newest } => self.on_catch_up_ended(newest, &mut effects),
+            Input::AgeOwnMessages => self.on_age_own_messages(&mut effects),
+            Input::Stop { message, by } => effects.reply = Reply::Stop(self.on_stop(message, by, &mut effects.list)),
+            Input::Retry { message, by, request } => {
+                let result = self.on_retry(message, by, request, &mut effects);
+                if result == RetryResult::Repeating {
+                    self.last_used = now;
+                }
+                effects.reply = Reply::Retry(result);
+            }
+            Input::TakeBatch => self.on_take_batch(&mut effects),
+            Input::Narrowed { kept } => {
+                if let Phase::Running(turn) = &mut self.phase {
+                    turn.newest = kept.newest;
+                }
+            }
+            Input::TurnEnded { batch, outcome } => self.on_turn_ended(batch, outcome, &mut effects),
+            Input::Refused { message, outcome } => self.settle_of_turn(|id| id == message, outcome, &mut effects),
+            Input::BatchPanicked => self.on_batch_panicked(&mut effects),
+            Input::DriverLost => self.on_driver_lost(&mut effects),
+            Input::Shutdown => self.on_shutdown(&mut effects),
         }
-        self.used = Instant::now();
+        effects
+    }
+
+    fn on_message(&mut self, message: NewMessage, now: Instant, effects: &mut Effects) {
+        let NewMessage { id, author, entry, is_question, files } = message;
+        let limit = if self.is_catching_up() { SEEN_IDS_IN_CATCH_UP } else { SEEN_IDS };
+        if !self.seen.insert(id, limit) {
+            effects.reply = Reply::Received(Received::Duplicate);
+            return;
+        }
+        self.last_used = now;
         self.history.insert(entry);
-        if !answer {
-            return Heard::Noted;
+        if !is_question {
+            effects.reply = Reply::Received(Received::Context);
+            return;
         }
-        self.waiting.push(waiting);
-        let overflow = self.waiting.len().saturating_sub(MOST_WAITING);
-        self.waiting.drain(..overflow);
-        let idle = self.running.is_none();
-        if idle {
-            // Until the turn has taken its batch, whoever else is heard must not start a second one.
-            self.running = Some(Running::about_to_begin(id, waiting.user));
+        effects.reply = Reply::Received(Received::Queued);
+        effects.push(Effect::Accept(1));
+        let queued = Queued { message: id, user: author };
+        effects.settle(self.queue.push(queued, files), Outcome::Skipped("overload"));
+        if self.newest_asked.is_some_and(|newest| id < newest) {
+            effects.push(Effect::RecordLate(id));
         }
-        Heard::Waits { idle, overflow }
+        // Missed messages that the catch-up will find come before this one.
+        let oldest_unknown = self.catch_up_after.map(|after| MessageId::new(after.get() + 1));
+        effects.push(Effect::RecordActive(oldest_unknown.unwrap_or(id)));
+        if matches!(self.phase, Phase::Idle) {
+            self.phase = Phase::Preparing(Upcoming::for_message(queued));
+            effects.push(Effect::StartDriver);
+        }
     }
 
-    /// Files come with a message that waits. The same file may come twice, with its message and with a reply to that.
-    pub(super) fn bring(&mut self, files: Vec<Attached>) {
-        for new in files {
-            let is_same = |known: &Attached| known.source == new.source && known.file.id == new.file.id;
-            if new.file.id.is_none() || !self.files.iter().any(is_same) {
-                self.files.push(new);
+    fn on_deletion(&mut self, messages: &[MessageId], effects: &mut Effects) {
+        for message in messages {
+            self.history.remove(*message);
+        }
+        effects.settle(self.queue.remove(|message| messages.contains(&message)), Outcome::Cancelled("deleted"));
+    }
+
+    fn on_reset(&mut self, mark: MessageId, effects: &mut Effects) {
+        self.history.clear_up_to(mark);
+        self.seen.raise_floor(mark);
+        self.phase.drop_repeat(|newest| newest <= mark);
+        self.cancel_turn(Fate::Reset, |turn| turn.newest <= mark, effects);
+        self.last_turn.take_if(|last| last.newest <= mark);
+        effects.settle(self.queue.remove(|message| message <= mark), Outcome::Cancelled("reset"));
+        if self.last_turn.is_none() {
+            effects.list.extend(self.retry_button.take().map(Effect::RemoveRetryButton));
+        }
+    }
+
+    fn on_gone(&mut self, effects: &mut Effects) {
+        self.history = History::new();
+        (self.is_rebuilt, self.closed_until, self.may_reply) = (false, None, true);
+        (self.last_turn, self.retry_button, self.own_messages) = (None, None, OwnMessages::default());
+        self.phase.drop_repeat(|_| true);
+        self.cancel_turn(Fate::ChannelGone, |_| true, effects);
+        self.end_catch_up(effects);
+        effects.settle(self.queue.remove(|_| true), Outcome::Cancelled("channel_gone"));
+    }
+
+    /// The turn's answer is not wanted any more, if `is_meant`.
+    fn cancel_turn(&mut self, fate: Fate, is_meant: impl Fn(&Turn) -> bool, effects: &mut Effects) {
+        let is_running = matches!(self.phase, Phase::Running(_));
+        if let Some(turn) = self.phase.turn_mut().filter(|turn| is_meant(turn)) {
+            turn.fate = turn.fate.max(fate);
+            if is_running {
+                effects.push(Effect::CancelTurn);
             }
         }
-        self.files.drain(..self.files.len().saturating_sub(MOST_FILES));
     }
 
-    /// The message replied to, when the agent would not see it otherwise.
-    pub(super) fn quote<'m>(&self, message: &'m Message) -> Option<&'m Message> {
-        message.referenced_message.as_deref().filter(|quoted| !self.history.contains(quoted.id))
-    }
-
-    /// All that waits, as one turn; or the channel falls idle.
-    pub(super) fn next_batch(&mut self) -> Option<Batch> {
-        if let Some(repeat) = self.repeat.take() {
-            return Some(repeat);
+    fn on_catch_up_ended(&mut self, newest: Option<MessageId>, effects: &mut Effects) {
+        let was_catching_up = self.end_catch_up(effects);
+        if let Some(newest) = newest.filter(|_| was_catching_up && self.is_idle()) {
+            self.advance_handled(newest, effects);
         }
-        let mut waiting = mem::take(&mut self.waiting);
-        waiting.sort_unstable();
-        let Some(newest) = waiting.last().copied() else {
-            self.running = None;
-            return None;
-        };
-        let mut askers: Vec<UserId> = waiting.iter().map(|waiting| waiting.user).collect();
-        askers.sort_unstable();
-        askers.dedup();
-        let files = mem::take(&mut self.files);
-        Some(self.begin(&waiting, newest, askers, files, newest.message))
     }
 
-    fn begin(
+    /// Whether one was under way.
+    fn end_catch_up(&mut self, effects: &mut Effects) -> bool {
+        let was_catching_up = self.catch_up_after.take().is_some();
+        if was_catching_up {
+            effects.push(Effect::ResumeTurns);
+        }
+        was_catching_up
+    }
+
+    /// Where nothing waits, the mark follows the bot's own messages: the next start then knows, without asking, that
+    /// nothing is new after them.
+    fn on_age_own_messages(&mut self, effects: &mut Effects) {
+        let aged = mem::replace(&mut self.own_messages.aged, self.own_messages.newest.take());
+        if let Some(aged) = aged.filter(|_| self.is_idle()) {
+            self.advance_handled(aged, effects);
+        }
+    }
+
+    fn on_stop(&mut self, message: Option<MessageId>, by: Requester, effects: &mut Vec<Effect>) -> StopResult {
+        let is_meant = |newest: MessageId| message.is_none_or(|message| message == newest);
+        if let Some(upcoming) = self.phase.upcoming_mut().filter(|upcoming| is_meant(upcoming.newest)) {
+            let may_stop = by.may_control(&upcoming.requesters);
+            upcoming.is_stop_requested |= may_stop;
+            return if may_stop { StopResult::Stopping } else { StopResult::NotAllowed };
+        }
+        match &self.phase {
+            Phase::Running(turn) if turn.fate == Fate::Wanted && is_meant(turn.newest) => {
+                if !by.may_control(&turn.requesters) {
+                    return StopResult::NotAllowed;
+                }
+                effects.push(Effect::StopTurn);
+                StopResult::Stopping
+            }
+            _ => StopResult::NothingRuns,
+        }
+    }
+
+    fn on_retry(
         &mut self,
-        waiting: &[Waiting],
-        newest: Waiting,
-        askers: Vec<UserId>,
-        files: Vec<Attached>,
-        named: MessageId,
-    ) -> Batch {
-        let Waiting { message: newest, user: asker } = newest;
-        self.begun = self.begun.max(Some(newest));
-        // Who stopped it before it had begun meant this one.
-        let before = self.running.take().filter(|running| running.messages.is_empty());
-        let (cancelled, stopped) =
-            (CancellationToken::new(), before.map(|running| running.stopped).unwrap_or_default());
-        let (messages, users): (Vec<_>, Vec<_>) = waiting.iter().map(|waiting| (waiting.message, waiting.user)).unzip();
-        self.running = Some(Running {
-            newest,
-            messages: messages.clone(),
-            askers: askers.clone(),
-            cancelled: cancelled.clone(),
-            stopped: stopped.clone(),
-            ended: false,
-        });
-        Batch { messages, users, newest, asker, askers, files, named, cancelled, stopped }
+        message: Option<MessageId>,
+        by: Requester,
+        request: MessageId,
+        effects: &mut Effects,
+    ) -> RetryResult {
+        let is_meant = |last: &&LastTurn| message.is_none_or(|message| message == last.newest);
+        let Some(last) = self.last_turn.as_ref().filter(is_meant) else { return RetryResult::NothingToRepeat };
+        if !by.may_control(&last.requesters) {
+            return RetryResult::NotAllowed;
+        }
+        if last.nonce_key == request {
+            return RetryResult::NothingToRepeat;
+        }
+        if matches!(self.phase, Phase::Running(_)) || self.phase.upcoming().is_some() {
+            return RetryResult::Busy;
+        }
+        if !self.history.contains(last.newest) {
+            return RetryResult::NothingToRepeat;
+        }
+        let upcoming = Upcoming::repeat(last.repeat(by.user, request));
+        match &mut self.phase {
+            Phase::Ended { repeat, .. } => *repeat = Some(upcoming),
+            phase => {
+                *phase = Phase::Preparing(upcoming);
+                effects.push(Effect::StartDriver);
+            }
+        }
+        RetryResult::Repeating
     }
 
-    /// The turn that runs answers only this part of what it had taken.
-    pub(super) fn narrow(&mut self, batch: &Batch) {
-        if let Some(running) = &mut self.running {
-            running.newest = batch.newest;
+    /// The turn to repeat, or all that is queued; otherwise the channel is idle.
+    fn on_take_batch(&mut self, effects: &mut Effects) {
+        let upcoming = match mem::take(&mut self.phase) {
+            // There is no driver that could ask.
+            Phase::Idle => return,
+            Phase::Preparing(upcoming) => Some(upcoming),
+            Phase::Running(turn) => {
+                self.abandon_turn(turn, effects);
+                None
+            }
+            Phase::Ended { turn, repeat } => {
+                self.abandon_turn(turn, effects);
+                repeat
+            }
+        };
+        let is_stopped = upcoming.as_ref().is_some_and(|upcoming| upcoming.is_stop_requested);
+        let batch = match upcoming.and_then(|upcoming| upcoming.repeat) {
+            Some(repeat) => {
+                effects.push(Effect::Accept(repeat.messages.len()));
+                repeat
+            }
+            None => {
+                let (messages, files) = self.queue.take();
+                let Some(newest) = messages.last().copied() else { return };
+                Batch::new(messages, newest, files)
+            }
+        };
+        self.newest_asked = self.newest_asked.max(Some(batch.newest));
+        self.phase = Phase::Running(Turn::new(&batch, self.retry_button.take()));
+        effects.reply = Reply::Batch(batch, is_stopped);
+    }
+
+    fn on_turn_ended(&mut self, batch: &Batch, outcome: Option<Outcome>, effects: &mut Effects) {
+        let is_current = |turn: &Turn| turn.nonce_key == batch.nonce_key || turn.messages.contains(&batch.nonce_key);
+        match mem::take(&mut self.phase) {
+            Phase::Running(turn) if is_current(&turn) => {
+                if turn.fate == Fate::Wanted && outcome.is_some() {
+                    self.last_turn = Some(LastTurn::new(batch));
+                }
+                self.phase = Phase::Ended { turn, repeat: None };
+                let answered = |id| batch.messages.iter().any(|queued| queued.message == id);
+                self.settle_of_turn(answered, outcome, effects);
+            }
+            other => self.phase = other,
         }
     }
 
-    /// Drops the oldest messages beyond the bounds: first what is not to be answered, and never what a turn will reply to.
+    fn on_batch_panicked(&mut self, effects: &mut Effects) {
+        if let Phase::Running(turn) = mem::take(&mut self.phase) {
+            self.phase = Phase::Ended { turn, repeat: None };
+        }
+        self.settle_of_turn(|_| true, Some(Outcome::Failed("panic")), effects);
+    }
+
+    /// Nothing may stay without an outcome, and the next message must find a channel that can go on.
+    fn on_driver_lost(&mut self, effects: &mut Effects) {
+        let outcome = Outcome::Failed("panic");
+        self.settle_of_turn(|_| true, Some(outcome), effects);
+        self.phase = Phase::Idle;
+        let queued = self.queue.remove(|_| true);
+        if let Some(newest) = queued.iter().max().copied() {
+            effects.push(Effect::ReportPanic(queued.clone()));
+            effects.settle(queued.clone(), outcome);
+            effects.push(Effect::SettleLate(queued));
+            self.advance_handled(newest, effects);
+        }
+    }
+
+    fn on_shutdown(&mut self, effects: &mut Effects) {
+        let queued = self.queue.remove(|_| true);
+        self.leave_for_next_start(&queued);
+        effects.settle(queued, Outcome::Cancelled("stopped"));
+        self.phase.drop_repeat(|_| true);
+    }
+
+    /// A turn that ends with messages unsettled is a bug; they are settled all the same.
+    fn abandon_turn(&mut self, turn: Turn, effects: &mut Effects) {
+        self.phase = Phase::Ended { turn, repeat: None };
+        self.settle_of_turn(|_| true, Some(Outcome::Failed("panic")), effects);
+        self.phase = Phase::Idle;
+    }
+
+    /// Settles some of the turn's messages, and closes the turn with the last of them. `None`: they are left for the next start.
+    fn settle_of_turn(
+        &mut self,
+        is_settled: impl Fn(MessageId) -> bool,
+        outcome: Option<Outcome>,
+        effects: &mut Effects,
+    ) {
+        let Some(turn) = self.phase.turn_mut() else { return };
+        let settled = turn.settle(is_settled);
+        if outcome.is_none() && !settled.is_empty() {
+            turn.fate = turn.fate.max(Fate::Interrupted);
+        }
+        let closed = turn.close();
+        if outcome.is_none() {
+            self.leave_for_next_start(&settled);
+        }
+        effects.settle(settled, outcome.unwrap_or(Outcome::Cancelled("stopped")));
+        let Some(closed) = closed else { return };
+        if matches!(closed.fate, Fate::Wanted | Fate::Reset) {
+            let newest = closed.messages.last().copied();
+            if let Some(newest) = newest {
+                self.advance_handled(newest, effects);
+            }
+            effects.push(Effect::SettleLate(closed.messages));
+        }
+        if closed.fate != Fate::ChannelGone {
+            effects.list.extend(closed.retry_button.map(Effect::RemoveRetryButton));
+        }
+    }
+
+    fn leave_for_next_start(&mut self, messages: &[MessageId]) {
+        let oldest = messages.iter().min().copied();
+        self.left_for_next_start = self.left_for_next_start.into_iter().chain(oldest).min();
+    }
+
+    /// Moves the handled mark up to `newest`, or to just before the first message that has no outcome yet. During a catch-up
+    /// it stays: what was missed comes before.
+    fn advance_handled(&self, newest: MessageId, effects: &mut Effects) {
+        if self.is_catching_up() {
+            return;
+        }
+        let unsettled = self.phase.turn().and_then(Turn::oldest_unsettled);
+        let open = [self.queue.oldest(), unsettled, self.left_for_next_start].into_iter().flatten().min();
+        effects.push(Effect::AdvanceHandled(open.map_or(newest, |open| before(open).min(newest))));
+    }
+
+    /// Adds what Discord has from before to the history, once. `retry_button`: the newest message that has one.
+    pub(super) fn rebuild(&mut self, entries: Vec<Entry>, retry_button: Option<MessageId>) {
+        self.retry_button = self.retry_button.or(retry_button);
+        for entry in entries {
+            self.history.insert(entry);
+        }
+        self.is_rebuilt = true;
+    }
+
+    /// Adds the answer to `newest` to the history, in place of one that it replaces. `parts`: the messages that it was posted as.
+    pub(super) fn record_answer(&mut self, newest: MessageId, parts: &[MessageId], text: &str) {
+        self.history.record_answer(parts, newest, text);
+    }
+
+    /// Drops the oldest messages of the history beyond the limits: context first, and never what a turn will reply to.
     pub(super) fn trim(&mut self, limits: &HistoryConfig) {
-        let Self { history, waiting, running, .. } = self;
-        let answers = running.as_ref().map_or(&[][..], |running| &running.messages);
+        if self.history.len() <= limits.messages && self.history.chars() <= limits.chars {
+            return;
+        }
+        let Self { history, queue, phase, .. } = self;
         let replied_to =
-            [running.as_ref().map(|running| running.newest), waiting.iter().max().map(|last| last.message)];
+            [phase.turn().map(|turn| turn.newest), phase.upcoming().map(|upcoming| upcoming.newest), queue.newest()];
+        let asked = phase.turn().map_or(&[][..], |turn| &turn.messages);
         history.trim(limits, |id| match id {
             id if replied_to.contains(&Some(id)) => Retention::ReplyTarget,
-            id if answers.contains(&id) || waiting.iter().any(|waiting| waiting.message == id) => Retention::Queued,
+            id if asked.contains(&id) || queue.contains(id) => Retention::Queued,
             _ => Retention::Context,
         });
     }
 
-    /// No turn runs any more, whatever waits.
-    pub(super) fn rest(&mut self) {
-        self.running = None;
-        self.repeat = None;
+    /// The message that `message` replies to, if the agent would not see it otherwise.
+    pub(super) fn quote<'m>(&self, message: &'m Message) -> Option<&'m Message> {
+        message.referenced_message.as_deref().filter(|quoted| !self.history.contains(quoted.id))
     }
 
-    /// Whether somebody takes the channel's turns, one after the other.
-    pub(super) fn is_run(&self) -> bool {
-        self.running.is_some()
+    /// The oldest message that waits for a turn.
+    pub(super) fn oldest_queued(&self) -> Option<MessageId> {
+        self.queue.oldest()
     }
 
-    /// A turn has ended, and can be repeated from now on.
-    pub(super) fn remember_turn(&mut self, batch: &Batch) {
-        if let Some(running) = &mut self.running {
-            running.ended = true;
-        }
-        let mut askers = batch.askers.clone();
-        askers.shrink_to_fit();
-        self.last = Some(Last { newest: batch.newest, named: batch.named, askers, files: batch.files.clone() });
+    /// Where the catch-up that is under way begins.
+    pub(super) fn catch_up_after(&self) -> Option<MessageId> {
+        self.catch_up_after
     }
 
-    /// Stops the turn that runs, or only the one that answers `message`.
-    pub(super) fn stop(&self, message: Option<MessageId>, by: Person) -> Stopping {
-        match &self.running {
-            Some(running) if !running.ended && message.is_none_or(|message| message == running.newest) => {
-                if !by.may_decide(&running.askers) {
-                    return Stopping::NotAllowed;
-                }
-                running.stopped.cancel();
-                Stopping::Begun
-            }
-            _ => Stopping::Nothing,
-        }
+    /// Whether missed messages are being looked for; the channel's turns wait for them.
+    pub(super) fn is_catching_up(&self) -> bool {
+        self.catch_up_after.is_some()
     }
 
-    /// Lets the last turn come again, if it is the one that answered `message`. `request` names it. Unless somebody
-    /// [runs](Self::is_run) the channel's turns still, that has to be started.
-    pub(super) fn retry(&mut self, message: Option<MessageId>, by: Person, request: MessageId) -> Repeating {
-        let is_meant = |last: &&Last| message.is_none_or(|message| message == last.newest);
-        let Some(last) = self.last.as_ref().filter(is_meant) else { return Repeating::Nothing };
-        if !by.may_decide(&last.askers) {
-            return Repeating::NotAllowed;
-        }
-        if last.named == request {
-            return Repeating::Nothing;
-        }
-        if self.running.as_ref().is_some_and(|running| !running.ended) {
-            return Repeating::Busy;
-        }
-        let newest = last.newest;
-        if !self.history.contains(newest) {
-            return Repeating::Nothing;
-        }
-        let (mut askers, files) = (last.askers.clone(), last.files.clone());
-        if !askers.contains(&by.user) {
-            askers.push(by.user);
-        }
-        self.used = Instant::now();
-        let again = Waiting { message: newest, user: by.user };
-        let repeat = self.begin(&[again], again, askers, files, request);
-        self.repeat = Some(repeat);
-        Repeating::Begun
-    }
-
-    /// How far the channel is handled once all up to `newest` is: not past a message that came late and still waits.
-    pub(super) fn handled_up_to(&self, newest: MessageId) -> MessageId {
-        self.first_waiting().map_or(newest, |waiting| before(waiting).min(newest))
-    }
-
-    /// Stops waiting for some messages; how many.
-    pub(super) fn give_up_waiting(&mut self, given_up: impl Fn(MessageId) -> bool) -> usize {
-        let before = self.waiting.len();
-        self.waiting.retain(|waiting| !given_up(waiting.message));
-        self.files.retain(|attached| !given_up(attached.message));
-        before - self.waiting.len()
-    }
-
-    /// Forgets everything up to `mark`, the turn that answers any of it included; how many messages no longer wait.
-    pub(super) fn clear(&mut self, mark: MessageId) -> usize {
-        self.history.clear_up_to(mark);
-        self.recent.floor = self.recent.floor.max(Some(mark));
-        if let Some(running) = self.running.as_ref().filter(|running| running.newest <= mark) {
-            running.cancelled.cancel();
-        }
-        self.last.take_if(|last| last.newest <= mark);
-        self.give_up_waiting(|message| message <= mark)
-    }
-
-    /// The bot has nothing to do with the channel any more, for now; how many messages no longer wait.
-    pub(super) fn leave(&mut self) -> usize {
-        self.history = History::new();
-        self.rebuilt = false;
-        if let Some(running) = &self.running {
-            running.cancelled.cancel();
-        }
-        (self.last, self.offer) = (None, None);
-        self.give_up_waiting(|_| true)
-    }
-
-    /// The message whose button would repeat a turn that can not be repeated any more.
-    pub(super) fn take_void_offer(&mut self) -> Option<MessageId> {
-        self.offer.take_if(|_| self.last.is_none())
-    }
-
-    /// Whether a turn that answers a later message has begun already.
-    pub(super) fn is_late(&self, message: MessageId) -> bool {
-        self.begun.is_some_and(|begun| message < begun)
-    }
-
-    /// The oldest message that waits.
-    pub(super) fn first_waiting(&self) -> Option<MessageId> {
-        self.waiting.iter().min().map(|waiting| waiting.message)
+    /// Whether [`Input::AgeOwnMessages`] would change anything.
+    pub(super) fn has_own_messages(&self) -> bool {
+        self.own_messages.newest.or(self.own_messages.aged).is_some()
     }
 
     /// Whether nothing is posted here for now.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed_until.is_some_and(|until| Instant::now() < until)
+    pub(super) fn is_closed(&self, now: Instant) -> bool {
+        self.closed_until.is_some_and(|until| now < until)
     }
 
+    /// Whether no turn runs and nothing waits.
     pub(super) fn is_idle(&self) -> bool {
-        self.running.is_none() && self.waiting.is_empty()
+        matches!(self.phase, Phase::Idle) && self.queue.is_empty()
     }
 
-    pub(super) fn used(&self) -> Instant {
-        self.used
+    /// Whether nothing is lost with it that Discord does not know.
+    pub(super) fn may_be_evicted(&self) -> bool {
+        self.is_idle() && !self.is_catching_up() && self.left_for_next_start.is_none()
     }
 
+    /// Whether it holds nothing at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.may_be_evicted() && self.history.is_empty() && !self.is_rebuilt && self.closed_until.is_none()
+    }
+
+    pub(super) fn last_used(&self) -> Instant {
+        self.last_used
+    }
+
+    /// Memory that it takes, without what the allocator adds.
     pub(super) fn bytes(&self) -> usize {
-        let last = self.last.as_ref().map_or(0, Last::bytes);
-        let files = self.files.capacity() * mem::size_of::<Attached>();
-        OWN_BYTES + last + self.history.heap_bytes() + files + self.recent.ids.capacity() * mem::size_of::<MessageId>()
-    }
-}
-
-/// The ids of the latest messages.
-#[derive(Debug)]
-struct Recent {
-    /// In order.
-    ids: VecDeque<MessageId>,
-    /// Everything up to here was heard, or is not to be.
-    floor: Option<MessageId>,
-}
-
-impl Recent {
-    /// Whether it was not there yet.
-    fn insert(&mut self, id: MessageId, most: usize) -> bool {
-        if self.floor.is_some_and(|floor| id <= floor) {
-            return false;
-        }
-        let Err(place) = self.ids.binary_search(&id) else { return false };
-        self.ids.insert(place, id);
-        while self.ids.len() > most {
-            self.floor = self.ids.pop_front();
-        }
-        self.ids.shrink_to(most.min(2 * self.ids.len()));
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(n: u64) -> MessageId {
-        MessageId::new(n)
-    }
-
-    fn hear(channel: &mut Channel, n: u64) -> Heard {
-        channel.hear(Waiting { message: id(n), user: UserId::new(1) }, Entry::person(id(n), "alice", "hi"), true, false)
-    }
-
-    fn channel() -> Channel {
-        Channel::new(None, None)
-    }
-
-    #[test]
-    fn what_comes_during_a_turn_is_answered_together_by_the_next() {
-        let mut channel = channel();
-        assert_eq!(hear(&mut channel, 1), Heard::Waits { idle: true, overflow: 0 });
-        assert_eq!(channel.next_batch().unwrap().messages, [id(1)]);
-        assert_eq!(hear(&mut channel, 3), Heard::Waits { idle: false, overflow: 0 });
-        assert_eq!(hear(&mut channel, 2), Heard::Waits { idle: false, overflow: 0 });
-        let batch = channel.next_batch().unwrap();
-        assert_eq!((batch.messages, batch.newest), (vec![id(2), id(3)], id(3)));
-        assert!(channel.next_batch().is_none());
-        assert!(channel.is_idle());
-    }
-
-    #[test]
-    fn a_message_heard_before_its_turn_has_begun_starts_no_second_one() {
-        let mut channel = channel();
-        hear(&mut channel, 1);
-        assert_eq!(hear(&mut channel, 2), Heard::Waits { idle: false, overflow: 0 });
-    }
-
-    #[test]
-    fn each_message_is_taken_once_whatever_the_order() {
-        let mut channel = channel();
-        for n in [5, 3, 4] {
-            assert_ne!(hear(&mut channel, n), Heard::Again);
-        }
-        for n in [3, 4, 5] {
-            assert_eq!(hear(&mut channel, n), Heard::Again);
-        }
-    }
-
-    #[test]
-    fn a_message_is_taken_once_even_when_it_comes_again_after_many_others() {
-        let mut channel = channel();
-        for n in 1..=200 {
-            hear(&mut channel, n);
-        }
-        for n in 1..=200 {
-            assert_eq!(hear(&mut channel, n), Heard::Again, "{n}");
-        }
-    }
-
-    #[test]
-    fn what_an_earlier_process_handled_is_not_taken_again() {
-        let mut channel = Channel::new(None, Some(id(10)));
-        assert_eq!(hear(&mut channel, 10), Heard::Again);
-        assert_ne!(hear(&mut channel, 11), Heard::Again);
-    }
-
-    #[test]
-    fn the_handled_mark_does_not_pass_a_message_that_came_late() {
-        let mut channel = channel();
-        hear(&mut channel, 5);
-        let batch = channel.next_batch().unwrap();
-        assert_eq!(channel.handled_up_to(batch.newest), id(5));
-        hear(&mut channel, 4);
-        assert_eq!(channel.handled_up_to(batch.newest), id(3));
-    }
-
-    #[test]
-    fn a_reset_cancels_the_turn_and_what_waits_but_nothing_later() {
-        let mut channel = channel();
-        hear(&mut channel, 1);
-        let batch = channel.next_batch().unwrap();
-        hear(&mut channel, 2);
-        hear(&mut channel, 9);
-        assert_eq!(channel.clear(id(5)), 1);
-        assert!(batch.cancelled.is_cancelled());
-        assert_eq!(channel.next_batch().unwrap().messages, [id(9)]);
-        assert_eq!(hear(&mut channel, 4), Heard::Again);
-    }
-
-    const ALICE: Person = Person { user: UserId::new(1), moderates: false };
-
-    #[test]
-    fn a_turn_is_stopped_by_who_asked_or_who_moderates() {
-        let mut channel = channel();
-        assert_eq!(channel.stop(None, ALICE), Stopping::Nothing);
-        hear(&mut channel, 1);
-        let batch = channel.next_batch().unwrap();
-        let bob = Person { user: UserId::new(2), moderates: false };
-        assert_eq!(channel.stop(None, bob), Stopping::NotAllowed);
-        assert_eq!(channel.stop(Some(id(9)), ALICE), Stopping::Nothing);
-        assert!(!batch.stopped.is_cancelled());
-        assert_eq!(channel.stop(Some(id(1)), Person { moderates: true, ..bob }), Stopping::Begun);
-        assert!(batch.stopped.is_cancelled() && !batch.cancelled.is_cancelled());
-    }
-
-    #[test]
-    fn only_the_last_turn_comes_again_under_a_name_of_its_own_and_before_what_waits() {
-        let mut channel = channel();
-        hear(&mut channel, 1);
-        let first = channel.next_batch().unwrap();
-        channel.remember_turn(&first);
-        assert!(channel.next_batch().is_none());
-        assert_eq!(channel.retry(Some(id(5)), ALICE, id(7)), Repeating::Nothing);
-        assert_eq!(channel.retry(Some(id(1)), ALICE, id(7)), Repeating::Begun);
-        assert_eq!(channel.retry(None, ALICE, id(8)), Repeating::Busy);
-        hear(&mut channel, 9);
-        let again = channel.next_batch().unwrap();
-        assert_eq!((again.newest, again.named, again.is_repeat()), (id(1), id(7), true));
-        assert_eq!(channel.next_batch().unwrap().newest, id(9));
-    }
-
-    #[test]
-    fn a_turn_can_be_repeated_as_soon_as_it_is_over_and_not_while_the_next_one_runs() {
-        let mut channel = channel();
-        hear(&mut channel, 1);
-        let first = channel.next_batch().unwrap();
-        channel.remember_turn(&first);
-        assert!(channel.is_run());
-        assert_eq!(channel.retry(None, ALICE, id(7)), Repeating::Begun);
-        hear(&mut channel, 9);
-        assert!(channel.next_batch().unwrap().is_repeat());
-        assert_eq!(channel.retry(None, ALICE, id(8)), Repeating::Busy);
-        assert_eq!(channel.next_batch().unwrap().newest, id(9));
-        assert_eq!(channel.retry(None, ALICE, id(8)), Repeating::Busy);
-    }
-
-    #[test]
-    fn a_reset_leaves_nothing_to_repeat() {
-        let mut channel = channel();
-        hear(&mut channel, 1);
-        let batch = channel.next_batch().unwrap();
-        channel.remember_turn(&batch);
-        assert!(channel.next_batch().is_none());
-        channel.clear(id(5));
-        assert_eq!(channel.retry(None, ALICE, id(7)), Repeating::Nothing);
-    }
-
-    fn file(message: u64, number: u64) -> Attached {
-        let file = Attachment { id: Some(number.into()), ..Attachment::default() };
-        Attached { message: id(message), source: id(message), alone: false, file }
-    }
-
-    #[test]
-    fn files_come_with_their_turn_each_once_and_not_too_many() {
-        let mut channel = channel();
-        hear(&mut channel, 1);
-        hear(&mut channel, 2);
-        channel.bring((1..=30).map(|number| file(1, number)).collect());
-        channel.bring(vec![Attached { message: id(2), ..file(1, 30) }]);
-        let batch = channel.next_batch().unwrap();
-        let numbers: Vec<_> = batch.files.iter().map(|attached| attached.file.id.unwrap().get()).collect();
-        assert_eq!(numbers, (11..=30).collect::<Vec<_>>());
-        hear(&mut channel, 3);
-        assert!(channel.next_batch().unwrap().files.is_empty());
-    }
-
-    #[test]
-    fn a_turn_that_is_repeated_has_its_files_again() {
-        let mut channel = channel();
-        hear(&mut channel, 1);
-        hear(&mut channel, 2);
-        channel.bring(vec![file(1, 1), file(2, 2)]);
-        let batch = channel.next_batch().unwrap();
-        channel.remember_turn(&batch);
-        assert!(channel.next_batch().is_none());
-        assert_eq!(channel.retry(None, ALICE, id(7)), Repeating::Begun);
-        assert_eq!(channel.next_batch().unwrap().keep(|_| true).unwrap().files.len(), 2);
-    }
-
-    #[test]
-    fn the_files_of_a_message_that_is_refused_do_not_reach_the_agent() {
-        let mut channel = channel();
-        hear(&mut channel, 1);
-        hear(&mut channel, 2);
-        channel.bring(vec![file(1, 1), file(2, 2)]);
-        let kept = channel.next_batch().unwrap().keep(|waiting| waiting.message == id(1)).unwrap();
-        let messages: Vec<_> = kept.files.iter().map(|attached| attached.message).collect();
-        assert_eq!(messages, [id(1)]);
-    }
-
-    #[test]
-    fn the_files_of_a_message_that_is_gone_go_with_it() {
-        let mut channel = channel();
-        hear(&mut channel, 1);
-        hear(&mut channel, 2);
-        channel.bring(vec![file(1, 1), file(2, 2)]);
-        channel.give_up_waiting(|message| message == id(1));
-        assert_eq!(channel.next_batch().unwrap().files.len(), 1);
-    }
-
-    #[test]
-    fn too_many_waiting_messages_push_out_the_oldest() {
-        let mut channel = channel();
-        for n in 1..=500 {
-            hear(&mut channel, n);
-        }
-        assert_eq!(hear(&mut channel, 501), Heard::Waits { idle: false, overflow: 1 });
-        assert_eq!(channel.next_batch().unwrap().messages.len(), MOST_WAITING);
+        let last_turn = self.last_turn.as_ref().map_or(0, LastTurn::bytes);
+        OWN_BYTES + last_turn + self.history.heap_bytes() + self.queue.bytes() + self.seen.bytes()
     }
 }

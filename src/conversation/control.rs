@@ -1,101 +1,65 @@
-//! People stop the turn that runs, and let the last one come again.
-
-use std::sync::Arc;
-
-use tracing::info;
+//! Stopping a turn and repeating one: who may, what came of it, and the buttons for it.
 
 use crate::{
     config::Language,
-    conversation::{Conversations, turn},
     discord::button::Button,
-    ids::{ChannelId, MessageId, UserId},
+    ids::{MessageId, UserId},
     reply::texts,
 };
 
-/// Begins the id of a button that stops the turn whose newest message's id follows. A message of the bot that has such a
-/// button is not finished: that is how the next start knows it, whatever ended the one before.
+/// Prefix of the custom id of a button that stops the turn whose newest message's id follows. A message of the bot that has
+/// such a button is not finished: by it the next start recognises what a kill left behind.
 pub const STOP: &str = "stop:";
 
-/// Begins the id of a button that repeats the turn whose newest message's id follows.
+/// Prefix of the custom id of a button that repeats the turn whose newest message's id follows.
 pub const RETRY: &str = "retry:";
 
 /// Who wants a turn stopped or repeated.
 #[derive(Clone, Copy, Debug)]
-pub struct Person {
+pub struct Requester {
     /// The user.
     pub user: UserId,
     /// Whether they may manage the messages of the channel.
-    pub moderates: bool,
+    pub is_moderator: bool,
 }
 
-impl Person {
-    /// Whether a turn that answers these people is theirs to decide about.
-    pub(super) fn may_decide(self, askers: &[UserId]) -> bool {
-        self.moderates || askers.contains(&self.user)
+impl Requester {
+    /// Whether they may stop or repeat a turn that answers these users.
+    pub(super) fn may_control(self, requesters: &[UserId]) -> bool {
+        self.is_moderator || requesters.contains(&self.user)
     }
 }
 
-/// What became of the wish to stop a turn.
+/// What came of a request to stop a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopping {
-    /// The turn ends, and says so, unless its answer is being posted already.
-    Begun,
-    /// Others asked.
+pub enum StopResult {
+    /// The turn ends and says so, unless its answer is being posted already.
+    Stopping,
+    /// It answers others.
     NotAllowed,
     /// No such turn runs.
-    Nothing,
+    NothingRuns,
 }
 
-/// What became of the wish to repeat a turn.
+/// What came of a request to repeat a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeating {
+pub enum RetryResult {
     /// It runs again.
-    Begun,
-    /// Others asked.
+    Repeating,
+    /// It answered others.
     NotAllowed,
-    /// It is not the last one, or is forgotten.
-    Nothing,
+    /// It is not the last one, or it is forgotten.
+    NothingToRepeat,
     /// A turn runs in the channel.
     Busy,
 }
 
-impl Conversations {
-    /// Stops the turn that runs in a channel; when `message` is given, only if that is the newest one it answers.
-    #[must_use]
-    pub fn stop(&self, channel: ChannelId, message: Option<MessageId>, by: Person) -> Stopping {
-        let stopping = self.inner.channels.get(&channel).map_or(Stopping::Nothing, |channel| channel.stop(message, by));
-        if stopping == Stopping::Begun {
-            info!(channel.id = %channel, user.id = %by.user, "stopping a turn");
-        }
-        stopping
-    }
-
-    /// Lets the last turn of a channel come again; its new answer takes the old one's place in the history. When `message` is
-    /// given, only if that is the newest one it answered. `request`: the id of what asked for it, which no other request has.
-    #[must_use]
-    pub fn retry(&self, channel: ChannelId, message: Option<MessageId>, by: Person, request: MessageId) -> Repeating {
-        let inner = &self.inner;
-        if inner.stopping.is_cancelled() {
-            return Repeating::Nothing;
-        }
-        let retried = inner.change(channel, |channel| (channel.is_run(), channel.retry(message, by, request)));
-        let (is_run, repeating) = retried.unwrap_or((false, Repeating::Nothing));
-        if repeating == Repeating::Begun {
-            info!(channel.id = %channel, user.id = %by.user, "repeating a turn");
-            if !is_run {
-                inner.turns.spawn(turn::run(Arc::clone(inner), channel));
-            }
-        }
-        repeating
-    }
-}
-
-/// Stops the turn whose newest message this is.
+/// The button that stops the turn whose newest message this is.
 pub(super) fn stop_button(language: Language, newest: MessageId) -> Button {
     Button { id: format!("{STOP}{newest}"), label: texts::turns::stop_label(language) }
 }
 
-/// Repeats the turn whose newest message this is.
+/// The button that repeats the turn whose newest message this is.
 pub(super) fn retry_button(language: Language, newest: MessageId) -> Button {
     Button { id: format!("{RETRY}{newest}"), label: texts::turns::retry_label(language) }
 }

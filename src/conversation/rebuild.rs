@@ -2,80 +2,72 @@
 
 use std::collections::HashSet;
 
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::{
-    conversation::{Inner, control},
+    conversation::{control, shared::Shared},
     discord::{
         Page,
         model::{Message, SILENT},
     },
     history::Entry,
-    ids::{ChannelId, MessageId, UserId},
+    ids::{ChannelId, GuildId, MessageId, UserId},
     intake::{self, Decision},
     reply::{self, texts},
 };
 
-/// Most messages Discord gives in one request.
+/// Messages of one request, Discord's limit.
 const PAGE: usize = 100;
 
-impl Inner {
-    /// Puts what was said before the first message that waits into the history, once. Without it the turn goes on, with less to
-    /// go by.
+impl Shared {
+    /// Adds what was said before the first queued message to the channel's history, once. Without it the turn goes on, and the
+    /// agent sees less.
     pub(super) async fn rebuild(&self, id: ChannelId) {
-        let missing = self.channels.get(&id).filter(|channel| !channel.rebuilt && !channel.is_closed());
-        let Some((guild, Some(first))) = missing.map(|channel| (channel.guild, channel.first_waiting())) else {
-            return;
-        };
+        let Some((guild, first)) = self.unbuilt(id) else { return };
         // The newest, not those before `first`: the answer to an earlier message may have come after it.
-        let messages = match self.discord.messages(id, Page::Newest, PAGE).await {
+        let messages = match self.services.discord.messages(id, Page::Newest, PAGE).await {
             Ok(messages) => messages,
             Err(error) => {
-                warn!(%error, "the history could not be rebuilt; the agent does not see what was said before");
+                warn!(%error, "history not rebuilt; the agent does not see what was said before");
                 return;
             }
         };
-        let leftovers = leftovers(&messages, self.me());
-        let mark = self.state.reset_mark(id);
-        let place = self.place(id, guild);
+        let bot_user = self.bot_user();
+        let leftovers = leftovers(&messages, bot_user);
+        let mark = self.services.state.reset_mark(id);
         let said = messages.iter().filter(|message| mark.is_none_or(|mark| message.id > mark));
         let said = said.filter(|message| !leftovers.contains(&message.id));
-        let said = said.filter(|message| message.id < first || message.author.id == self.me());
-        let entries = entries(&said.collect::<Vec<_>>(), self.me(), |message| {
-            intake::decide(message, self.me(), &self.intake, place) != Decision::Ignore
+        let said = said.filter(|message| message.id < first || message.author.id == bot_user);
+        let place = self.place(id, guild);
+        let entries = entries(&said.collect::<Vec<_>>(), bot_user, |message| {
+            intake::decide(message, bot_user, &self.services.config.intake, place) != Decision::Ignore
         });
         debug!(messages = entries.len(), "history rebuilt");
-        // An earlier process's, or one from before the channel was evicted: it is taken away like any other.
-        let is_offer = |message: &&Message| message.author.id == self.me() && message.has_button(control::RETRY);
-        let offer = messages.iter().rev().find(is_offer).map(|message| message.id);
-        self.change(id, |channel| {
-            channel.offer = channel.offer.or(offer);
-            for entry in entries {
-                channel.history.insert(entry);
-            }
-            channel.trim(&self.limits);
-            channel.rebuilt = true;
-        });
-        for note in leftovers {
-            self.delete_leftover(id, note).await;
+        // One of an earlier process, or from before the channel was evicted, is removed like any other.
+        let has_button = |message: &&Message| message.author.id == bot_user && message.has_button(control::RETRY);
+        let retry_button = messages.iter().rev().find(has_button).map(|message| message.id);
+        self.channels.update(id, |slot| slot.channel.rebuild(entries, retry_button));
+        for leftover in leftovers {
+            self.delete_leftover(id, leftover).await;
         }
     }
 
-    /// Takes away a message that was never meant to stay.
-    pub(super) async fn delete_leftover(&self, id: ChannelId, leftover: MessageId) {
-        if let Err(error) = self.discord.delete(id, leftover).await {
-            warn!(%error, "a left-over message could not be deleted");
-        }
+    /// The guild and the first queued message of a channel whose history is still to be rebuilt.
+    fn unbuilt(&self, id: ChannelId) -> Option<(Option<GuildId>, MessageId)> {
+        let channel = self.channels.get(id)?;
+        let is_open = !channel.is_rebuilt && !channel.is_closed(Instant::now());
+        is_open.then(|| Some((channel.guild, channel.oldest_queued()?))).flatten()
     }
 }
 
-/// What a process that was stopped or killed left behind among a channel's messages, oldest first: notes about waiting, and
-/// replies that were still growing, each with the parts that follow its first.
-pub(super) fn leftovers(messages: &[Message], me: UserId) -> HashSet<MessageId> {
+/// The messages that a stopped or killed process left unfinished: notices of delay, and replies that were still growing, each with
+/// the parts that follow its first. `messages` are in ascending order.
+pub(super) fn leftovers(messages: &[Message], bot_user: UserId) -> HashSet<MessageId> {
     let mut leftovers = HashSet::new();
     let mut is_growing = false;
-    for message in messages.iter().filter(|message| message.author.id == me && message.is_plain()) {
-        if is_note(message, me) {
+    for message in messages.iter().filter(|message| message.author.id == bot_user && message.is_plain()) {
+        if is_notice_of_delay(message, bot_user) {
             leftovers.insert(message.id);
             continue;
         }
@@ -88,18 +80,18 @@ pub(super) fn leftovers(messages: &[Message], me: UserId) -> HashSet<MessageId> 
 }
 
 /// An answer of the agent may look like one, but is never silent.
-fn is_note(message: &Message, me: UserId) -> bool {
+fn is_notice_of_delay(message: &Message, bot_user: UserId) -> bool {
     let looks_like_one = message.is_plain() && message.content.starts_with(reply::texts::NOTICE_MARK);
-    message.author.id == me && looks_like_one && message.flags & SILENT != 0 && message.has_button(control::STOP)
+    message.author.id == bot_user && looks_like_one && message.flags & SILENT != 0 && message.has_button(control::STOP)
 }
 
-/// What a channel's messages, oldest first, are in its history. The parts of one of the bot's replies are joined again.
-fn entries(messages: &[&Message], me: UserId, is_heard: impl Fn(&Message) -> bool) -> Vec<Entry> {
+/// The history's entries for a channel's messages, which are in ascending order. The parts of a reply are joined again.
+fn entries(messages: &[&Message], bot_user: UserId, is_context: impl Fn(&Message) -> bool) -> Vec<Entry> {
     let is_there = |id: MessageId| messages.binary_search_by_key(&id, |message| message.id).is_ok();
     let mut entries = Vec::with_capacity(messages.len());
     let mut reply: Option<OwnReply> = None;
     for message in messages {
-        if message.author.id == me {
+        if message.author.id == bot_user {
             if !message.is_plain() || !reply::is_answer(&message.content) {
                 continue;
             }
@@ -107,26 +99,27 @@ fn entries(messages: &[&Message], me: UserId, is_heard: impl Fn(&Message) -> boo
                 Some(reply) if message.continues() => reply.add(message),
                 _ => {
                     add(&mut entries, reply.take());
-                    // A reply to nothing was one to messages that were all gone by then; or it is the later part of one that is gone.
+                    // Without a reference, what it answered was deleted before it was posted, or it is the later part of a deleted reply.
                     reply = message.replies_to().map(|answers| OwnReply::new(message, answers));
                 }
             }
-        } else if is_heard(message) {
+        } else if is_context(message) {
             let quoted = message.referenced_message.as_deref().filter(|quoted| !is_there(quoted.id));
-            entries.push(Entry::person(message.id, message.author_name(), &intake::render(message, me, quoted)));
+            entries.push(Entry::person(message.id, message.author_name(), &intake::render(message, bot_user, quoted)));
         }
     }
     add(&mut entries, reply);
     entries
 }
 
-/// Of several answers to one message the last one counts: somebody wanted another. One that was broken off is none.
+/// Of several answers to one message the last counts: somebody repeated the turn. One that was broken off does not count.
 fn add(entries: &mut Vec<Entry>, reply: Option<OwnReply>) {
     let Some(reply) = reply.filter(|reply| !reply.is_broken_off()) else { return };
     entries.retain(|entry| !matches!(entry, Entry::Answer { answers, .. } if *answers == reply.answers));
     entries.push(reply.entry());
 }
 
+/// One of the bot's replies, as it is read back.
 struct OwnReply {
     ids: Vec<MessageId>,
     answers: MessageId,
@@ -158,7 +151,7 @@ mod tests {
 
     use super::*;
 
-    const ME: UserId = UserId::new(9);
+    const BOT: UserId = UserId::new(9);
 
     fn message(id: u64, author: u64, content: &str, extra: &Value) -> Message {
         let mut value = json!({"id": id.to_string(), "channel_id": "1", "content": content,
@@ -172,7 +165,7 @@ mod tests {
     }
 
     fn rebuilt(messages: &[Message]) -> Vec<Entry> {
-        entries(&messages.iter().collect::<Vec<_>>(), ME, Message::is_from_a_person)
+        entries(&messages.iter().collect::<Vec<_>>(), BOT, Message::is_from_a_person)
     }
 
     fn ids(ids: &[u64]) -> Vec<MessageId> {
@@ -180,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_a_reply_are_one_answer_even_with_a_message_between_them() {
+    fn parts_of_a_reply_are_one_answer_even_with_a_message_between_them() {
         let nothing = json!({});
         let messages = [
             message(1, 2, "hi", &nothing),
@@ -198,14 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn a_later_part_of_a_reply_whose_beginning_is_gone_is_no_answer() {
+    fn later_part_of_a_deleted_reply_is_no_answer() {
         let silent = json!({"flags": SILENT});
         let messages = [message(1, 2, "hi", &json!({})), message(2, 9, "second part", &silent), reply(3, "whole", 1)];
         assert_eq!(rebuilt(&messages).iter().flat_map(Entry::ids).copied().collect::<Vec<_>>(), ids(&[1, 3]));
     }
 
     #[test]
-    fn an_answer_to_messages_that_are_all_gone_is_gone_with_them() {
+    fn answer_to_deleted_messages_is_not_read_back() {
         let nothing = json!({});
         let messages = [
             reply(2, "first", 1),
@@ -218,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn error_texts_notes_and_answers_to_commands_are_not_the_agents_words() {
+    fn error_texts_notices_and_command_responses_are_not_answers() {
         let stop = json!([{"type": 1, "components": [{"custom_id": "stop:1"}]}]);
         let messages = [
             reply(2, "⚠️ Tess is down", 1),
@@ -228,11 +221,11 @@ mod tests {
             message(4, 9, "Forgotten.", &json!({"type": 20})),
         ];
         assert!(rebuilt(&messages).is_empty());
-        assert_eq!(leftovers(&messages, ME), ids(&[3]).into_iter().collect());
+        assert_eq!(leftovers(&messages, BOT), ids(&[3]).into_iter().collect());
     }
 
     #[test]
-    fn a_reply_with_a_stop_button_is_left_over_with_all_its_parts() {
+    fn reply_with_a_stop_button_is_a_leftover_with_all_its_parts() {
         let growing = |id, reference: Value| {
             let mut message = json!({"type": 19, "components": [{"type": 1, "components": [{"custom_id": "stop:1"}]}]});
             message["message_reference"] = reference;
@@ -247,11 +240,11 @@ mod tests {
             growing(8, Value::Null),
             reply(9, "⚠️ Tess is down", 6),
         ];
-        assert_eq!(leftovers(&messages, ME), ids(&[5, 7, 8]).into_iter().collect());
+        assert_eq!(leftovers(&messages, BOT), ids(&[5, 7, 8]).into_iter().collect());
     }
 
     #[test]
-    fn of_two_answers_to_one_message_the_last_counts_unless_it_was_broken_off() {
+    fn last_of_several_answers_counts_unless_it_was_broken_off() {
         let broken = reply(4, &reply::live::mark_unfinished(crate::config::Language::Portuguese, "thi"), 1);
         let answers = rebuilt(&[reply(2, "first", 1), reply(3, "second", 1), broken]);
         assert_eq!(answers, [Entry::answer(&ids(&[3]), MessageId::new(1), "second")]);

@@ -45,7 +45,7 @@ struct Identified<Id> {
 
 #[derive(Deserialize)]
 struct Guild {
-    /// Named `guild_id` in THREAD_LIST_SYNC.
+    /// Named `guild_id` in `THREAD_LIST_SYNC`.
     #[serde(alias = "guild_id")]
     id: GuildId,
     #[serde(default)]
