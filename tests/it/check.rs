@@ -85,12 +85,12 @@ async fn check_prints_one_line_per_item_when_everything_is_right() {
 }
 
 #[tokio::test]
-async fn readme_shows_a_real_report() {
+async fn operations_page_shows_a_real_report() {
     let mut chat = Chat::setup().tess(workspace(11)).set("TESS_MODEL", "gpt-9").prepare().await;
     let channel = chat.channel;
     chat.reconfigure(|config| config.intake.channels = [channel.into()].into());
     let text = text(&chat, false).await;
-    assert!(include_str!("../../README.md").contains(&text), "{text}");
+    assert!(include_str!("../../docs/operations.md").contains(&text), "{text}");
     chat.finish().await;
 }
 
