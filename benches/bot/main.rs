@@ -2,14 +2,19 @@
 //!
 //! The simulators run in this process; the release builds of the bot and of the baseline (`examples/baseline.rs`) run in
 //! others, in turns. A table is printed, and all figures are written to `target/bench-bot.json`. `-- --quick` measures less.
-//! `-- --test` runs each scenario briefly, to check that it works. No time is ever asserted.
+//! `-- --test` runs each scenario briefly, to check that it works. `-- --against PATH` takes another build of the bot in place of the
+//! baseline, to see what a change costs. No time is ever asserted.
 
 mod harness;
 mod process;
 mod report;
 mod scenarios;
 
-use std::{env, fs, path::Path, time::Duration};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use process::Program;
 use report::Runs;
@@ -53,11 +58,16 @@ fn main() -> anyhow::Result<()> {
         (_, true) => QUICK,
         _ => FULL,
     };
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&size))
+    let against = env::args().skip_while(|arg| arg != "--against").nth(1).map(PathBuf::from);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&size, against))
 }
 
-async fn run(size: &Size) -> anyhow::Result<()> {
-    let [bot, baseline] = Program::both()?;
+async fn run(size: &Size, against: Option<PathBuf>) -> anyhow::Result<()> {
+    let bot = Program::bot();
+    let baseline = match against {
+        Some(executable) => Program::other_build(executable),
+        None => Program::baseline()?,
+    };
     let machine = report::machine();
     let (mut of_bot, mut of_baseline) = (Runs::default(), Runs::default());
     for number in 1..=size.runs {

@@ -21,9 +21,20 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// The bot, which `cargo bench` has built, and the baseline, which this builds.
-    pub(crate) fn both() -> anyhow::Result<[Self; 2]> {
-        let bot = PathBuf::from(env!("CARGO_BIN_EXE_tess-discord"));
+    /// The bot, which `cargo bench` has built.
+    pub(crate) fn bot() -> Self {
+        let executable = PathBuf::from(env!("CARGO_BIN_EXE_tess-discord"));
+        Self { name: "bot", executable, has_history: true }
+    }
+
+    /// Another build of the bot, to compare this one with.
+    pub(crate) fn other_build(executable: PathBuf) -> Self {
+        Self { name: "baseline", executable, has_history: true }
+    }
+
+    /// The baseline, which this builds.
+    pub(crate) fn baseline() -> anyhow::Result<Self> {
+        let bot = Self::bot().executable;
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
         build.args(["build", "--locked", "--example", "baseline"]);
@@ -40,10 +51,7 @@ impl Program {
         ensure!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status()?.success(), "the baseline does not build");
         let folder = bot.parent().context("the executable has no folder")?;
         let baseline = folder.join("examples/baseline");
-        Ok([
-            Self { name: "bot", executable: bot, has_history: true },
-            Self { name: "baseline", executable: baseline, has_history: false },
-        ])
+        Ok(Self { name: "baseline", executable: baseline, has_history: false })
     }
 
     pub(crate) fn bytes(&self) -> anyhow::Result<u64> {
