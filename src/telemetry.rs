@@ -3,9 +3,12 @@
 mod metrics;
 pub mod names;
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    panic::{self, PanicHookInfo},
+};
 
-use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing::{Subscriber, error, level_filters::LevelFilter};
 use tracing_subscriber::{
     filter::Targets,
     fmt::{self, MakeWriter},
@@ -26,6 +29,13 @@ pub fn init(format: LogFormat, filter: Targets) {
     let subscriber = subscriber(format, filter, io::stderr, io::stderr().is_terminal());
     // An error means that lines go somewhere already, which is as good.
     let _ = tracing::subscriber::set_global_default(subscriber);
+    panic::set_hook(Box::new(log_panic));
+}
+
+/// Logs where a panic happened, never its message: the message of a failed slice quotes the text that was sliced.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    error!(location, "panicked; this is a bug in the bot");
 }
 
 fn subscriber<W>(format: LogFormat, filter: Targets, writer: W, colours: bool) -> impl Subscriber + Send + Sync + use<W>
@@ -94,6 +104,22 @@ mod tests {
             assert!(printed.contains("twilight warning"), "{printed}");
             assert!(!printed.contains("serenity warning") && !printed.contains("info") && !printed.contains("hyper"));
         }
+    }
+
+    #[test]
+    fn a_panic_is_logged_by_its_place_and_without_its_message() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(LogFormat::Text, "trace".parse().unwrap(), move || writer.clone(), false);
+        // Other tests panic only when they fail, and then say so by their result.
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(log_panic));
+        let text = "a s\u{e9}cret";
+        let panicked = tracing::subscriber::with_default(subscriber, || panic::catch_unwind(|| text[..4].len()));
+        panic::set_hook(hook);
+        let printed = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(panicked.is_err() && printed.contains("src/telemetry.rs"), "{printed}");
+        assert!(!printed.contains("cret"), "{printed}");
     }
 
     #[test]
