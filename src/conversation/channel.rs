@@ -21,25 +21,31 @@ use crate::{
     conversation::control::{Requester, RetryResult, StopResult},
     discord::model::Message,
     history::{Entry, History, Retention},
-    ids::{GuildId, MessageId, UserId},
-    state::before,
+    ids::{GuildId, MessageId},
     telemetry::Outcome,
 };
 
 pub(super) mod batch;
 mod dedup;
+mod effect;
+mod input;
 mod phase;
 #[cfg(test)]
 mod property;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use self::{
-    batch::{AttachedFile, Batch, LastTurn, Queued},
+    batch::{LastTurn, Queued},
     dedup::SeenMessages,
     phase::{Fate, Phase, Turn, Upcoming},
     queue::Queue,
+};
+pub(super) use self::{
+    effect::{Effect, Effects, Received, Reply},
+    input::{Input, NewMessage},
 };
 
 /// Messages remembered by id, so that each is accepted once.
@@ -86,132 +92,6 @@ struct OwnMessages {
     newest: Option<MessageId>,
     /// The newest at the last [`Input::AgeOwnMessages`].
     aged: Option<MessageId>,
-}
-
-/// What can happen to a channel.
-#[derive(Debug)]
-pub(super) enum Input<'a> {
-    /// A person's message was posted, or was found by a catch-up.
-    Message(NewMessage),
-    /// The bot's own message was posted.
-    OwnMessage(MessageId),
-    /// A message was edited and now reads `text`.
-    Edit { message: MessageId, text: &'a str },
-    /// Messages were deleted.
-    Deletion(&'a [MessageId]),
-    /// Everything up to the mark is to be forgotten.
-    Reset(MessageId),
-    /// The channel was deleted, or hidden from the bot.
-    Gone,
-    /// Messages after `after` may have been missed and are being looked for.
-    CatchUpBegan { after: MessageId },
-    /// The catch-up is over; `newest`: the newest message that it read.
-    CatchUpEnded { newest: Option<MessageId> },
-    /// Some time has passed since the last such input.
-    AgeOwnMessages,
-    /// Somebody wants the turn stopped that runs; with `message`, only the one that answers it.
-    Stop { message: Option<MessageId>, by: Requester },
-    /// Somebody wants the last turn repeated; with `message`, only the one that answered it. `request` is unique to the request.
-    Retry { message: Option<MessageId>, by: Requester, request: MessageId },
-    /// The driver asks for the next batch.
-    TakeBatch,
-    /// Budgets refuse a part of the batch; the turn answers `kept`.
-    Narrowed { kept: &'a Batch },
-    /// The turn that answers `batch` is over; `None`: shutdown interrupted it.
-    TurnEnded { batch: &'a Batch, outcome: Option<Outcome> },
-    /// A message of the batch was refused by a budget; `None`: shutdown came before its author was told.
-    Refused { message: MessageId, outcome: Option<Outcome> },
-    /// The driver panicked while it worked on a batch.
-    BatchPanicked,
-    /// The driver is gone, because something outside of a batch panicked.
-    DriverLost,
-    /// The bot stops: no turn begins any more.
-    Shutdown,
-}
-
-/// A person's message.
-#[derive(Debug)]
-pub(super) struct NewMessage {
-    pub(super) id: MessageId,
-    pub(super) author: UserId,
-    pub(super) entry: Entry,
-    /// Whether it is to be answered; otherwise it is context.
-    pub(super) is_question: bool,
-    pub(super) files: Vec<AttachedFile>,
-}
-
-/// What the driver has to do, in this order.
-#[derive(Debug)]
-pub(super) enum Effect {
-    /// So many messages were accepted to be answered.
-    Accept(usize),
-    /// Messages came to an end.
-    Settle(Vec<MessageId>, Outcome),
-    /// Start a driver for the channel.
-    StartDriver,
-    /// The running turn's answer is not wanted any more: end it without a word.
-    CancelTurn,
-    /// Somebody stopped the running turn: end it and say so.
-    StopTurn,
-    /// The catch-up that turns wait for is over.
-    ResumeTurns,
-    /// Record that the bot is active in the channel, with the handled mark just before this message if there is none.
-    RecordActive(MessageId),
-    /// Record a message that came after a turn for a later one had begun: the reply to that one looks as if it answered both.
-    RecordLate(MessageId),
-    /// These messages are settled, so that they count as late no more.
-    SettleLate(Vec<MessageId>),
-    /// Move the handled mark up to this message.
-    AdvanceHandled(MessageId),
-    /// Remove the retry button from a message.
-    RemoveRetryButton(MessageId),
-    /// Tell the authors of these messages that the bot has a fault.
-    ReportPanic(Vec<MessageId>),
-}
-
-/// The answer to an input, for whoever sent it.
-#[derive(Debug, Default)]
-pub(super) enum Reply {
-    #[default]
-    None,
-    Received(Received),
-    Stop(StopResult),
-    Retry(RetryResult),
-    /// The next batch, and whether somebody has stopped its turn already.
-    Batch(Batch, IsStopped),
-}
-
-/// Whether a turn was stopped before it began.
-pub(super) type IsStopped = bool;
-
-/// What became of a message that was received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Received {
-    /// It was received before.
-    Duplicate,
-    /// It is part of the history and is not answered itself.
-    Context,
-    /// It waits for a turn.
-    Queued,
-}
-
-/// What follows from an input.
-#[derive(Debug, Default)]
-pub(super) struct Effects {
-    pub(super) reply: Reply,
-    pub(super) list: Vec<Effect>,
-}
-
-impl Effects {
-    fn push(&mut self, effect: Effect) {
-        self.list.push(effect);
-    }
-
-    fn settle(&mut self, messages: Vec<MessageId>, outcome: Outcome) {
-        if !messages.is_empty() {
-            self.list.push(Effect::Settle(messages, outcome));
-        }
-    }
 }
 
 impl Channel {
@@ -419,134 +299,6 @@ impl Channel {
             }
         }
         RetryResult::Repeating
-    }
-
-    /// The turn to repeat, or all that is queued; otherwise the channel is idle.
-    fn on_take_batch(&mut self, effects: &mut Effects) {
-        let upcoming = match mem::take(&mut self.phase) {
-            // There is no driver that could ask.
-            Phase::Idle => return,
-            Phase::Preparing(upcoming) => Some(upcoming),
-            Phase::Running(turn) => {
-                self.abandon_turn(turn, effects);
-                None
-            }
-            Phase::Ended { turn, repeat } => {
-                self.abandon_turn(turn, effects);
-                repeat
-            }
-        };
-        let is_stopped = upcoming.as_ref().is_some_and(|upcoming| upcoming.is_stop_requested);
-        let batch = match upcoming.and_then(|upcoming| upcoming.repeat) {
-            Some(repeat) => {
-                effects.push(Effect::Accept(repeat.messages.len()));
-                repeat
-            }
-            None => {
-                let (messages, files) = self.queue.take();
-                let Some(newest) = messages.last().copied() else { return };
-                Batch::new(messages, newest, files)
-            }
-        };
-        self.newest_asked = self.newest_asked.max(Some(batch.newest));
-        self.phase = Phase::Running(Turn::new(&batch, self.retry_button.take()));
-        effects.reply = Reply::Batch(batch, is_stopped);
-    }
-
-    fn on_turn_ended(&mut self, batch: &Batch, outcome: Option<Outcome>, effects: &mut Effects) {
-        let is_current = |turn: &Turn| turn.nonce_key == batch.nonce_key || turn.messages.contains(&batch.nonce_key);
-        match mem::take(&mut self.phase) {
-            Phase::Running(turn) if is_current(&turn) => {
-                if turn.fate == Fate::Wanted && outcome.is_some() {
-                    self.last_turn = Some(LastTurn::new(batch));
-                }
-                self.phase = Phase::Ended { turn, repeat: None };
-                let answered = |id| batch.messages.iter().any(|queued| queued.message == id);
-                self.settle_of_turn(answered, outcome, effects);
-            }
-            other => self.phase = other,
-        }
-    }
-
-    fn on_batch_panicked(&mut self, effects: &mut Effects) {
-        if let Phase::Running(turn) = mem::take(&mut self.phase) {
-            self.phase = Phase::Ended { turn, repeat: None };
-        }
-        self.settle_of_turn(|_| true, Some(Outcome::Failed("panic")), effects);
-    }
-
-    /// Nothing may stay without an outcome, and the next message must find a channel that can go on.
-    fn on_driver_lost(&mut self, effects: &mut Effects) {
-        let outcome = Outcome::Failed("panic");
-        self.settle_of_turn(|_| true, Some(outcome), effects);
-        self.phase = Phase::Idle;
-        let queued = self.queue.remove(|_| true);
-        if let Some(newest) = queued.iter().max().copied() {
-            effects.push(Effect::ReportPanic(queued.clone()));
-            effects.settle(queued.clone(), outcome);
-            effects.push(Effect::SettleLate(queued));
-            self.advance_handled(newest, effects);
-        }
-    }
-
-    fn on_shutdown(&mut self, effects: &mut Effects) {
-        let queued = self.queue.remove(|_| true);
-        self.leave_for_next_start(&queued);
-        effects.settle(queued, Outcome::Cancelled("stopped"));
-        self.phase.drop_repeat(|_| true);
-    }
-
-    /// A turn that ends with messages unsettled is a bug; they are settled all the same.
-    fn abandon_turn(&mut self, turn: Turn, effects: &mut Effects) {
-        self.phase = Phase::Ended { turn, repeat: None };
-        self.settle_of_turn(|_| true, Some(Outcome::Failed("panic")), effects);
-        self.phase = Phase::Idle;
-    }
-
-    /// Settles some of the turn's messages, and closes the turn with the last of them. `None`: they are left for the next start.
-    fn settle_of_turn(
-        &mut self,
-        is_settled: impl Fn(MessageId) -> bool,
-        outcome: Option<Outcome>,
-        effects: &mut Effects,
-    ) {
-        let Some(turn) = self.phase.turn_mut() else { return };
-        let settled = turn.settle(is_settled);
-        if outcome.is_none() && !settled.is_empty() {
-            turn.fate = turn.fate.max(Fate::Interrupted);
-        }
-        let closed = turn.close();
-        if outcome.is_none() {
-            self.leave_for_next_start(&settled);
-        }
-        effects.settle(settled, outcome.unwrap_or(Outcome::Cancelled("stopped")));
-        let Some(closed) = closed else { return };
-        if matches!(closed.fate, Fate::Wanted | Fate::Reset) {
-            let newest = closed.messages.last().copied();
-            if let Some(newest) = newest {
-                self.advance_handled(newest, effects);
-            }
-            effects.push(Effect::SettleLate(closed.messages));
-        }
-        if closed.fate != Fate::ChannelGone {
-            effects.list.extend(closed.retry_button.map(Effect::RemoveRetryButton));
-        }
-    }
-
-    fn leave_for_next_start(&mut self, messages: &[MessageId]) {
-        let oldest = messages.iter().min().copied();
-        self.left_for_next_start = self.left_for_next_start.into_iter().chain(oldest).min();
-    }
-
-    /// Moves the handled mark up to `newest`, or to just before the first message that has no outcome yet. During a catch-up
-    /// it stays: what was missed comes before.
-    fn advance_handled(&self, newest: MessageId, effects: &mut Effects) {
-        if self.is_catching_up() {
-            return;
-        }
-        let unsettled = self.phase.turn().and_then(Turn::oldest_unsettled);
-        let open = [self.queue.oldest(), unsettled, self.left_for_next_start].into_iter().flatten().min();
-        effects.push(Effect::AdvanceHandled(open.map_or(newest, |open| before(open).min(newest))));
     }
 
     /// Adds what Discord has from before to the history, once. `retry_button`: the newest message that has one.

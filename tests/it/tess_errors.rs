@@ -189,6 +189,46 @@ async fn panic_in_a_turn_is_reported_and_the_bot_continues() {
 }
 
 #[tokio::test]
+async fn panic_while_a_refusal_is_posted_is_reported_and_the_channel_continues() {
+    // When Discord refuses the bot in a channel, the end of the pause overflows.
+    let setup = Chat::setup().set("MESSAGES_PER_USER_MINUTE", "1");
+    let mut chat = setup.change(|config| config.timings.refused_channel_pause = Duration::MAX).start().await;
+    chat.tess.answers(["One.", "For bob."]);
+    chat.say("alice", "first");
+    chat.expect_reply("One.").await;
+    chat.settled().await;
+    let refusal = json!({"code": 50013, "message": "Missing Permissions"});
+    chat.discord.fail_next("POST", "/channels/*/messages", 403, refusal, 1);
+    let second = chat.say("alice", "second");
+    let text = chat.next().await;
+    assert_eq!(text.reply_to, Some(second));
+    assert!(text.content.starts_with("⚠️ Something broke"), "{}", text.content);
+    chat.settled().await;
+    chat.panics = 1;
+    chat.say("bob", "and I?");
+    chat.expect_reply("For bob.").await;
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn panic_while_a_channel_is_prepared_leaves_its_messages_answered() {
+    let mut chat = Chat::setup().change(|config| config.timings.refused_channel_pause = Duration::MAX).start().await;
+    chat.tess.answers(["Hello."]);
+    chat.discord.fail_next(
+        "POST",
+        "/channels/*/typing",
+        403,
+        json!({"code": 50013, "message": "Missing Permissions"}),
+        1,
+    );
+    chat.say("alice", "hi");
+    chat.expect_reply("Hello.").await;
+    chat.settled().await;
+    chat.panics = 1;
+    chat.finish().await;
+}
+
+#[tokio::test]
 async fn request_limit_is_kept_and_channels_take_turns() {
     let chat = Chat::setup().set("TESS_REQUESTS_PER_SECOND", "20").start().await;
     let channels: Vec<u64> = (0..6).map(|n| chat.discord.channel(chat.guild, &format!("c{n}"))).collect();

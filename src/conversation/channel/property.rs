@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{batch::Batch, *};
+use crate::ids::UserId;
 
 /// Ids are few, so that duplicates, late messages and deletions of queued messages are frequent.
 const IDS: std::ops::Range<u64> = 2..42;

@@ -1,7 +1,10 @@
 //! The channel's behaviour, one input after the other.
 
-use super::{batch::AttachedFile, *};
-use crate::discord::model::Attachment;
+use super::{
+    batch::{AttachedFile, Batch},
+    *,
+};
+use crate::{discord::model::Attachment, ids::UserId};
 
 const ALICE: Requester = Requester { user: UserId::new(1), is_moderator: false };
 const BOB: Requester = Requester { user: UserId::new(2), is_moderator: false };
