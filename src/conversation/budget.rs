@@ -11,14 +11,14 @@ use crate::{
     state::Day,
 };
 
-/// Users whose last minute is remembered, and users who are known to have been told. Beyond it the least recent are forgotten:
-/// they get a fresh minute, or hear once more that they have to wait.
-const USERS_KEPT: usize = 10_000;
+/// Users whose last minute is remembered, and refusals that are remembered as told. Beyond it the older half is forgotten: these
+/// users get a fresh minute, or are told once more that they have to wait.
+const MAX_USERS: usize = 10_000;
 
-/// What `MESSAGES_PER_USER_MINUTE` counts in.
+/// The window of `MESSAGES_PER_USER_MINUTE`.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What was reached.
+/// A limit that is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Reached {
     /// `CREDITS_PER_DAY`.
@@ -32,7 +32,7 @@ pub(super) enum Reached {
 }
 
 impl Reached {
-    /// The reason of the message's outcome.
+    /// The reason of a refused message's outcome.
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Day(_) => "budget",
@@ -43,17 +43,17 @@ impl Reached {
     }
 }
 
-/// A message is not answered.
+/// Why a message is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) reached: Reached,
-    /// When it opens again.
+    /// When the limit allows messages again.
     pub(super) opens: SystemTime,
-    /// Whether the user has not heard of it yet.
-    pub(super) tell: bool,
+    /// Whether the user was not told of it yet.
+    pub(super) is_new: bool,
 }
 
-/// A message that wants an answer.
+/// A message that is to be answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ask {
     pub(super) user: UserId,
@@ -62,7 +62,7 @@ pub(super) struct Ask {
     pub(super) posted: SystemTime,
 }
 
-/// What was spent today, before an [`Ask`].
+/// What was spent today before an [`Ask`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SpentToday {
     pub(super) user: Credits,
@@ -70,13 +70,13 @@ pub(super) struct SpentToday {
     pub(super) all: Credits,
 }
 
-/// The budgets, and who is close to them.
+/// The budgets, and what counts towards them.
 #[derive(Debug)]
 pub(super) struct Budgets {
     limits: BudgetConfig,
-    /// When each user posted what was let through in the last minute; never empty.
+    /// When each user posted the messages of the last minute that were admitted; never empty.
     minutes: HashMap<UserId, Vec<SystemTime>>,
-    /// Until when a user need not be told again.
+    /// Until when a user is not told again of a limit.
     told: HashMap<(UserId, Reached), SystemTime>,
 }
 
@@ -85,25 +85,29 @@ impl Budgets {
         Self { limits, minutes: HashMap::new(), told: HashMap::new() }
     }
 
-    /// Whether there is any.
+    /// Whether there is any limit.
     pub(super) fn is_limited(&self) -> bool {
         self.limits_credits() || self.limits.user_minute.is_some()
     }
 
-    /// Whether it matters what was spent.
+    /// Whether any limit depends on what was spent.
     pub(super) fn limits_credits(&self) -> bool {
         let BudgetConfig { user_day, guild_day, day, user_minute: _ } = self.limits;
         [user_day, guild_day, day].iter().any(Option::is_some)
     }
 
-    /// Lets a message through and counts it, or refuses it. What a turn under way will cost is not known, so a day's budget can
-    /// be passed by that much.
+    /// Admits a message and counts it, or refuses it. The cost of running turns is not known, so a day's budget can be
+    /// exceeded by that much.
     pub(super) fn admit(&mut self, ask: Ask, spent: SpentToday, now: SystemTime) -> Result<(), Refusal> {
         let refused = match self.day_reached(ask.guild, spent) {
             Some(reached) => Err((reached, Day::of(now).end())),
             None => self.count(ask, now),
         };
-        refused.map_err(|(reached, opens)| Refusal { reached, opens, tell: self.tell(ask.user, reached, opens, now) })
+        refused.map_err(|(reached, opens)| Refusal {
+            reached,
+            opens,
+            is_new: self.record_told(ask.user, reached, opens, now),
+        })
     }
 
     /// The widest budget that is used up.
@@ -115,11 +119,11 @@ impl Budgets {
         day.or_else(in_guild).or_else(of_user)
     }
 
-    /// Counts by the time of posting: what was written over some minutes and comes at once, after a long turn or an outage, was
-    /// no flood.
+    /// Counts by the time of posting: messages of several minutes that arrive together, after a long turn or an outage, are no
+    /// flood.
     fn count(&mut self, ask: Ask, now: SystemTime) -> Result<(), (Reached, SystemTime)> {
         let Some(most) = self.limits.user_minute else { return Ok(()) };
-        if self.minutes.len() >= USERS_KEPT && !self.minutes.contains_key(&ask.user) {
+        if self.minutes.len() >= MAX_USERS && !self.minutes.contains_key(&ask.user) {
             make_room(&mut self.minutes, |times| times.iter().max().copied());
         }
         let times = self.minutes.entry(ask.user).or_default();
@@ -127,17 +131,18 @@ impl Budgets {
         if let Some(oldest) = times.iter().min().filter(|_| times.len() >= most) {
             return Err((Reached::UserMinute(most), *oldest + MINUTE));
         }
-        // A clock of Discord's that is ahead must not make the minute longer.
+        // A clock of Discord's that is ahead must not make the window longer.
         times.push(ask.posted.min(now));
         Ok(())
     }
 
-    fn tell(&mut self, user: UserId, reached: Reached, opens: SystemTime, now: SystemTime) -> bool {
+    /// Whether the user was not told of this limit yet; counts as told.
+    fn record_told(&mut self, user: UserId, reached: Reached, opens: SystemTime, now: SystemTime) -> bool {
         let about = (user, reached);
         if self.told.get(&about).is_some_and(|until| *until > now) {
             return false;
         }
-        if self.told.len() >= USERS_KEPT {
+        if self.told.len() >= MAX_USERS {
             make_room(&mut self.told, |until| Some(*until));
         }
         self.told.insert(about, opens);
@@ -145,7 +150,7 @@ impl Budgets {
     }
 }
 
-/// Drops the older half by `time`: seldom enough that looking at all of them costs nothing for each.
+/// Drops the older half by `time`, so that the cost of reading all of them is shared by many insertions.
 fn make_room<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V>, time: impl Fn(&V) -> Option<SystemTime>) {
     let mut times: Vec<_> = map.values().map(&time).collect();
     let middle = times.len() / 2;
@@ -180,7 +185,7 @@ mod tests {
     }
 
     /// A message that is taken up as soon as it is posted.
-    fn says(budgets: &mut Budgets, user: UserId, seconds: u64) -> Result<(), Refusal> {
+    fn admit(budgets: &mut Budgets, user: UserId, seconds: u64) -> Result<(), Refusal> {
         budgets.admit(ask(user, seconds), SpentToday::default(), at(seconds))
     }
 
@@ -194,61 +199,61 @@ mod tests {
     }
 
     #[test]
-    fn without_budgets_everything_is_let_through() {
+    fn without_limits_every_message_is_admitted() {
         let mut budgets = Budgets::new(BudgetConfig::default());
         assert!(!budgets.is_limited());
         assert_eq!(budgets.admit(ask(ALICE, 0), spent(1e6, 1e6, 1e6), at(0)), Ok(()));
     }
 
     #[test]
-    fn the_minute_slides_and_opens_when_the_oldest_message_leaves_it() {
+    fn minute_window_slides_with_the_oldest_message() {
         let mut budgets = by_the_minute(2);
-        assert_eq!([says(&mut budgets, ALICE, 0), says(&mut budgets, ALICE, 50)], [Ok(()), Ok(())]);
-        let refusal = says(&mut budgets, ALICE, 59).unwrap_err();
-        assert_eq!(refusal, Refusal { reached: Reached::UserMinute(2), opens: at(60), tell: true });
-        assert_eq!(says(&mut budgets, ALICE, 60), Ok(()));
-        assert_eq!(says(&mut budgets, ALICE, 61).unwrap_err().opens, at(110));
+        assert_eq!([admit(&mut budgets, ALICE, 0), admit(&mut budgets, ALICE, 50)], [Ok(()), Ok(())]);
+        let refusal = admit(&mut budgets, ALICE, 59).unwrap_err();
+        assert_eq!(refusal, Refusal { reached: Reached::UserMinute(2), opens: at(60), is_new: true });
+        assert_eq!(admit(&mut budgets, ALICE, 60), Ok(()));
+        assert_eq!(admit(&mut budgets, ALICE, 61).unwrap_err().opens, at(110));
     }
 
     #[test]
-    fn a_refused_message_does_not_count_and_does_not_keep_it_closed() {
+    fn refused_messages_do_not_count() {
         let mut budgets = by_the_minute(1);
-        says(&mut budgets, ALICE, 0).unwrap();
-        assert!((1..60).all(|second| says(&mut budgets, ALICE, second).is_err()));
-        assert_eq!(says(&mut budgets, ALICE, 60), Ok(()));
+        admit(&mut budgets, ALICE, 0).unwrap();
+        assert!((1..60).all(|second| admit(&mut budgets, ALICE, second).is_err()));
+        assert_eq!(admit(&mut budgets, ALICE, 60), Ok(()));
     }
 
     #[test]
     fn messages_per_minute_are_counted_for_each_user() {
         let mut budgets = by_the_minute(1);
-        says(&mut budgets, ALICE, 0).unwrap();
-        assert_eq!(says(&mut budgets, BOB, 0), Ok(()));
-        assert!(says(&mut budgets, ALICE, 1).is_err());
+        admit(&mut budgets, ALICE, 0).unwrap();
+        assert_eq!(admit(&mut budgets, BOB, 0), Ok(()));
+        assert!(admit(&mut budgets, ALICE, 1).is_err());
     }
 
     #[test]
-    fn what_was_written_over_minutes_and_comes_at_once_is_no_flood() {
+    fn messages_of_several_minutes_that_arrive_together_are_admitted() {
         let mut budgets = by_the_minute(1);
         for posted in [0, 70, 140] {
             assert_eq!(budgets.admit(ask(ALICE, posted), SpentToday::default(), at(200)), Ok(()), "{posted}");
         }
-        assert!(says(&mut budgets, ALICE, 199).is_err());
+        assert!(admit(&mut budgets, ALICE, 199).is_err());
     }
 
     #[test]
-    fn each_user_is_told_once_in_a_window() {
+    fn each_user_is_told_once_of_a_limit() {
         let mut budgets = by_the_minute(1);
         for user in [ALICE, BOB] {
-            says(&mut budgets, user, 0).unwrap();
+            admit(&mut budgets, user, 0).unwrap();
         }
-        let mut told = |user, seconds| says(&mut budgets, user, seconds).unwrap_err().tell;
+        let mut told = |user, seconds| admit(&mut budgets, user, seconds).unwrap_err().is_new;
         assert_eq!([told(ALICE, 1), told(ALICE, 2), told(BOB, 3), told(BOB, 59)], [true, false, true, false]);
-        says(&mut budgets, ALICE, 60).unwrap();
-        assert!(says(&mut budgets, ALICE, 61).unwrap_err().tell);
+        admit(&mut budgets, ALICE, 60).unwrap();
+        assert!(admit(&mut budgets, ALICE, 61).unwrap_err().is_new);
     }
 
     #[test]
-    fn a_budget_that_is_used_up_opens_at_midnight_utc() {
+    fn used_up_day_budget_allows_messages_from_midnight_utc() {
         let mut budgets = day_budgets();
         let cases = [
             (spent(0.999_999, 9.0, 99.0), None),
@@ -259,29 +264,29 @@ mod tests {
         for (spent, reached) in cases {
             let refusal = budgets.admit(ask(ALICE, 0), spent, at(0)).err();
             assert_eq!(refusal.map(|refusal| refusal.reached), reached, "{spent:?}");
-            assert!(refusal.is_none_or(|refusal| refusal.opens == Day(20_001).start() && refusal.tell));
+            assert!(refusal.is_none_or(|refusal| refusal.opens == Day(20_001).start() && refusal.is_new));
         }
         let tomorrow = Day(20_001).start();
-        assert!(budgets.admit(ask(ALICE, 0), spent(1.0, 0.0, 0.0), tomorrow).unwrap_err().tell, "a new window");
+        assert!(budgets.admit(ask(ALICE, 0), spent(1.0, 0.0, 0.0), tomorrow).unwrap_err().is_new, "a new window");
     }
 
     #[test]
-    fn a_guilds_budget_is_nothing_to_a_direct_message() {
+    fn guild_budget_does_not_apply_to_direct_messages() {
         let direct = Ask { guild: None, ..ask(ALICE, 0) };
         assert_eq!(day_budgets().admit(direct, spent(0.0, 10.0, 10.0), at(0)), Ok(()));
     }
 
     #[test]
-    fn the_memory_of_users_is_bounded_and_the_latest_stay() {
+    fn remembered_users_are_bounded_and_the_latest_stay() {
         let mut budgets = by_the_minute(1);
-        for n in 1..=3 * USERS_KEPT as u64 {
+        for n in 1..=3 * MAX_USERS as u64 {
             let (user, posted) = (UserId::new(n), at(0) + Duration::from_micros(n));
             let ask = Ask { user, guild: None, posted };
             budgets.admit(ask, SpentToday::default(), posted).unwrap();
             budgets.admit(ask, SpentToday::default(), posted).unwrap_err();
         }
-        assert!(budgets.minutes.len() <= USERS_KEPT && budgets.told.len() <= USERS_KEPT);
-        let last = Ask { user: UserId::new(3 * USERS_KEPT as u64), guild: None, posted: at(1) };
-        assert!(!budgets.admit(last, SpentToday::default(), at(1)).unwrap_err().tell);
+        assert!(budgets.minutes.len() <= MAX_USERS && budgets.told.len() <= MAX_USERS);
+        let last = Ask { user: UserId::new(3 * MAX_USERS as u64), guild: None, posted: at(1) };
+        assert!(!budgets.admit(last, SpentToday::default(), at(1)).unwrap_err().is_new);
     }
 }

@@ -69,7 +69,7 @@ impl TurnContext<'_> {
     pub(super) async fn post_refusal(&self, refused: &Refused) -> Option<Outcome> {
         let Refused { queued, refusal } = refused;
         let reason = refusal.reached.reason();
-        if refusal.tell {
+        if refusal.is_new {
             info!(reason, message.id = %queued.message, "message refused by a budget");
             if !self.is_cancelled() && !self.is_channel_closed() {
                 let nonce = Nonce::part(self.batch.request_for(queued.message), 0);
