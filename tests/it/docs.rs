@@ -119,6 +119,20 @@ fn links_between_documents_lead_to_files_and_headings() {
 }
 
 #[test]
+fn the_map_names_every_module() {
+    let map = document("docs/architecture.md");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let folders = [source.clone(), source.join("conversation"), source.join("conversation/channel")];
+    let files = folders.iter().filter(|folder| folder.is_dir()).flat_map(|folder| fs::read_dir(folder).unwrap());
+    let names = files.map(|file| file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned());
+    let is_missing = |name: &String| {
+        name != "tests" && !map.contains(&format!(" {name}.rs ")) && !map.contains(&format!(" {name}/ "))
+    };
+    let missing: Vec<_> = names.filter(is_missing).collect();
+    assert!(missing.is_empty(), "docs/architecture.md does not name {missing:?}");
+}
+
+#[test]
 fn the_readme_runs_the_tests_as_ci_does() {
     let (readme, ci) = (document("README.md"), document(".ci/run"));
     assert!(readme.contains("\ncargo test --locked\n"));
