@@ -54,8 +54,8 @@ const SEEN_IDS: usize = 64;
 /// The same during a catch-up: the messages that it finds are older than all that come meanwhile.
 const SEEN_IDS_IN_CATCH_UP: usize = 2_000;
 
-/// Memory of a channel besides what it points to: the map's entry and its key.
-const OWN_BYTES: usize = mem::size_of::<Channel>() + 2 * mem::size_of::<u64>();
+/// Memory of a channel besides what it points to: the map's entry with its key, and the driver's signals.
+const OWN_BYTES: usize = mem::size_of::<Channel>() + 5 * mem::size_of::<u64>();
 
 /// A channel that is in memory.
 #[derive(Debug)]

@@ -29,12 +29,12 @@ pub(super) struct Channels {
     metrics: Metrics,
 }
 
-/// A channel with the signals to its driver.
+/// A channel with the signals to its driver. An idle channel has none, because they take memory.
 pub(super) struct Slot {
     pub(super) channel: Channel,
-    turn: TurnSignals,
+    turn: Option<TurnSignals>,
     /// Cancelled when the catch-up is over that the channel's turns wait for.
-    caught_up: CancellationToken,
+    caught_up: Option<CancellationToken>,
 }
 
 /// How a running turn is ended from outside.
@@ -48,41 +48,38 @@ pub(super) struct TurnSignals {
 
 impl Slot {
     fn new(channel: Channel) -> Self {
-        Self { channel, turn: TurnSignals::default(), caught_up: CancellationToken::new() }
+        Self { channel, turn: None, caught_up: None }
     }
 
     /// Handles an input and gives the driver its signals; the other effects are the caller's.
     pub(super) fn handle(&mut self, input: Input<'_>) -> Effects {
         let effects = self.channel.handle(input, Instant::now());
         for effect in &effects.list {
-            match effect {
-                Effect::CancelTurn => self.turn.cancelled.cancel(),
-                Effect::StopTurn => self.turn.stopped.cancel(),
-                Effect::ResumeTurns => self.caught_up.cancel(),
+            match (effect, &self.turn) {
+                (Effect::CancelTurn, Some(turn)) => turn.cancelled.cancel(),
+                (Effect::StopTurn, Some(turn)) => turn.stopped.cancel(),
+                (Effect::ResumeTurns, _) => drop(self.caught_up.take().inspect(CancellationToken::cancel)),
                 _ => {}
             }
+        }
+        if self.channel.is_idle() {
+            self.turn = None;
         }
         effects
     }
 
     /// Signals for a turn that begins.
     pub(super) fn begin_turn(&mut self, is_stopped: bool) -> TurnSignals {
-        self.turn = TurnSignals::default();
+        let turn = TurnSignals::default();
         if is_stopped {
-            self.turn.stopped.cancel();
+            turn.stopped.cancel();
         }
-        self.turn.clone()
+        self.turn.insert(turn).clone()
     }
 
     /// What to wait for before the next turn; `None` when no catch-up is under way.
     pub(super) fn caught_up(&mut self) -> Option<CancellationToken> {
-        if !self.channel.is_catching_up() {
-            return None;
-        }
-        if self.caught_up.is_cancelled() {
-            self.caught_up = CancellationToken::new();
-        }
-        Some(self.caught_up.clone())
+        self.channel.is_catching_up().then(|| self.caught_up.get_or_insert_default().clone())
     }
 }
 

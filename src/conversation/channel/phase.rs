@@ -27,8 +27,8 @@ pub(super) struct Upcoming {
     pub(super) newest: MessageId,
     pub(super) requesters: Vec<UserId>,
     pub(super) is_stop_requested: bool,
-    /// The turn to repeat; otherwise it takes what is queued.
-    pub(super) repeat: Option<Batch>,
+    /// The turn to repeat; otherwise it takes what is queued. Boxed, because every channel has room for a phase.
+    pub(super) repeat: Option<Box<Batch>>,
 }
 
 impl Upcoming {
@@ -40,7 +40,7 @@ impl Upcoming {
 
     pub(super) fn repeat(batch: Batch) -> Self {
         let (newest, requesters) = (batch.newest, batch.requesters.clone());
-        Self { newest, requesters, is_stop_requested: false, repeat: Some(batch) }
+        Self { newest, requesters, is_stop_requested: false, repeat: Some(Box::new(batch)) }
     }
 }
 

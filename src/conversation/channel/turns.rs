@@ -29,7 +29,7 @@ impl Channel {
         let batch = match upcoming.and_then(|upcoming| upcoming.repeat) {
             Some(repeat) => {
                 effects.push(Effect::Accept(repeat.messages.len()));
-                repeat
+                *repeat
             }
             None => {
                 let (messages, files) = self.queue.take();
