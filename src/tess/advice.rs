@@ -1,13 +1,13 @@
-//! What the operator has to change after an error.
+//! What the operator has to do after an error.
 
-use super::TessError;
+use super::error::TessError;
 
-/// The API's addresses: the documented one of today, and the older one, which both answer.
+/// The API's addresses: the documented one and an older one. Both answer.
 const KNOWN_URLS: [&str; 2] = ["https://tess.pareto.io/api", "https://api.tess.im"];
 
-/// For the operator, as words that fit after a semicolon; `None` when waiting or asking again is all there is to do.
+/// Returns what to do, in words that fit after a semicolon; `None` if only waiting or asking again helps.
 pub(super) fn advice(error: &TessError, api_url: &str) -> Option<String> {
-    let words = match error {
+    let text = match error {
         TessError::Unauthorized { .. } => "make a new key in Tess under API Tokens and put it into TESS_API_KEY",
         TessError::WrongWorkspace { .. } => {
             "put the number of a workspace that the key belongs to into TESS_WORKSPACE_ID; Tess shows it under \
@@ -39,10 +39,10 @@ pub(super) fn advice(error: &TessError, api_url: &str) -> Option<String> {
         | TessError::FileRefused { .. }
         | TessError::TimedOut { .. } => return None,
     };
-    Some(words.to_owned())
+    Some(text.to_owned())
 }
 
-/// The known addresses but the one that is set.
+/// The known addresses other than the one that is set.
 fn others(api_url: &str) -> String {
     let others: Vec<_> = KNOWN_URLS.into_iter().filter(|url| *url != api_url).collect();
     others.join(" or ")

@@ -1,33 +1,33 @@
-//! An agent as `GET /agents/{id}` describes it, and the questions that an execution of it can answer.
+//! An agent as `GET /agents/{id}` describes it, with the questions that an execution can answer.
 
 use serde_json::{Value, json};
 
 use super::{
+    json::{id, number, text},
     options::{InvalidOption, Options, is_reserved},
-    wire::{id, number, text},
 };
 use crate::ids::AgentId;
 
-/// Longest answer to a question of text that names no bound, in characters: what a field of Discord's forms takes.
-const TEXT_CHARS: usize = 4_000;
+/// Longest answer to a text question without a bound, in characters: what a field of a Discord form accepts.
+const DEFAULT_MAX_CHARS: usize = 4_000;
 
-/// The questions of every chat agent. They are marked as required, which is not enforced.
-const USUAL: [&str; 5] = ["messages", "root_id", "temperature", "model", "tools"];
+/// The questions of every chat agent. They are marked as required, which Tess does not enforce.
+const STANDARD_QUESTIONS: [&str; 5] = ["messages", "root_id", "temperature", "model", "tools"];
 
 /// An agent, `GET /agents/{id}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
     /// Its id.
     pub id: AgentId,
-    /// Its name for people.
+    /// Its display name.
     pub title: String,
-    /// Its name in addresses.
+    /// Its name in URLs.
     pub slug: String,
-    /// What it is for, if someone wrote it down.
+    /// What it is for, if its author wrote it down.
     pub description: Option<String>,
     /// `chat`, `image`, `text` or `video`.
     pub kind: String,
-    /// What an execution can be asked with; empty when Tess leaves it out.
+    /// The fields of an execution; empty if Tess omits them.
     pub questions: Vec<Question>,
 }
 
@@ -38,45 +38,45 @@ pub struct Question {
     pub name: String,
     /// `select`, `multiselect`, `number`, `boolean`, `text`, `textarea`, `file`, `array`, `object` and others.
     pub kind: String,
-    /// The values that a `select` or `multiselect` takes, as text.
+    /// The values that a `select` or `multiselect` accepts, as text.
     pub options: Vec<String>,
-    /// What Tess says; not enforced for `temperature`, `model` and `tools`.
+    /// Whether Tess marks it as required; not enforced for `temperature`, `model` and `tools`.
     pub required: bool,
     /// What it is for.
     pub description: Option<String>,
-    /// What the agent takes when nothing is sent, as text.
+    /// The value that applies when nothing is sent, as text.
     pub default: Option<String>,
-    /// An example for an empty field.
+    /// An example.
     pub placeholder: Option<String>,
     /// Longest text, in characters.
     pub max_length: Option<usize>,
-    /// The options as Tess gave them, in the same order: a boolean is sent back as one.
+    /// The options as Tess sent them, in the same order, so that a boolean is sent back as one.
     values: Vec<Value>,
 }
 
 impl Agent {
-    /// Whether it takes a conversation.
+    /// Whether it accepts a conversation.
     pub fn is_chat(&self) -> bool {
         self.kind == "chat"
     }
 
-    /// The question of a name.
+    /// Returns the question of a name.
     pub fn question(&self, name: &str) -> Option<&Question> {
         self.questions.iter().find(|question| question.name == name)
     }
 
-    /// The questions that a person can answer in a channel.
+    /// Returns the questions that a person can answer in a channel.
     pub fn settings(&self) -> impl Iterator<Item = &Question> {
         self.questions.iter().filter(|question| question.can_be_set())
     }
 
-    /// The required questions that nobody has answered. Those of every chat agent are left out, those that have a default,
-    /// and those that the bot answers itself.
+    /// Returns the required questions without an answer, except those of every chat agent, those with a default, and those
+    /// that the bot answers itself.
     pub fn missing(&self, options: &Options) -> Vec<&Question> {
         let is_missing = |question: &&Question| {
             question.required
                 && question.default.is_none()
-                && !USUAL.contains(&question.name.as_str())
+                && !STANDARD_QUESTIONS.contains(&question.name.as_str())
                 && !is_reserved(&question.name)
                 && options.get(&question.name).is_none()
         };
@@ -90,7 +90,7 @@ impl Agent {
             id: AgentId(id(agent.get("id")?)?),
             title: field("title"),
             slug: field("slug"),
-            description: filled(agent.get("description")),
+            description: non_blank(agent.get("description")),
             kind: field("type"),
             questions: questions.into_iter().flatten().map(Question::read).collect(),
         })
@@ -98,16 +98,16 @@ impl Agent {
 }
 
 impl Question {
-    /// Whether a person can answer it in a channel: the bot itself does not set it, and a text can say it.
+    /// Whether a person can answer it in a channel: the bot does not set it, and text can express it.
     pub fn can_be_set(&self) -> bool {
         !is_reserved(&self.name) && !["array", "object", "file"].contains(&self.kind.as_str())
     }
 
-    /// The value that `text` stands for. A `multiselect` takes its options with commas between them.
+    /// Parses the value that `text` stands for. A `multiselect` accepts its options with commas between them.
     ///
     /// # Errors
     ///
-    /// What the question takes instead, for the person who wrote `text`.
+    /// What the question accepts instead, for the person who wrote `text`.
     pub fn check(&self, text: &str) -> Result<Value, InvalidOption> {
         let text = text.trim();
         if !self.can_be_set() {
@@ -117,25 +117,25 @@ impl Question {
             return Err(InvalidOption::Empty);
         }
         match self.kind.as_str() {
-            "select" if !self.values.is_empty() => self.option(text),
-            "multiselect" if !self.values.is_empty() => self.several(text),
-            "number" => numeral(text).ok_or(InvalidOption::NotANumber),
-            "boolean" => truth(text).ok_or(InvalidOption::NotABoolean),
-            _ => self.bounded(text),
+            "select" if !self.values.is_empty() => self.parse_option(text),
+            "multiselect" if !self.values.is_empty() => self.parse_options(text),
+            "number" => parse_number(text).ok_or(InvalidOption::NotANumber),
+            "boolean" => parse_boolean(text).ok_or(InvalidOption::NotABoolean),
+            _ => self.parse_text(text),
         }
     }
 
-    fn option(&self, text: &str) -> Result<Value, InvalidOption> {
+    fn parse_option(&self, text: &str) -> Result<Value, InvalidOption> {
         let exact = self.options.iter().position(|option| option == text);
         let same = || self.options.iter().position(|option| option.to_lowercase() == text.to_lowercase());
         let value = exact.or_else(same).and_then(|index| self.values.get(index));
         value.cloned().ok_or_else(|| InvalidOption::UnknownOption { options: self.options.clone() })
     }
 
-    fn several(&self, text: &str) -> Result<Value, InvalidOption> {
+    fn parse_options(&self, text: &str) -> Result<Value, InvalidOption> {
         let mut values = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let value = self.option(part)?;
+            let value = self.parse_option(part)?;
             if !values.contains(&value) {
                 values.push(value);
             }
@@ -143,10 +143,10 @@ impl Question {
         if values.is_empty() { Err(InvalidOption::Empty) } else { Ok(Value::Array(values)) }
     }
 
-    fn bounded(&self, text: &str) -> Result<Value, InvalidOption> {
-        let (length, most) = (text.chars().count(), self.max_length.unwrap_or(TEXT_CHARS));
-        if length > most {
-            return Err(InvalidOption::TooLong { most, length });
+    fn parse_text(&self, text: &str) -> Result<Value, InvalidOption> {
+        let (length, max) = (text.chars().count(), self.max_length.unwrap_or(DEFAULT_MAX_CHARS));
+        if length > max {
+            return Err(InvalidOption::TooLong { max, length });
         }
         Ok(json!(text))
     }
@@ -154,10 +154,10 @@ impl Question {
     fn read(question: &Value) -> Self {
         let field = |name| question.get(name).map(text).unwrap_or_default();
         let kind = field("type");
-        let description = filled(question.get("description"));
+        let description = non_blank(question.get("description"));
         let values = match question.get("options").and_then(Value::as_array) {
             Some(values) => values.clone(),
-            None if kind == "multiselect" => in_description(description.as_deref()),
+            None if kind == "multiselect" => options_in(description.as_deref()),
             None => Vec::new(),
         };
         let bound = ["max_length", "maxlength"].iter().find_map(|name| id(question.get(name)?));
@@ -167,16 +167,16 @@ impl Question {
             options: values.iter().map(text).collect(),
             required: question.get("required").and_then(Value::as_bool).unwrap_or_default(),
             description,
-            default: filled(question.get("default")),
-            placeholder: filled(question.get("placeholder")),
+            default: non_blank(question.get("default")),
+            placeholder: non_blank(question.get("placeholder")),
             max_length: bound.and_then(|bound| bound.try_into().ok()),
             values,
         }
     }
 }
 
-/// Options seen nowhere but in the description: "red, green, blue", possibly after a colon.
-fn in_description(description: Option<&str>) -> Vec<Value> {
+/// Reads options that are only in the description: "red, green, blue", possibly after a colon.
+fn options_in(description: Option<&str>) -> Vec<Value> {
     let list = description.unwrap_or_default();
     let list = list.rsplit_once(':').map_or(list, |(_, list)| list);
     if !list.contains(',') {
@@ -185,12 +185,12 @@ fn in_description(description: Option<&str>) -> Vec<Value> {
     list.split(',').map(str::trim).filter(|option| !option.is_empty()).map(|option| json!(option)).collect()
 }
 
-fn filled(value: Option<&Value>) -> Option<String> {
+fn non_blank(value: Option<&Value>) -> Option<String> {
     value.map(text).filter(|text| !text.trim().is_empty())
 }
 
-/// A number as JSON; the decimal sign may be a comma.
-fn numeral(text: &str) -> Option<Value> {
+/// Parses a number; its decimal separator may be a comma.
+fn parse_number(text: &str) -> Option<Value> {
     if let Ok(whole) = text.parse::<i64>() {
         return Some(json!(whole));
     }
@@ -198,23 +198,12 @@ fn numeral(text: &str) -> Option<Value> {
     number(&json!(digits.replace(',', "."))).map(|magnitude| json!(sign * magnitude))
 }
 
-fn truth(text: &str) -> Option<Value> {
+fn parse_boolean(text: &str) -> Option<Value> {
     match text.to_lowercase().as_str() {
         "true" | "yes" | "on" | "1" | "sim" => Some(json!(true)),
         "false" | "no" | "off" | "0" | "não" | "nao" => Some(json!(false)),
         _ => None,
     }
-}
-
-/// Options for a person to read, cut when there are very many.
-pub(super) fn listed(options: &[String]) -> String {
-    /// Options shown at most.
-    const SHOWN: usize = 25;
-    let mut shown: Vec<_> = options.iter().take(SHOWN).map(|option| format!("`{option}`")).collect();
-    if options.len() > SHOWN {
-        shown.push(format!("and {} more", options.len() - SHOWN));
-    }
-    shown.join(", ")
 }
 
 #[cfg(test)]
@@ -225,7 +214,7 @@ mod tests {
         Question::read(question)
     }
 
-    fn said(question: &Question, text: &str) -> String {
+    fn checked(question: &Question, text: &str) -> String {
         question.check(text).map_or_else(|invalid| invalid.to_string(), |value| value.to_string())
     }
 
@@ -254,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_select_takes_its_options_as_tess_gave_them() {
+    fn a_select_accepts_its_options_as_tess_sent_them() {
         let select = question(&json!({"type": "select", "name": "model", "options": ["auto", "GPT-4o", true, 1]}));
         for (text, expected) in [
             ("auto", r#""auto""#),
@@ -264,23 +253,23 @@ mod tests {
             ("gpt", "takes one of `auto`, `GPT-4o`, `true`, `1`"),
             ("  ", "cannot be empty"),
         ] {
-            assert_eq!(said(&select, text), expected, "{text:?}");
+            assert_eq!(checked(&select, text), expected, "{text:?}");
         }
     }
 
     #[test]
-    fn a_multiselect_takes_several_of_its_options_each_once() {
+    fn a_multiselect_accepts_several_of_its_options_each_once() {
         let given = json!({"type": "multiselect", "name": "nets", "options": ["a b", "c"]});
         let described = json!({"type": "multiselect", "name": "nets", "description": "Which ones: a b, c"});
         for nets in [question(&given), question(&described)] {
-            assert_eq!(said(&nets, "c, a b,, C"), r#"["c","a b"]"#);
-            assert_eq!(said(&nets, "c, d"), "takes one of `a b`, `c`");
-            assert_eq!(said(&nets, " , "), "cannot be empty");
+            assert_eq!(checked(&nets, "c, a b,, C"), r#"["c","a b"]"#);
+            assert_eq!(checked(&nets, "c, d"), "takes one of `a b`, `c`");
+            assert_eq!(checked(&nets, " , "), "cannot be empty");
         }
     }
 
     #[test]
-    fn numbers_truths_and_texts_are_read_as_people_write_them() {
+    fn numbers_booleans_and_texts_are_read_as_people_write_them() {
         for (kind, text, expected) in [
             ("number", "5", "5"),
             ("number", "-5", "-5"),
@@ -298,23 +287,23 @@ mod tests {
             ("file", "https://example.com", "cannot be set here"),
         ] {
             let question = question(&json!({"type": kind, "name": "q", "maxlength": 8}));
-            assert_eq!(said(&question, text), expected, "{kind} {text:?}");
+            assert_eq!(checked(&question, text), expected, "{kind} {text:?}");
         }
         let unbounded = question(&json!({"type": "text", "name": "q"}));
-        assert!(unbounded.check(&"é".repeat(TEXT_CHARS)).is_ok());
-        assert!(unbounded.check(&"é".repeat(TEXT_CHARS + 1)).is_err());
+        assert!(unbounded.check(&"é".repeat(DEFAULT_MAX_CHARS)).is_ok());
+        assert!(unbounded.check(&"é".repeat(DEFAULT_MAX_CHARS + 1)).is_err());
     }
 
     #[test]
-    fn what_the_bot_sets_itself_is_no_setting() {
+    fn a_field_that_the_bot_sets_itself_cannot_be_set() {
         let root = question(&json!({"type": "number", "name": "root_id"}));
         assert_eq!(root.check("5"), Err(InvalidOption::NotSettable));
     }
 
     #[test]
-    fn only_unusual_required_questions_without_an_answer_are_missing() {
+    fn only_required_questions_beyond_the_standard_ones_are_missing() {
         let required = |name: &str| json!({"type": "text", "name": name, "required": true});
-        let mut questions: Vec<_> = USUAL.iter().map(|name| required(name)).collect();
+        let mut questions: Vec<_> = STANDARD_QUESTIONS.iter().map(|name| required(name)).collect();
         questions.extend([required("empresa"), required("tom"), required("waitExecution")]);
         questions.push(json!({"type": "text", "name": "língua", "required": true, "default": "pt"}));
         questions.push(json!({"type": "text", "name": "extra", "required": false}));
@@ -323,12 +312,5 @@ mod tests {
         options.set("tom", json!("formal")).unwrap();
         let missing: Vec<_> = agent.missing(&options).iter().map(|question| question.name.as_str()).collect();
         assert_eq!(missing, ["empresa"]);
-    }
-
-    #[test]
-    fn a_long_list_of_options_is_cut() {
-        let options: Vec<_> = (0..30).map(|number| number.to_string()).collect();
-        let shown = listed(&options);
-        assert!(shown.ends_with("`24`, and 5 more"), "{shown}");
     }
 }

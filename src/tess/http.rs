@@ -1,4 +1,4 @@
-//! One request and its answer: headers, a time limit, a bounded body or a stream.
+//! Sends one request and reads its reply: headers, a time limit, a bounded body or a stream.
 
 use std::{error::Error, time::Duration};
 
@@ -9,13 +9,17 @@ use reqwest::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
-use super::{error::TessError, stream::Events, wire};
+use super::{
+    error::TessError,
+    stream::{self, Line, Lines, MAX_LINE_BYTES, MAX_STREAM_BYTES},
+    wire::{self, Event},
+};
 use crate::{config::TessConfig, ids::WorkspaceId};
 
 /// Longest body that is read, in bytes.
-const BODY_BYTES: usize = 4 * 1024 * 1024;
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// Sends requests in the name of one key.
+/// Sends requests with one key.
 pub(super) struct Http {
     client: reqwest::Client,
     api_url: String,
@@ -23,7 +27,7 @@ pub(super) struct Http {
     workspace: Option<WorkspaceId>,
 }
 
-/// An answer, read to its end.
+/// A reply, read to its end.
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) body: Vec<u8>,
@@ -31,18 +35,18 @@ pub(super) struct Reply {
     pub(super) retry_header: Option<String>,
 }
 
-/// An answer as its type says.
+/// A reply of either kind.
 pub(super) enum Opened {
     Reply(Reply),
-    /// Only of a 2xx.
+    /// Only with a 2xx status.
     Events(Events),
 }
 
-/// Why there is no answer.
+/// Why there is no reply.
 pub(super) enum NoReply {
-    /// No connection came about: nothing was asked.
+    /// No connection was made, so that the request was not sent.
     NotSent { detail: String },
-    /// It was asked, or may have been.
+    /// The request was sent, or may have been.
     Lost { detail: String },
 }
 
@@ -59,7 +63,6 @@ impl Http {
         self.request(Method::DELETE, path, None)
     }
 
-    /// `body` is of the type `content_type`.
     pub(super) fn post(&self, path: &str, content_type: &str, body: Vec<u8>) -> Result<Request, TessError> {
         self.request(Method::POST, path, Some((content_type, body)))
     }
@@ -79,12 +82,12 @@ impl Http {
         request.build().map_err(|error| TessError::NotSent { detail: describe(error) })
     }
 
-    /// Sends a copy of `request` and reads the answer, within `limit`.
+    /// Sends a copy of `request` and reads the reply, within `limit`.
     pub(super) async fn send(&self, request: &Request, limit: Duration) -> Result<Reply, NoReply> {
         within(limit, async { read(self.response(request).await?).await }).await
     }
 
-    /// As [`Http::send`], but hands on a stream of events as soon as it begins.
+    /// Sends a copy of `request` within `limit`; a stream of events is returned as soon as it begins.
     pub(super) async fn open(&self, request: &Request, limit: Duration) -> Result<Opened, NoReply> {
         let opened = async {
             let response = self.response(request).await?;
@@ -107,8 +110,8 @@ impl Http {
 }
 
 async fn within<T>(limit: Duration, answered: impl Future<Output = Result<T, NoReply>>) -> Result<T, NoReply> {
-    let too_late = |_| NoReply::Lost { detail: format!("no answer within {limit:?}") };
-    timeout(limit, answered).await.map_err(too_late)?
+    let timed_out = |_| NoReply::Lost { detail: format!("no answer within {limit:?}") };
+    timeout(limit, answered).await.map_err(timed_out)?
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
@@ -123,14 +126,14 @@ async fn read(mut response: Response) -> Result<Reply, NoReply> {
     loop {
         let broken = match response.chunk().await {
             Ok(None) => break,
-            Ok(Some(chunk)) if body.len() + chunk.len() <= BODY_BYTES => {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BODY_BYTES => {
                 body.extend_from_slice(&chunk);
                 continue;
             }
-            Ok(Some(_)) => format!("the answer is longer than {BODY_BYTES} bytes"),
+            Ok(Some(_)) => format!("the answer is longer than {MAX_BODY_BYTES} bytes"),
             Err(error) => describe(error),
         };
-        // A refusal is one whatever becomes of its text.
+        // A refusal is reported even if its text cannot be read.
         if !status.is_success() {
             break;
         }
@@ -140,14 +143,67 @@ async fn read(mut response: Response) -> Result<Reply, NoReply> {
 }
 
 impl Reply {
-    /// For how long a 429 asks to send nothing.
+    /// Returns how long a 429 asks to wait.
     pub(super) fn retry_after(&self) -> Duration {
         wire::retry_after(&self.body, self.retry_header.as_deref())
     }
 }
 
-/// The error and its causes, without the URL: it is long and known.
-pub(super) fn describe(error: reqwest::Error) -> String {
+/// The events of a reply, read as they arrive.
+pub(super) struct Events {
+    response: Response,
+    lines: Lines,
+    /// Bytes read.
+    read: usize,
+    ended: bool,
+}
+
+impl Events {
+    pub(super) fn new(response: Response) -> Self {
+        Self { response, lines: Lines::default(), read: 0, ended: false }
+    }
+
+    /// Returns the next event; the error says why no more follow.
+    pub(super) async fn next(&mut self) -> Result<Event, String> {
+        loop {
+            while let Some(line) = self.lines.next() {
+                match stream::parse(line) {
+                    Line::Event(event) => return Ok(event),
+                    Line::Done => self.ended = true,
+                    Line::Other => {}
+                }
+            }
+            if self.ended {
+                return Err("the stream ended".to_owned());
+            }
+            self.read_chunk().await?;
+        }
+    }
+
+    async fn read_chunk(&mut self) -> Result<(), String> {
+        match self.response.chunk().await.map_err(describe)? {
+            None => {
+                self.ended = true;
+                // The last line may lack its end.
+                self.lines.push(b"\n");
+            }
+            Some(chunk) => {
+                self.read += chunk.len();
+                self.lines.push(&chunk);
+            }
+        }
+        if self.read > MAX_STREAM_BYTES {
+            return Err(format!("the stream is longer than {MAX_STREAM_BYTES} bytes"));
+        }
+        if self.lines.unfinished() > MAX_LINE_BYTES {
+            return Err(format!("a line of the stream is longer than {MAX_LINE_BYTES} bytes"));
+        }
+        Ok(())
+    }
+}
+
+/// Describes an error and its causes, without the URL, which is long and known.
+fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,10 +1,10 @@
-//! When the next request of the token may go out.
+//! Limits the requests of one token: one per interval, and none while a 429 asks to wait.
 //!
-//! Two queues, first come first served: executions, which people wait for, before polls and look-ups. So that these
-//! do not starve, one of them goes out after [`EXECUTIONS_IN_A_ROW`] executions that overtook it.
+//! There are two first-in, first-out queues. Executions, which people wait for, come before polls and look-ups. So that
+//! these do not starve, one of them is sent after [`MAX_OVERTAKING`] executions that overtook it.
 //!
-//! There is no task behind it: the first of the queue sleeps until its time, and whoever leaves the queue wakes the
-//! first. The queues are as long as callers wait, each of which holds one place.
+//! No task runs behind it: the first in the queue sleeps until its time, and a caller that leaves the queue wakes the
+//! first. Each waiting caller holds one entry.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use tokio::{
 };
 
 /// Executions that may overtake a waiting poll or look-up.
-const EXECUTIONS_IN_A_ROW: u32 = 4;
+const MAX_OVERTAKING: u32 = 4;
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) enum Class {
     Other,
 }
 
-/// A place in the order of requests. It can be used again: an execution that was rate limited is not the last one then.
+/// A position in the queue. It can be used again, so that an execution that was rate limited keeps its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     class: Class,
@@ -51,17 +51,17 @@ struct Queue {
     executions: BTreeMap<u64, Arc<Notify>>,
     others: BTreeMap<u64, Arc<Notify>>,
     next_number: u64,
-    /// No request goes out before: the interval, or a 429's pause.
-    free_at: Instant,
+    /// When the next request may be sent: after the interval, or the pause that a 429 asks for.
+    next_at: Instant,
     /// Executions that have overtaken the first of `others`.
     overtaken: u32,
 }
 
-/// What a waiting ticket does next.
+/// What a waiting caller does next.
 enum Next {
-    Go,
+    Send,
     SleepUntil(Instant),
-    AwaitWaking,
+    AwaitWake,
 }
 
 impl Limiter {
@@ -70,39 +70,39 @@ impl Limiter {
             executions: BTreeMap::new(),
             others: BTreeMap::new(),
             next_number: 0,
-            free_at: Instant::now(),
+            next_at: Instant::now(),
             overtaken: 0,
         };
         Self { interval, queue: Mutex::new(queue) }
     }
 
-    /// The next place of a class. It holds nobody up until [`Limiter::turn`].
+    /// Takes the last position of a class. It delays nobody before [`Limiter::acquire`].
     pub(super) fn ticket(&self, class: Class) -> Ticket {
         let mut queue = self.lock();
         queue.next_number += 1;
         Ticket { class, number: queue.next_number }
     }
 
-    /// Waits until one request may go out. Dropping the future gives the place back.
-    pub(super) async fn turn(&self, ticket: &Ticket) {
-        let place = Place::take(self, *ticket);
+    /// Waits until one request may be sent. Dropping the future leaves the queue.
+    pub(super) async fn acquire(&self, ticket: &Ticket) {
+        let waiting = Waiting::join(self, *ticket);
         loop {
             let next = self.lock().next(*ticket, Instant::now(), self.interval);
             match next {
-                Next::Go => return,
+                Next::Send => return,
                 Next::SleepUntil(at) => tokio::select! {
                     () = sleep_until(at) => {}
-                    () = place.woken.notified() => {}
+                    () = waiting.wake.notified() => {}
                 },
-                Next::AwaitWaking => place.woken.notified().await,
+                Next::AwaitWake => waiting.wake.notified().await,
             }
         }
     }
 
-    /// A 429 was received: nothing goes out for `retry_after`.
+    /// Sends nothing for `retry_after`, as a 429 asked.
     pub(super) fn pause(&self, retry_after: Duration) {
         let mut queue = self.lock();
-        queue.free_at = queue.free_at.max(Instant::now() + retry_after);
+        queue.next_at = queue.next_at.max(Instant::now() + retry_after);
     }
 
     pub(super) fn queued_executions(&self) -> usize {
@@ -110,13 +110,13 @@ impl Limiter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // Nothing panics while it is held; if something did, the queue would still be one.
+        // Nothing panics while it is held; the queue would be valid even then.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Queue {
-    fn of(&mut self, class: Class) -> &mut BTreeMap<u64, Arc<Notify>> {
+    fn class(&mut self, class: Class) -> &mut BTreeMap<u64, Arc<Notify>> {
         match class {
             Class::Execution => &mut self.executions,
             Class::Other => &mut self.others,
@@ -127,46 +127,46 @@ impl Queue {
         let execution = self.executions.first_key_value().map(|entry| (Class::Execution, entry));
         let other = self.others.first_key_value().map(|entry| (Class::Other, entry));
         let (class, (number, woken)) =
-            if self.overtaken >= EXECUTIONS_IN_A_ROW { other.or(execution) } else { execution.or(other) }?;
+            if self.overtaken >= MAX_OVERTAKING { other.or(execution) } else { execution.or(other) }?;
         Some((Ticket { class, number: *number }, woken))
     }
 
-    /// Lets the first go when it is time.
+    /// Decides what a ticket does; one that may send also starts the next interval.
     fn next(&mut self, ticket: Ticket, now: Instant, interval: Duration) -> Next {
         if self.first().is_some_and(|(first, _)| first != ticket) {
-            return Next::AwaitWaking;
+            return Next::AwaitWake;
         }
-        if now < self.free_at {
-            return Next::SleepUntil(self.free_at);
+        if now < self.next_at {
+            return Next::SleepUntil(self.next_at);
         }
-        self.free_at = now + interval;
+        self.next_at = now + interval;
         self.overtaken = match ticket.class {
             Class::Execution if !self.others.is_empty() => self.overtaken + 1,
             _ => 0,
         };
-        Next::Go
+        Next::Send
     }
 }
 
-/// A ticket that waits; leaves the queue and wakes the first when dropped.
-struct Place<'a> {
+/// A ticket in the queue; dropping it leaves the queue and wakes the first.
+struct Waiting<'a> {
     limiter: &'a Limiter,
     ticket: Ticket,
-    woken: Arc<Notify>,
+    wake: Arc<Notify>,
 }
 
-impl<'a> Place<'a> {
-    fn take(limiter: &'a Limiter, ticket: Ticket) -> Self {
-        let woken = Arc::new(Notify::new());
-        limiter.lock().of(ticket.class).insert(ticket.number, woken.clone());
-        Self { limiter, ticket, woken }
+impl<'a> Waiting<'a> {
+    fn join(limiter: &'a Limiter, ticket: Ticket) -> Self {
+        let wake = Arc::new(Notify::new());
+        limiter.lock().class(ticket.class).insert(ticket.number, wake.clone());
+        Self { limiter, ticket, wake }
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut queue = self.limiter.lock();
-        queue.of(self.ticket.class).remove(&self.ticket.number);
+        queue.class(self.ticket.class).remove(&self.ticket.number);
         if let Some((_, woken)) = queue.first() {
             woken.notify_one();
         }
@@ -181,14 +181,14 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Tickets taken in the order given, each waiting in its own task; returns (index, seconds waited) as they go.
-    struct Waiting {
+    /// Callers that wait in tasks of their own, and end with their name and the seconds they waited.
+    struct Callers {
         limiter: Arc<Limiter>,
         start: Instant,
         tasks: JoinSet<(&'static str, f64)>,
     }
 
-    impl Waiting {
+    impl Callers {
         fn new(interval: Duration) -> Self {
             Self { limiter: Arc::new(Limiter::new(interval)), start: Instant::now(), tasks: JoinSet::new() }
         }
@@ -201,104 +201,104 @@ mod tests {
         async fn wait_with(&mut self, name: &'static str, ticket: Ticket) -> tokio::task::AbortHandle {
             let (limiter, start) = (self.limiter.clone(), self.start);
             let handle = self.tasks.spawn(async move {
-                limiter.turn(&ticket).await;
+                limiter.acquire(&ticket).await;
                 (name, start.elapsed().as_secs_f64())
             });
             yield_now().await;
             handle
         }
 
-        async fn gone(&mut self) -> String {
-            let mut gone = Vec::new();
+        async fn sent(&mut self) -> String {
+            let mut sent = Vec::new();
             while let Some(done) = self.tasks.join_next().await {
                 if let Ok((name, at)) = done {
-                    gone.push(format!("{name}@{at:.1}"));
+                    sent.push(format!("{name}@{at:.1}"));
                 }
             }
-            gone.join(" ")
+            sent.join(" ")
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn requests_go_out_one_interval_apart_first_come_first_served() {
-        let mut waiting = Waiting::new(SECOND);
+    async fn requests_are_sent_one_interval_apart_in_order() {
+        let mut callers = Callers::new(SECOND);
         for name in ["a", "b", "c"] {
-            waiting.wait(name, Class::Execution).await;
+            callers.wait(name, Class::Execution).await;
         }
-        assert_eq!(waiting.limiter.queued_executions(), 2);
-        assert_eq!(waiting.gone().await, "a@0.0 b@1.0 c@2.0");
+        assert_eq!(callers.limiter.queued_executions(), 2);
+        assert_eq!(callers.sent().await, "a@0.0 b@1.0 c@2.0");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_an_interval_nobody_waits() {
-        let mut waiting = Waiting::new(Duration::ZERO);
+    async fn without_an_interval_no_request_waits() {
+        let mut callers = Callers::new(Duration::ZERO);
         for name in ["a", "b", "c"] {
-            waiting.wait(name, Class::Other).await;
+            callers.wait(name, Class::Other).await;
         }
-        assert_eq!(waiting.gone().await, "a@0.0 b@0.0 c@0.0");
+        assert_eq!(callers.sent().await, "a@0.0 b@0.0 c@0.0");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn executions_go_before_polls_that_came_earlier() {
-        let mut waiting = Waiting::new(SECOND);
-        waiting.wait("first", Class::Other).await;
-        waiting.wait("poll", Class::Other).await;
-        waiting.wait("execution", Class::Execution).await;
-        assert_eq!(waiting.gone().await, "first@0.0 execution@1.0 poll@2.0");
+    async fn executions_are_sent_before_earlier_polls() {
+        let mut callers = Callers::new(SECOND);
+        callers.wait("first", Class::Other).await;
+        callers.wait("poll", Class::Other).await;
+        callers.wait("execution", Class::Execution).await;
+        assert_eq!(callers.sent().await, "first@0.0 execution@1.0 poll@2.0");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_poll_is_overtaken_by_four_executions_at_most() {
-        let mut waiting = Waiting::new(SECOND);
-        waiting.wait("first", Class::Execution).await;
-        waiting.wait("poll", Class::Other).await;
+    async fn a_poll_is_overtaken_by_at_most_four_executions() {
+        let mut callers = Callers::new(SECOND);
+        callers.wait("first", Class::Execution).await;
+        callers.wait("poll", Class::Other).await;
         for name in ["a", "b", "c", "d", "e"] {
-            waiting.wait(name, Class::Execution).await;
+            callers.wait(name, Class::Execution).await;
         }
-        assert_eq!(waiting.gone().await, "first@0.0 a@1.0 b@2.0 c@3.0 d@4.0 poll@5.0 e@6.0");
+        assert_eq!(callers.sent().await, "first@0.0 a@1.0 b@2.0 c@3.0 d@4.0 poll@5.0 e@6.0");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_holds_all_even_those_already_counting_down() {
-        let mut waiting = Waiting::new(SECOND);
-        waiting.wait("first", Class::Execution).await;
-        waiting.wait("execution", Class::Execution).await;
-        waiting.wait("poll", Class::Other).await;
-        waiting.limiter.pause(SECOND * 10);
-        waiting.limiter.pause(SECOND);
-        assert_eq!(waiting.gone().await, "first@0.0 execution@10.0 poll@11.0");
+    async fn a_pause_delays_every_waiting_request() {
+        let mut callers = Callers::new(SECOND);
+        callers.wait("first", Class::Execution).await;
+        callers.wait("execution", Class::Execution).await;
+        callers.wait("poll", Class::Other).await;
+        callers.limiter.pause(SECOND * 10);
+        callers.limiter.pause(SECOND);
+        assert_eq!(callers.sent().await, "first@0.0 execution@10.0 poll@11.0");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_ticket_used_again_keeps_its_place() {
-        let mut waiting = Waiting::new(SECOND);
-        let ticket = waiting.limiter.ticket(Class::Execution);
-        waiting.limiter.turn(&ticket).await;
-        waiting.wait("later", Class::Execution).await;
-        waiting.wait_with("again", ticket).await;
-        assert_eq!(waiting.gone().await, "again@1.0 later@2.0");
+    async fn a_ticket_used_again_keeps_its_position() {
+        let mut callers = Callers::new(SECOND);
+        let ticket = callers.limiter.ticket(Class::Execution);
+        callers.limiter.acquire(&ticket).await;
+        callers.wait("later", Class::Execution).await;
+        callers.wait_with("again", ticket).await;
+        assert_eq!(callers.sent().await, "again@1.0 later@2.0");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_stops_waiting_gives_the_place_back() {
-        let mut waiting = Waiting::new(SECOND);
-        waiting.wait("first", Class::Execution).await;
-        let head = waiting.wait("head", Class::Execution).await;
-        let middle = waiting.wait("middle", Class::Execution).await;
-        waiting.wait("last", Class::Execution).await;
+    async fn a_caller_that_stops_waiting_leaves_the_queue() {
+        let mut callers = Callers::new(SECOND);
+        callers.wait("first", Class::Execution).await;
+        let head = callers.wait("head", Class::Execution).await;
+        let middle = callers.wait("middle", Class::Execution).await;
+        callers.wait("last", Class::Execution).await;
         head.abort();
         middle.abort();
         yield_now().await;
-        assert_eq!(waiting.limiter.queued_executions(), 1);
-        assert_eq!(waiting.gone().await, "first@0.0 last@1.0");
+        assert_eq!(callers.limiter.queued_executions(), 1);
+        assert_eq!(callers.sent().await, "first@0.0 last@1.0");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_idle_time_saves_up_no_requests() {
-        let mut waiting = Waiting::new(SECOND);
+    async fn idle_time_does_not_accumulate_requests() {
+        let mut callers = Callers::new(SECOND);
         tokio::time::advance(SECOND * 10).await;
-        waiting.wait("a", Class::Execution).await;
-        waiting.wait("b", Class::Execution).await;
-        assert_eq!(waiting.gone().await, "a@10.0 b@11.0");
+        callers.wait("a", Class::Execution).await;
+        callers.wait("b", Class::Execution).await;
+        assert_eq!(callers.sent().await, "a@10.0 b@11.0");
     }
 }

@@ -1,12 +1,9 @@
-//! A channel's answers to its agent's questions, and the defaults of all channels.
+//! A channel's answers to its agent's questions.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use super::agent::{Agent, listed};
-use crate::config::TessConfig;
 
 /// Fields of an execution's body that only the bot sets.
 const RESERVED: [&str; 7] = ["messages", "waitExecution", "wait_execution", "stream", "file_ids", "root_id", "answers"];
@@ -15,25 +12,25 @@ pub(super) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
 }
 
-/// Answers to an agent's questions by name, sent at the root of an execution's body. They come before `TESS_MODEL`,
+/// Answers to an agent's questions by name, sent at the root of an execution's body. They override `TESS_MODEL`,
 /// `TESS_TEMPERATURE` and `TESS_TOOLS`.
 ///
-/// It is written and read as a JSON object.
+/// Serialized as a JSON object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, Value>")]
 pub struct Options(BTreeMap<String, Value>);
 
 impl Options {
-    /// The answer to a question.
+    /// Returns the answer to a question.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
-    /// Answers a question; [`super::Question::check`] makes the value.
+    /// Answers a question; [`super::Question::check`] parses the value.
     ///
     /// # Errors
     ///
-    /// When only the bot itself sets that field: `messages`, `waitExecution`, `wait_execution`, `stream`, `file_ids`,
+    /// Only the bot itself sets that field: `messages`, `waitExecution`, `wait_execution`, `stream`, `file_ids`,
     /// `root_id`, `answers`.
     pub fn set(&mut self, name: &str, value: Value) -> Result<(), InvalidOption> {
         if is_reserved(name) {
@@ -43,12 +40,7 @@ impl Options {
         Ok(())
     }
 
-    /// Takes an answer back: the default holds again. Returns whether there was one.
-    pub fn unset(&mut self, name: &str) -> bool {
-        self.0.remove(name).is_some()
-    }
-
-    /// The answers by name.
+    /// Iterates over the answers by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
@@ -60,91 +52,52 @@ impl Options {
 }
 
 impl From<BTreeMap<String, Value>> for Options {
-    /// Without the fields that only the bot sets.
+    /// Drops the fields that only the bot sets.
     fn from(mut options: BTreeMap<String, Value>) -> Self {
         options.retain(|name, _| !is_reserved(name));
         Self(options)
     }
 }
 
-/// Why a text is no answer to a question.
+/// Why a text is not an answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOption {
-    /// Only the bot itself answers it, or no text can.
+    /// Only the bot itself answers it, or text cannot express the answer.
     #[error("cannot be set here")]
     NotSettable,
-    /// There is nothing in it.
+    /// The text is blank.
     #[error("cannot be empty")]
     Empty,
-    /// It is no number.
+    /// The text is not a number.
     #[error("takes a number, such as 5 or 0.5")]
     NotANumber,
-    /// It means neither.
+    /// The text means neither yes nor no.
     #[error("takes yes or no")]
     NotABoolean,
-    /// It is none of the question's options.
-    #[error("takes one of {}", listed(.options))]
+    /// The text is none of the question's options.
+    #[error("takes one of {}", list_options(.options))]
     UnknownOption {
-        /// What there is to choose from.
+        /// The question's options.
         options: Vec<String>,
     },
-    /// It is longer than the question allows.
-    #[error("takes at most {most} characters, this has {length}")]
+    /// The text is longer than the question allows.
+    #[error("takes at most {max} characters, this has {length}")]
     TooLong {
         /// Most characters.
-        most: usize,
-        /// How many it has.
+        max: usize,
+        /// Its characters.
         length: usize,
     },
 }
 
-/// A default that the agent does not have; its text is one line for the operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidDefault {
-    /// `TESS_MODEL`, `TESS_TEMPERATURE` or `TESS_TOOLS`.
-    pub variable: &'static str,
-    /// What it is set to.
-    pub value: String,
-    /// What the agent takes; empty when it has no such question.
-    pub allowed: Vec<String>,
-}
-
-impl fmt::Display for InvalidDefault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { variable, value, allowed } = self;
-        write!(f, "{variable}={value}: ")?;
-        if allowed.is_empty() {
-            write!(f, "the agent has no such option; unset {variable}")
-        } else {
-            write!(f, "the agent takes one of {}", listed(allowed))
-        }
+/// Lists options for a person; only the first ones if there are very many.
+pub(super) fn list_options(options: &[String]) -> String {
+    const MAX_SHOWN: usize = 25;
+    let mut shown: Vec<_> = options.iter().take(MAX_SHOWN).map(|option| format!("`{option}`")).collect();
+    if options.len() > MAX_SHOWN {
+        shown.push(format!("and {} more", options.len() - MAX_SHOWN));
     }
-}
-
-/// The defaults that are set, by the field's name.
-pub(super) fn defaults(config: &TessConfig) -> impl Iterator<Item = (&'static str, &str)> {
-    let fields = [("temperature", &config.temperature), ("model", &config.model), ("tools", &config.tools)];
-    fields.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
-}
-
-/// The defaults that `agent` would refuse. None when Tess tells nothing of its questions.
-pub(super) fn bad_defaults(config: &TessConfig, agent: &Agent) -> Vec<InvalidDefault> {
-    let is_bad = |&(name, value): &(&str, &str)| match agent.question(name) {
-        // Not even the case may differ: it is sent as it is written.
-        Some(question) if !question.options.is_empty() => !question.options.iter().any(|option| option == value),
-        Some(question) => question.check(value).is_err(),
-        None => !agent.questions.is_empty(),
-    };
-    let described = |(name, value): (&'static str, &str)| InvalidDefault {
-        variable: match name {
-            "temperature" => "TESS_TEMPERATURE",
-            "model" => "TESS_MODEL",
-            _ => "TESS_TOOLS",
-        },
-        value: value.to_owned(),
-        allowed: agent.question(name).map(|question| question.options.clone()).unwrap_or_default(),
-    };
-    defaults(config).filter(is_bad).map(described).collect()
+    shown.join(", ")
 }
 
 #[cfg(test)]
@@ -154,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_of_the_bot_itself_is_never_set() {
+    fn a_field_that_only_the_bot_sets_is_refused() {
         let mut options = Options::default();
         for name in RESERVED {
             assert!(options.set(name, json!(1)).is_err());
@@ -165,13 +118,19 @@ mod tests {
     }
 
     #[test]
-    fn options_are_kept_as_a_json_object() {
+    fn options_are_serialized_as_a_json_object() {
         let mut options = Options::default();
         options.set("model", json!("auto")).unwrap();
         options.set("max_mode", json!(true)).unwrap();
         let written = serde_json::to_string(&options).unwrap();
         assert_eq!(written, r#"{"max_mode":true,"model":"auto"}"#);
         assert_eq!(serde_json::from_str::<Options>(&written).unwrap(), options);
-        assert!(options.unset("model") && !options.unset("model"));
+    }
+
+    #[test]
+    fn a_long_list_of_options_is_cut() {
+        let options: Vec<_> = (0..30).map(|number| number.to_string()).collect();
+        let shown = list_options(&options);
+        assert!(shown.ends_with("`24`, and 5 more"), "{shown}");
     }
 }

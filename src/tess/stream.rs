@@ -1,104 +1,46 @@
-//! A stream of server-sent events, as Tess sends them: one JSON object a `data:` line.
+//! Server-sent events as Tess sends them: one JSON object in each `data:` line. Pure.
 //!
-//! Whatever else is in it (comments, `event:` and `id:` lines, lines that are not JSON) is passed over.
+//! Everything else is ignored: comments, `event:` and `id:` lines, lines that are not JSON.
 
-use reqwest::Response;
+use super::wire::{self, Event};
 
-use super::{
-    http::describe,
-    wire::{self, Event},
-};
+/// Longest line, in bytes. A line usually holds a few words, at most a whole output.
+pub(super) const MAX_LINE_BYTES: usize = 1024 * 1024;
 
-/// Longest line, in bytes. A line holds a few words as a rule, a whole output at most.
-const LINE_BYTES: usize = 1024 * 1024;
+/// Longest stream, in bytes. Some letters of output come in an object of about 300 bytes.
+pub(super) const MAX_STREAM_BYTES: usize = 32 * 1024 * 1024;
 
-/// Longest stream, in bytes: a piece of some letters comes in an object of 300 bytes.
-const STREAM_BYTES: usize = 32 * 1024 * 1024;
-
-/// The events of one answer.
-pub(super) struct Events {
-    response: Response,
-    lines: Lines,
-    /// Bytes read.
-    read: usize,
-    ended: bool,
-}
-
-impl Events {
-    pub(super) fn new(response: Response) -> Self {
-        Self { response, lines: Lines::default(), read: 0, ended: false }
-    }
-
-    /// The next event; the error says why there is none any more.
-    pub(super) async fn next(&mut self) -> Result<Event, String> {
-        loop {
-            while let Some(line) = self.lines.next() {
-                match parse(line) {
-                    Line::Event(event) => return Ok(event),
-                    Line::Done => self.ended = true,
-                    Line::Other => {}
-                }
-            }
-            if self.ended {
-                return Err("the stream ended".to_owned());
-            }
-            self.read_on().await?;
-        }
-    }
-
-    async fn read_on(&mut self) -> Result<(), String> {
-        match self.response.chunk().await.map_err(describe)? {
-            None => {
-                self.ended = true;
-                // The last line may have no end.
-                self.lines.push(b"\n");
-            }
-            Some(chunk) => {
-                self.read += chunk.len();
-                self.lines.push(&chunk);
-            }
-        }
-        if self.read > STREAM_BYTES {
-            return Err(format!("the stream is longer than {STREAM_BYTES} bytes"));
-        }
-        if self.lines.unfinished() > LINE_BYTES {
-            return Err(format!("a line of the stream is longer than {LINE_BYTES} bytes"));
-        }
-        Ok(())
-    }
-}
-
-/// What a line is to the reader.
+/// A parsed line.
 #[derive(Debug)]
-enum Line {
+pub(super) enum Line {
     Event(Event),
     /// `data: [DONE]`, the end in the form of `OpenAI`.
     Done,
     Other,
 }
 
-fn parse(line: &[u8]) -> Line {
+pub(super) fn parse(line: &[u8]) -> Line {
     let Some(data) = line.strip_prefix(b"data:").map(<[u8]>::trim_ascii) else { return Line::Other };
     if data == b"[DONE]" { Line::Done } else { wire::event(data).map_or(Line::Other, Line::Event) }
 }
 
-/// Cuts bytes into lines. Letters of several bytes may come in pieces: only whole lines are looked at.
+/// Splits bytes into lines. Characters of several bytes may arrive in pieces, so that only whole lines are parsed.
 #[derive(Default)]
-struct Lines {
+pub(super) struct Lines {
     bytes: Vec<u8>,
     /// Where the next line begins.
     start: usize,
 }
 
 impl Lines {
-    fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.start);
         self.start = 0;
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next whole line, without its end.
-    fn next(&mut self) -> Option<&[u8]> {
+    /// Returns the next whole line, without its end.
+    pub(super) fn next(&mut self) -> Option<&[u8]> {
         let rest = &self.bytes[self.start..];
         let length = rest.iter().position(|byte| *byte == b'\n')?;
         self.start += length + 1;
@@ -106,8 +48,8 @@ impl Lines {
         Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
-    /// Bytes of a line whose end has not come; what [`Lines::next`] would still give counts as well.
-    fn unfinished(&self) -> usize {
+    /// Returns the bytes of the last line if its end has not arrived, 0 otherwise.
+    pub(super) fn unfinished(&self) -> usize {
         let rest = &self.bytes[self.start..];
         rest.iter().rev().take_while(|byte| **byte != b'\n').count()
     }
@@ -144,12 +86,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_events_are_seen() {
+    fn only_the_events_are_parsed() {
         assert_eq!(outputs(&[STREAM.as_bytes()]), "Olá, ||日本 🦀|.done");
     }
 
     #[test]
-    fn a_line_is_only_as_long_as_what_has_no_end_yet() {
+    fn only_the_line_without_an_end_counts_as_unfinished() {
         let mut lines = Lines::default();
         lines.push(b"data: 1\ndat");
         assert_eq!(lines.unfinished(), 3);
@@ -161,7 +103,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_does_not_matter_where_the_network_cuts(mut cuts in prop::collection::vec(0..STREAM.len(), 0..20)) {
+        fn the_result_does_not_depend_on_where_the_network_splits(mut cuts in prop::collection::vec(0..STREAM.len(), 0..20)) {
             cuts.sort_unstable();
             let mut pieces = Vec::new();
             let mut rest = STREAM.as_bytes();
@@ -176,7 +118,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_reading_panic(bytes in any::<Vec<u8>>()) {
+        fn reading_never_panics(bytes in any::<Vec<u8>>()) {
             outputs(&[b"data:", &bytes, b"\ndata: ", &bytes, b"\n"]);
         }
     }

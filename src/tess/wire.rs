@@ -1,4 +1,4 @@
-//! What goes over the wire: bodies written and, as tolerantly as Tess's documents differ, bodies read.
+//! Writes request bodies and reads reply bodies, as leniently as Tess's documents differ.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,9 +6,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Agent, ChatMessage, Request,
+    agent::Agent,
+    defaults,
     files::{GeneratedFile, generated_files},
-    options,
+    json,
+    request::{ChatMessage, Request},
 };
 use crate::{
     config::TessConfig,
@@ -16,13 +18,13 @@ use crate::{
 };
 
 /// The pause after a 429 that names none.
-const RETRY_AFTER_UNSAID: Duration = Duration::from_secs(5);
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// The longest pause a 429 may ask for; what is left of it is asked for by the next one.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+/// The longest pause that a 429 is granted; the next one asks for the rest.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// The shortest one, so that "0" makes no busy loop.
-const RETRY_AFTER_MIN: Duration = Duration::from_millis(10);
+/// The shortest pause, so that "0" does not cause a busy loop.
+const MIN_RETRY_AFTER: Duration = Duration::from_millis(10);
 
 /// One page of `GET /agents`.
 #[derive(Debug)]
@@ -31,21 +33,21 @@ pub(super) struct AgentPage {
     pub(super) last_page: usize,
 }
 
-/// An execution as an answer shows it.
+/// An execution in a reply.
 #[derive(Debug)]
 pub(super) struct Execution {
     pub(super) id: ExecutionId,
     pub(super) report: Report,
 }
 
-/// One event of a stream; the output in it is a piece.
+/// One event of a stream; its output is a piece of the whole.
 #[derive(Debug)]
 pub(super) struct Event {
     pub(super) id: Option<ExecutionId>,
     pub(super) report: Report,
 }
 
-/// How an execution goes.
+/// The state of an execution.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) state: State,
@@ -64,12 +66,12 @@ pub(super) enum State {
     Failed,
 }
 
-/// How the answer to an execution comes.
+/// How the answer to an execution is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Delivery {
-    /// At once, at its end.
+    /// In one reply, when it is complete.
     Whole,
-    /// In pieces, as it is written.
+    /// In pieces, while it is written.
     Stream,
 }
 
@@ -82,14 +84,14 @@ struct ExecuteBody<'a> {
     stream: bool,
     #[serde(rename = "file_ids", skip_serializing_if = "<[_]>::is_empty")]
     files: &'a [FileId],
-    /// The agent's own questions have their answers at the root.
+    /// Tess expects the answers to the agent's own questions at the root.
     #[serde(flatten)]
     options: BTreeMap<&'a str, Value>,
 }
 
 /// The body of `POST execute`.
 pub(super) fn execute_body(config: &TessConfig, request: &Request<'_>, delivery: Delivery) -> String {
-    let defaults = options::defaults(config).map(|(name, value)| (name, json!(value)));
+    let defaults = defaults::defaults(config).map(|(name, value)| (name, json!(value)));
     let chosen = request.options.iter().map(|(name, value)| (name, value.clone()));
     let body = ExecuteBody {
         messages: request.messages,
@@ -101,11 +103,11 @@ pub(super) fn execute_body(config: &TessConfig, request: &Request<'_>, delivery:
     serde_json::to_string(&body).expect("texts, numbers and booleans are always JSON")
 }
 
-/// The execution in an answer: `responses[0]` of an execute, the whole of a poll. `None` when there is no id in it.
+/// Reads an execution: `responses[0]` of an execute, the whole body of a poll. `None` if it has no id.
 pub(super) fn execution(body: &[u8]) -> Option<Execution> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let places = [body.pointer("/responses/0"), body.get("data"), Some(&body)];
-    let (execution, id) = places.into_iter().flatten().find_map(|place| Some((place, id(place.get("id")?)?)))?;
+    let (execution, id) = places.into_iter().flatten().find_map(|place| Some((place, json::id(place.get("id")?)?)))?;
     let mut report = report(execution);
     if report.files.is_empty() {
         report.files = generated_files(&body);
@@ -113,29 +115,24 @@ pub(super) fn execution(body: &[u8]) -> Option<Execution> {
     Some(Execution { id: ExecutionId(id), report })
 }
 
-/// An event of a stream; `None` for what is not an object.
+/// Reads an event of a stream; `None` if it is not an object.
 pub(super) fn event(data: &[u8]) -> Option<Event> {
     let event: Value = serde_json::from_slice(data).ok()?;
     event.as_object()?;
-    Some(Event { id: event.get("id").and_then(id).map(ExecutionId), report: report(&event) })
+    Some(Event { id: event.get("id").and_then(json::id).map(ExecutionId), report: report(&event) })
 }
 
 fn report(execution: &Value) -> Report {
     Report {
         state: execution.get("status").and_then(Value::as_str).map_or(State::Unfinished, state),
-        output: execution.get("output").map(text).unwrap_or_default(),
-        error: execution.get("error").map(said).unwrap_or_default(),
-        credits: credits(execution),
+        output: execution.get("output").map(json::text).unwrap_or_default(),
+        error: execution.get("error").map(json::reason).unwrap_or_default(),
+        credits: json::credits(execution),
         files: generated_files(execution),
     }
 }
 
-/// What an execution or a file cost; nothing when that is unknown.
-pub(super) fn credits(of: &Value) -> f64 {
-    of.get("credits").and_then(number).unwrap_or_default()
-}
-
-/// What a word that no source knows means is left to the next poll.
+/// Reads a status. One that no source records counts as unfinished, so that it is polled again.
 fn state(status: &str) -> State {
     match status.to_ascii_lowercase().as_str() {
         "succeeded" | "completed" | "done" => State::Succeeded,
@@ -144,76 +141,23 @@ fn state(status: &str) -> State {
     }
 }
 
-/// A page of agents; what is not an agent is left out.
+/// Reads a page of agents; entries that are not agents are left out.
 pub(super) fn agents(page: &Value) -> AgentPage {
     let data = page.get("data").and_then(Value::as_array);
     AgentPage {
         agents: data.into_iter().flatten().filter_map(Agent::read).collect(),
-        last_page: page.get("last_page").and_then(id).and_then(|page| page.try_into().ok()).unwrap_or(1),
+        last_page: page.get("last_page").and_then(json::id).and_then(|page| page.try_into().ok()).unwrap_or(1),
     }
 }
 
-/// For how long a 429 asks to wait: its body, else its header, else a guess; within bounds.
+/// Returns how long a 429 asks to wait: from its body, else its header, else a default; within bounds.
 pub(super) fn retry_after(body: &[u8], header: Option<&str>) -> Duration {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let in_body = body.get("retry_after").and_then(number);
+    let in_body = body.get("retry_after").and_then(json::number);
     let seconds = in_body.or_else(|| header?.trim().parse().ok());
     let pause =
-        seconds.and_then(|seconds: f64| Duration::try_from_secs_f64(seconds.min(RETRY_AFTER_MAX.as_secs_f64())).ok());
-    pause.unwrap_or(RETRY_AFTER_UNSAID).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
-}
-
-/// What an error's body says: the texts of `error`, `message`, `errors` and `messages`, or a plain text. Empty for HTML.
-///
-/// Nothing else of a body is read: it might repeat the request.
-pub(super) fn error_text(body: &[u8]) -> String {
-    match serde_json::from_slice::<Value>(body) {
-        Ok(Value::String(text)) => text,
-        Ok(body) => {
-            let single = ["error", "message"].map(|name| body.get(name).map(said));
-            let fields = ["errors", "messages"].map(|name| body.get(name).and_then(said_of_fields));
-            let texts = single.into_iter().chain(fields).flatten().filter(|text| !text.is_empty());
-            texts.collect::<Vec<_>>().join("; ")
-        }
-        Err(_) => {
-            let text = String::from_utf8_lossy(body);
-            // Cut JSON looks like text; like HTML it has no sentence to show.
-            if text.trim_start().starts_with(['<', '{', '[']) { String::new() } else { text.into_owned() }
-        }
-    }
-}
-
-/// An `error`: a string, or an object with a reason in one of the fields seen.
-pub(super) fn said(error: &Value) -> String {
-    let reason = || ["message", "reason", "fail_reason"].iter().find_map(|name| error.get(name)?.as_str());
-    error.as_str().or_else(reason).unwrap_or_default().to_owned()
-}
-
-/// The texts of a validation: a list by field's name.
-fn said_of_fields(errors: &Value) -> Option<String> {
-    let texts = |texts: &Value| match texts {
-        Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
-        other => said(other),
-    };
-    let fields = errors.as_object()?.iter().map(|(name, error)| format!("{name}: {}", texts(error)));
-    Some(fields.collect::<Vec<_>>().join("; "))
-}
-
-pub(super) fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-pub(super) fn id(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
-}
-
-pub(super) fn number(value: &Value) -> Option<f64> {
-    let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
-    number.filter(|number| number.is_finite() && *number >= 0.0)
+        seconds.and_then(|seconds: f64| Duration::try_from_secs_f64(seconds.min(MAX_RETRY_AFTER.as_secs_f64())).ok());
+    pause.unwrap_or(DEFAULT_RETRY_AFTER).clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER)
 }
 
 #[cfg(test)]
@@ -242,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_an_id_is_no_execution() {
+    fn a_reply_without_an_id_is_not_an_execution() {
         for body in [json!({}), json!([]), json!({"responses": []}), json!({"template_id": 8794}), json!({"id": "x"})] {
             assert!(read(&body).is_none(), "{body}");
         }
@@ -251,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_found_whatever_else_is_missing_or_odd() {
+    fn an_id_is_found_even_if_other_fields_are_missing_or_odd() {
         let execution = read(&json!({"responses": {"id": 1}, "id": 2, "status": 3, "output": null, "credits": "0.5"}));
         let Execution { id, report } = execution.unwrap();
         assert_eq!((id, report.state, report.output.as_str()), (ExecutionId(2), State::Unfinished, ""));
@@ -259,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_read_from_the_body_then_the_header_then_guessed() {
+    fn a_pause_is_read_from_the_body_then_the_header_then_the_default() {
         let secs = Duration::from_secs_f64;
         for (body, header, expected) in [
             (r#"{"error":"Rate limit exceeded","retry_after":7}"#, Some("3"), secs(7.0)),
@@ -277,33 +221,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_error_is_read_in_every_form() {
-        for (body, expected) in [
-            (r#"{"error":"a","message":"b"}"#, "a; b"),
-            (r#"{"error":{"message":"a","input":"secret"}}"#, "a"),
-            (r#"{"error":null,"message":"b","input":"secret"}"#, "b"),
-            (r#"{"message":"m","errors":{"model":["bad","worse"],"tools":"odd"}}"#, "m; model: bad worse; tools: odd"),
-            (r#"{"error":"Validation failed","messages":[{"content":"secret"}]}"#, "Validation failed"),
-            (r#""plain""#, "plain"),
-            ("error code: 524", "error code: 524"),
-            ("<!DOCTYPE html><p>secret", ""),
-            (r#"{"error":"cut"#, ""),
-            ("[1]", ""),
-            ("", ""),
-        ] {
-            assert_eq!(error_text(body.as_bytes()), expected, "{body}");
-        }
-    }
-
     proptest! {
         #[test]
-        fn no_body_makes_reading_panic(body in any::<Vec<u8>>(), header in any::<Option<String>>()) {
+        fn reading_never_panics(body in any::<Vec<u8>>(), header in any::<Option<String>>()) {
             let _ = execution(&body);
             let _ = event(&body);
-            let _ = error_text(&body);
             let pause = retry_after(&body, header.as_deref());
-            prop_assert!(pause >= RETRY_AFTER_MIN && pause <= RETRY_AFTER_MAX);
+            prop_assert!(pause >= MIN_RETRY_AFTER && pause <= MAX_RETRY_AFTER);
         }
     }
 }

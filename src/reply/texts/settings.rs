@@ -152,7 +152,7 @@ fn in_portuguese(why: &InvalidOption) -> String {
             let options: Vec<_> = options.iter().map(|option| format!("`{option}`")).collect();
             format!("aceita um destes: {}", options.join(", "))
         }
-        InvalidOption::TooLong { most, length } => format!("aceita no máximo {most} caracteres, e aqui há {length}"),
+        InvalidOption::TooLong { max, length } => format!("aceita no máximo {max} caracteres, e aqui há {length}"),
     }
 }
 
@@ -239,7 +239,7 @@ mod tests {
                 InvalidOption::Empty,
                 InvalidOption::NotABoolean,
                 InvalidOption::UnknownOption { options: vec!["a".to_owned(), "b".to_owned()] },
-                InvalidOption::TooLong { most: 8, length: 9 },
+                InvalidOption::TooLong { max: 8, length: 9 },
             ];
             let mut texts = vec![
                 prompt(language, "model", Some("Which *one*")),

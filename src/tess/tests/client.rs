@@ -62,7 +62,7 @@ async fn options_that_are_not_set_are_not_sent() {
 }
 
 #[tokio::test]
-async fn a_base_address_without_api_works_as_well() {
+async fn a_base_url_without_api_works() {
     let t = Harness::with(TessOptions::default(), |config, _| {
         config.api_url = config.api_url.trim_end_matches("/api").to_owned();
     })
@@ -72,7 +72,7 @@ async fn a_base_address_without_api_works_as_well() {
 }
 
 #[tokio::test]
-async fn a_channels_options_come_before_the_defaults() {
+async fn the_options_of_a_channel_override_the_defaults() {
     let t = Harness::with(TessOptions::default(), |config, _| {
         config.model = Some("tess-5".to_owned());
         config.tools = Some("internet".to_owned());
@@ -91,7 +91,7 @@ async fn a_channels_options_come_before_the_defaults() {
 }
 
 #[tokio::test]
-async fn defaults_that_the_agent_does_not_have_are_named_with_what_it_has() {
+async fn invalid_defaults_are_reported_with_the_options_of_the_agent() {
     let t = Harness::with(TessOptions::default(), |config, _| {
         config.model = Some("Auto".to_owned());
         config.temperature = Some("0.7".to_owned());
@@ -118,7 +118,7 @@ async fn defaults_that_the_agent_does_not_have_are_named_with_what_it_has() {
 }
 
 #[tokio::test]
-async fn an_answer_that_a_question_takes_is_taken_by_tess() {
+async fn tess_accepts_every_answer_that_a_question_accepts() {
     let t = Harness::new().await;
     t.sim.add_question(HELPER, json!({"type": "select", "name": "max_mode", "options": [true, false]}));
     t.sim.add_question(HELPER, json!({"type": "multiselect", "name": "nets", "options": ["a", "b", "c"]}));
@@ -166,7 +166,7 @@ async fn an_execution_longer_than_the_wait_is_polled_to_its_end() {
 }
 
 #[tokio::test]
-async fn every_word_for_success_is_an_answer() {
+async fn every_status_for_success_returns_an_answer() {
     let t = Harness::new().await;
     for word in ["succeeded", "completed", "done", "Completed"] {
         t.sim.status_next(word);
@@ -176,7 +176,7 @@ async fn every_word_for_success_is_an_answer() {
 }
 
 #[tokio::test]
-async fn every_word_for_failure_is_a_failure() {
+async fn every_status_for_failure_returns_an_error() {
     let t = Harness::new().await;
     for word in ["failed", "error", "canceled", "cancelled"] {
         t.sim.status_next(word);
@@ -187,7 +187,7 @@ async fn every_word_for_failure_is_a_failure() {
 }
 
 #[tokio::test]
-async fn an_unknown_status_is_polled_like_a_running_one() {
+async fn an_unknown_status_is_polled_as_unfinished() {
     let t = Harness::new().await;
     for word in ["weird", "processing", "starting", ""] {
         t.sim.status_next(word);
@@ -233,7 +233,7 @@ async fn a_success_without_output_is_empty() {
 }
 
 #[tokio::test]
-async fn unknown_credits_count_as_none() {
+async fn unknown_credits_count_as_zero() {
     let t = Harness::new().await;
     t.sim.null_credits_next();
     assert_eq!(t.ask("hi").await.unwrap().credits, 0.0);
@@ -263,20 +263,20 @@ async fn a_wrong_key_is_unauthorized() {
 }
 
 #[tokio::test]
-async fn a_foreign_workspace_is_told_from_a_wrong_key() {
+async fn a_foreign_workspace_is_distinguished_from_a_wrong_key() {
     let options = TessOptions { workspace: Some(1), ..TessOptions::default() };
     let t = Harness::with(options, |config, _| config.workspace = Some(WorkspaceId(2))).await;
     assert!(matches!(t.ask("hi").await, Err(TessError::WrongWorkspace { .. })));
 }
 
 #[tokio::test]
-async fn a_missing_workspace_is_asked_for() {
+async fn a_missing_workspace_is_reported() {
     let t = Harness::with(TessOptions { workspace: Some(1), ..TessOptions::default() }, |_, _| {}).await;
     assert!(matches!(t.ask("hi").await, Err(TessError::WorkspaceRequired { .. })));
 }
 
 #[tokio::test]
-async fn an_agent_that_is_gone_is_not_found() {
+async fn a_deleted_agent_is_not_found() {
     let t = Harness::new().await;
     t.sim.remove_agent(HELPER);
     assert!(matches!(t.ask("hi").await, Err(TessError::AgentNotFound { agent: AGENT, .. })));
@@ -284,7 +284,7 @@ async fn an_agent_that_is_gone_is_not_found() {
 }
 
 #[tokio::test]
-async fn an_option_the_agent_does_not_have_is_refused() {
+async fn an_option_that_the_agent_lacks_is_refused() {
     let t = Harness::with(TessOptions::default(), |config, _| config.temperature = Some("0.7".to_owned())).await;
     match t.ask("hi").await {
         Err(TessError::Refused { detail }) => {
@@ -296,7 +296,7 @@ async fn an_option_the_agent_does_not_have_is_refused() {
 }
 
 #[tokio::test]
-async fn no_credits_is_recognised() {
+async fn missing_credits_are_recognised() {
     let t = Harness::new().await;
     t.sim.no_credits_next();
     assert!(matches!(t.ask("hi").await, Err(TessError::NoCredits { .. })));
@@ -307,7 +307,7 @@ async fn no_credits_is_recognised() {
 }
 
 #[tokio::test]
-async fn an_error_repeats_neither_the_key_nor_a_message() {
+async fn an_error_contains_neither_the_key_nor_message_text() {
     let t = Harness::new().await;
     let echo = json!({"message": format!("bad: alice: my secret, {}", t.sim.key()), "input": "alice: my secret"});
     t.sim.fail_next(422, &echo);
@@ -324,7 +324,7 @@ async fn an_error_repeats_neither_the_key_nor_a_message() {
 // The outcome is unknown: never asked twice.
 
 #[tokio::test]
-async fn a_524_in_plain_text_leaves_the_outcome_unknown_and_is_not_repeated() {
+async fn a_524_in_plain_text_is_an_unknown_outcome_and_not_repeated() {
     let t = Harness::new().await;
     t.sim.plain_524_next();
     assert!(t.outcome_is_unknown().await.contains("error code: 524"));
@@ -332,7 +332,7 @@ async fn a_524_in_plain_text_leaves_the_outcome_unknown_and_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_wait_that_the_proxy_cut_leaves_the_outcome_unknown() {
+async fn a_wait_that_a_proxy_ends_is_an_unknown_outcome() {
     let wait_limit = Duration::from_millis(20);
     let options = TessOptions { wait_limit, at_wait_limit: AtWaitLimit::Http524, ..TessOptions::default() };
     let t = Harness::with(options, |_, _| {}).await;
@@ -341,14 +341,14 @@ async fn a_wait_that_the_proxy_cut_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn a_server_error_leaves_the_outcome_unknown() {
+async fn a_server_error_is_an_unknown_outcome() {
     let t = Harness::new().await;
     t.sim.fail_next(500, &json!({"error": "Internal server error"}));
     assert!(t.outcome_is_unknown().await.contains("HTTP 500: Internal server error"));
 }
 
 #[tokio::test]
-async fn a_page_of_a_proxy_leaves_the_outcome_unknown() {
+async fn an_error_page_of_a_proxy_is_an_unknown_outcome() {
     let t = Harness::new().await;
     t.sim.html_next(502);
     let text = t.outcome_is_unknown().await;
@@ -356,14 +356,14 @@ async fn a_page_of_a_proxy_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn a_page_at_status_200_leaves_the_outcome_unknown() {
+async fn a_web_page_with_status_200_is_an_unknown_outcome() {
     let t = Harness::new().await;
     t.sim.html_next(200);
     t.outcome_is_unknown().await;
 }
 
 #[tokio::test]
-async fn a_cut_answer_leaves_the_outcome_unknown() {
+async fn a_truncated_reply_is_an_unknown_outcome() {
     let t = Harness::new().await;
     t.sim.truncate_next();
     t.outcome_is_unknown().await;
@@ -371,21 +371,21 @@ async fn a_cut_answer_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_cut_and_leaves_the_outcome_unknown() {
+async fn an_endless_reply_is_cut_off_and_is_an_unknown_outcome() {
     let t = Harness::new().await;
     t.sim.endless_body_next();
     assert!(t.outcome_is_unknown().await.contains("longer than"));
 }
 
 #[tokio::test]
-async fn a_request_without_an_answer_is_given_up_after_its_own_limit() {
+async fn a_request_without_a_reply_ends_after_its_own_timeout() {
     let t = Harness::with(TessOptions::default(), |_, timings| timings.execute_timeout = A_MOMENT).await;
     t.sim.hang_next();
     t.outcome_is_unknown().await;
 }
 
 #[tokio::test]
-async fn a_request_without_an_answer_times_out_when_that_comes_first() {
+async fn a_request_without_a_reply_ends_at_the_deadline_if_that_is_earlier() {
     let t = Harness::with(TessOptions::default(), |config, _| config.timeout = A_MOMENT).await;
     t.sim.hang_next();
     assert!(matches!(t.ask("hi").await, Err(TessError::TimedOut { waited: A_MOMENT })));
@@ -393,7 +393,7 @@ async fn a_request_without_an_answer_times_out_when_that_comes_first() {
 }
 
 #[tokio::test]
-async fn a_dropped_connection_leaves_the_outcome_unknown() {
+async fn a_dropped_connection_is_an_unknown_outcome() {
     let t = Harness::new().await;
     t.sim.drop_connection_next();
     t.outcome_is_unknown().await;
@@ -401,7 +401,7 @@ async fn a_dropped_connection_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn an_odd_answer_that_has_an_id_is_polled() {
+async fn an_odd_reply_with_an_id_is_polled() {
     let t = Harness::new().await;
     t.sim.answers(["one"]);
     let id = t.ask("hi").await.unwrap().execution;
@@ -416,7 +416,7 @@ async fn an_odd_answer_that_has_an_id_is_polled() {
 // Nothing ran: asked again.
 
 #[tokio::test]
-async fn a_rate_limited_execution_waits_as_told_and_runs_once() {
+async fn a_rate_limited_execution_waits_as_asked_and_runs_once() {
     let t = Harness::new().await;
     for _ in 0..3 {
         t.sim.rate_limit_next(Some(0.1), false);
@@ -450,7 +450,7 @@ async fn a_429_longer_than_the_time_left_is_reported_at_once() {
 }
 
 #[tokio::test]
-async fn a_429_holds_the_other_requests_of_the_token() {
+async fn a_429_delays_the_other_requests_of_the_token() {
     let t = Harness::new().await;
     t.sim.rate_limit_next(Some(0.2), false);
     let other = t.tess.clone();
@@ -467,7 +467,7 @@ async fn a_429_holds_the_other_requests_of_the_token() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_tried_until_tess_is_back() {
+async fn a_refused_connection_is_retried_until_tess_is_back() {
     let t = Harness::new().await;
     t.ask("over a connection that will be cut").await.unwrap();
     t.sim.refuse_connections(true).await;
@@ -479,7 +479,7 @@ async fn a_refused_connection_is_tried_until_tess_is_back() {
 }
 
 #[tokio::test]
-async fn a_connection_that_stays_refused_was_not_sent() {
+async fn a_connection_that_stays_refused_is_reported_as_not_sent() {
     let t = Harness::with(TessOptions::default(), |config, _| config.timeout = A_MOMENT).await;
     t.sim.refuse_connections(true).await;
     assert!(matches!(t.ask("hi").await, Err(TessError::NotSent { .. })));
@@ -489,7 +489,7 @@ async fn a_connection_that_stays_refused_was_not_sent() {
 // Polls.
 
 #[tokio::test]
-async fn whatever_goes_wrong_with_a_poll_the_next_one_is_as_good() {
+async fn a_failed_poll_is_followed_by_the_next_one() {
     let t = Harness::new().await;
     let html = Fault::Answer { status: 502, content_type: "text/html", body: "<html>".to_owned() };
     let faults = [
@@ -513,7 +513,7 @@ async fn whatever_goes_wrong_with_a_poll_the_next_one_is_as_good() {
 }
 
 #[tokio::test]
-async fn an_execution_that_tess_has_forgotten_has_an_unknown_outcome() {
+async fn an_execution_that_polls_do_not_find_is_an_unknown_outcome() {
     let t = Harness::new().await;
     t.sim.unfinished_next(5);
     t.sim.fault_on(Route::Poll, answer_of(404, &json!({"message": "Not found"})));
@@ -537,7 +537,7 @@ async fn requests_keep_the_interval_of_the_token() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_free_request_is_not_part_of_the_time_out() {
+async fn waiting_for_the_limiter_is_not_part_of_the_timeout() {
     let t = Harness::with(TessOptions::default(), |config, _| {
         config.request_interval = A_MOMENT * 3;
         config.timeout = A_MOMENT * 2;
@@ -549,7 +549,7 @@ async fn waiting_for_a_free_request_is_not_part_of_the_time_out() {
 }
 
 #[tokio::test]
-async fn executions_that_wait_are_counted_until_they_give_up() {
+async fn queued_executions_are_counted_until_they_are_dropped() {
     let t = Harness::with(TessOptions::default(), |config, _| config.request_interval = Duration::from_secs(60)).await;
     t.ask("takes the only request").await.unwrap();
     assert_eq!(t.tess.queued_executions(), 0);
@@ -591,7 +591,7 @@ async fn the_chat_agents_of_every_page_are_listed() {
 }
 
 #[tokio::test]
-async fn a_look_up_waits_for_a_rate_limit_and_reports_all_else() {
+async fn a_look_up_waits_for_a_rate_limit_and_reports_other_errors() {
     let t = Harness::new().await;
     t.sim.fault_on(Route::Agents, Fault::RateLimit { retry_after: Some(0.1), header: false });
     t.tess.agent(AGENT).await.unwrap();
@@ -607,7 +607,7 @@ async fn a_look_up_waits_for_a_rate_limit_and_reports_all_else() {
 // The simulator's own strictness.
 
 #[tokio::test]
-async fn the_simulator_records_what_no_configuration_excuses() {
+async fn the_simulator_records_violations_whatever_the_configuration() {
     let t = Harness::with(TessOptions { requests_per_second: 1, ..TessOptions::default() }, |_, _| {}).await;
     let http = http();
     let agents = format!("{}/agents", t.sim.url());
@@ -632,7 +632,7 @@ async fn the_simulator_records_what_no_configuration_excuses() {
 }
 
 #[tokio::test]
-async fn the_simulator_counts_what_was_executed_twice() {
+async fn the_simulator_counts_repeated_executions() {
     let t = Harness::new().await;
     for text in ["one", "two", "one"] {
         t.ask(text).await.unwrap();

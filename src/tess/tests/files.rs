@@ -26,7 +26,7 @@ impl Harness {
 }
 
 #[tokio::test]
-async fn a_file_is_sent_waited_for_and_read_by_an_execution() {
+async fn a_file_is_uploaded_processed_and_read_by_an_execution() {
     let t = Harness::with(TessOptions { file_polls: 2, ..TessOptions::default() }, |_, _| {}).await;
     let file = t.send(PDF).await.unwrap();
     let stored = &t.sim.files()[0];
@@ -46,7 +46,7 @@ async fn a_file_is_sent_waited_for_and_read_by_an_execution() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_gone_already_is_deleted() {
+async fn deleting_a_file_that_is_gone_succeeds() {
     let t = Harness::new().await;
     let file = t.send(PDF).await.unwrap();
     t.tess.delete_file(file).await.unwrap();
@@ -65,7 +65,7 @@ async fn a_file_that_is_too_long_is_refused() {
 }
 
 #[tokio::test]
-async fn a_full_storage_is_told_from_a_file_that_is_refused() {
+async fn a_full_storage_is_distinguished_from_a_refused_file() {
     let t = Harness::new().await;
     let mut last = None;
     for _ in 0..MAX_STORED_FILES {
@@ -99,7 +99,7 @@ async fn a_file_is_waited_for_until_its_deadline() {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_with_a_look_at_a_file_the_next_one_is_as_good() {
+async fn a_failed_poll_of_a_file_is_followed_by_the_next_one() {
     let t = Harness::new().await;
     let file = t.send(PDF).await.unwrap();
     for fault in [
@@ -116,7 +116,7 @@ async fn whatever_goes_wrong_with_a_look_at_a_file_the_next_one_is_as_good() {
 }
 
 #[tokio::test]
-async fn a_rate_limited_file_is_sent_again_and_a_lost_one_is_not() {
+async fn a_rate_limited_upload_is_repeated_and_a_lost_one_is_not() {
     let t = Harness::new().await;
     t.sim.fault_on(Route::Upload, Fault::RateLimit { retry_after: Some(0.1), header: false });
     t.send(PDF).await.unwrap();
