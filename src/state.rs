@@ -1,7 +1,7 @@
-//! The small durable facts: what Discord does not keep for the bot, and a restart must not forget.
+//! The small durable facts: what Discord does not keep for the bot and a restart must not lose.
 //!
-//! Reads and writes touch memory alone, so they never wait for a disk. One thread of its own brings what has changed
-//! into an SQLite file, a moment later. Nothing in here has room for a message's text.
+//! Reads and writes only touch memory, so that they never wait for a disk. A thread writes what has changed to an SQLite
+//! file a moment later. No column has room for a message's text.
 
 mod facts;
 mod file;
@@ -36,55 +36,55 @@ pub use self::{
     ledger::{Day, SpendingKey},
 };
 
-/// Longest text that [`State::set_commands_hash`] keeps, in bytes.
+/// Longest hash that [`State::set_commands_hash`] stores, in bytes.
 pub const MAX_COMMANDS_HASH_BYTES: usize = 128;
 
-/// Longest JSON text that [`State::set_options`] keeps, in bytes.
+/// Longest JSON text that [`State::set_options`] stores, in bytes.
 pub const MAX_OPTIONS_BYTES: usize = 8_192;
 
 /// How long [`State::close`] waits for the disk.
-const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The durable facts of one bot. Clones are the same facts; when the last one is dropped, what is open is written.
+/// The durable facts of one bot. Clones share them; dropping the last one writes what has changed.
 #[derive(Clone)]
 pub struct State(Arc<Handle>);
 
 struct Handle(Arc<Shared>);
 
 impl State {
-    /// Reads the file at `path`, made with its folder on first use, and starts the thread that writes to it at most
-    /// `flush_every` after a change; chosen agents and options and reset marks at once. The file stays locked for this process.
+    /// Opens the file at `path`, or creates it with its folder, and starts the thread that writes to it.
     ///
-    /// Blocks on the disk: for the start of the program.
+    /// A change is written at most `flush_interval` later; a chosen agent, options and a reset mark at once. The file stays
+    /// locked for this process. Blocks on the disk: for the start of the program.
     ///
     /// # Errors
-    /// The file cannot be used; the error says what to do about it.
-    pub fn open(path: &Path, flush_every: Duration, metrics: Metrics) -> Result<Self, StateError> {
+    /// The file cannot be used; the error says what to do.
+    pub fn open(path: &Path, flush_interval: Duration, metrics: Metrics) -> Result<Self, StateError> {
         let file = StateFile::open(path)?;
         let facts = Facts::loaded(file.load()?, SystemTime::now());
-        let shared = Writer::start(file, facts, flush_every, metrics)?;
+        let shared = Writer::start(file, facts, flush_interval, metrics)?;
         Ok(Self(Arc::new(Handle(shared))))
     }
 
-    /// The agent chosen for the channel.
+    /// Returns the agent chosen for the channel.
     #[must_use]
     pub fn agent(&self, channel: ChannelId) -> Option<AgentId> {
         self.shared().read(|facts| facts.row(channel).agent)
     }
 
-    /// Chooses an agent for the channel; `None` goes back to the default.
+    /// Chooses an agent for the channel; `None` restores the default.
     pub fn set_agent(&self, channel: ChannelId, agent: Option<AgentId>) {
         self.shared().change(|facts| facts.set_agent(channel, agent));
     }
 
-    /// The channel's own answers to its agent's questions, as JSON.
+    /// Returns the channel's own answers to its agent's questions, as JSON.
     #[must_use]
     pub fn options(&self, channel: ChannelId) -> Option<Arc<str>> {
         self.shared().read(|facts| facts.row(channel).options)
     }
 
-    /// Keeps the channel's answers to its agent's questions; `None` keeps none. `false`, and nothing changed, when they are longer than
-    /// [`MAX_OPTIONS_BYTES`].
+    /// Stores the channel's answers to its agent's questions; `None` removes them. Returns `false`, without a change, if they
+    /// are longer than [`MAX_OPTIONS_BYTES`].
     pub fn set_options(&self, channel: ChannelId, options: Option<&str>) -> bool {
         let fits = options.is_none_or(|options| options.len() <= MAX_OPTIONS_BYTES);
         if fits {
@@ -93,7 +93,7 @@ impl State {
         fits
     }
 
-    /// The message up to which the channel's history was reset.
+    /// Returns the message up to which the channel's history was reset.
     #[must_use]
     pub fn reset_mark(&self, channel: ChannelId) -> Option<MessageId> {
         self.shared().read(|facts| facts.row(channel).reset_mark)
@@ -104,99 +104,100 @@ impl State {
         self.shared().change(|facts| facts.advance_reset_mark(channel, mark));
     }
 
-    /// The last message of the channel that was handled, with all before it: what came [late](Self::late_messages) is not.
+    /// Returns the last message up to which every message of the channel is settled. It stays before [late
+    /// messages](Self::late_messages).
     #[must_use]
     pub fn handled_mark(&self, channel: ChannelId) -> Option<MessageId> {
         self.shared().read(|facts| facts.handled(channel))
     }
 
-    /// Moves the last message handled forward; an older message changes nothing.
+    /// Moves the handled mark forward; an older message changes nothing.
     pub fn advance_handled_mark(&self, channel: ChannelId, message: MessageId) {
         self.shared().change(|facts| facts.advance_handled_mark(channel, message));
     }
 
-    /// A message is about to be handled in a channel. The first time the channel is remembered with the mark just before that message,
-    /// at once, so that a crash in its first turn leaves something to catch up with. `guild`: the one it is in; none for a direct message.
+    /// Records a channel before its message is handled. The first time its handled mark is set just before that message and
+    /// written at once, so that catch-up finds the message after a crash in the first turn. `guild`: none for a direct message.
     pub fn track_channel(&self, channel: ChannelId, message: MessageId, guild: Option<GuildId>) {
         self.shared().change(|facts| facts.track_channel(channel, message, guild));
     }
 
-    /// A message was heard after a turn that answers a later one had begun. Until it is settled, it is remembered by itself: the reply to
-    /// the later one looks as if it answered both.
+    /// Records a message that arrived after a turn for a later one had started. It is stored until it is settled, because
+    /// the reply to the later message looks as if it answered both.
     pub fn add_late_message(&self, channel: ChannelId, message: MessageId) {
         self.shared().change(|facts| facts.add_late_message(channel, message));
     }
 
-    /// Messages are settled, whether they were late or not.
+    /// Removes messages that are settled; those that were not late are ignored.
     pub fn remove_late_messages(&self, channel: ChannelId, messages: &[MessageId]) {
         self.shared().change(|facts| facts.remove_late_messages(channel, messages));
     }
 
-    /// A channel's messages that came late and are not settled, oldest first.
+    /// Returns the late messages of a channel that are not settled, oldest first.
     #[must_use]
     pub fn late_messages(&self, channel: ChannelId) -> Vec<MessageId> {
         self.shared().read(|facts| facts.late(channel).collect())
     }
 
-    /// A file was put into Tess's storage, for as long as a turn takes.
+    /// Records a file in Tess's storage that has to be deleted after its turn.
     pub fn add_pending_deletion(&self, file: FileId) {
         self.shared().change(|facts| facts.add_pending_deletion(file));
     }
 
-    /// The file is gone from there.
+    /// Removes a file that was deleted at Tess.
     pub fn remove_pending_deletion(&self, file: FileId) {
         self.shared().change(|facts| facts.remove_pending_deletion(file));
     }
 
-    /// The files that are still to be deleted at Tess.
+    /// Returns the files that have to be deleted at Tess.
     #[must_use]
     pub fn pending_deletions(&self) -> Vec<FileId> {
-        self.shared().read(|facts| facts.own().pending_deletions.iter().copied().collect())
+        self.shared().read(|facts| facts.bot().pending_deletions.iter().copied().collect())
     }
 
-    /// When the bot was last known to listen, to the second.
+    /// Returns when the bot was last known to receive messages, to the second.
     #[must_use]
     pub fn last_seen(&self) -> Option<SystemTime> {
-        let seconds = self.shared().read(|facts| facts.own().last_seen)?;
+        let seconds = self.shared().read(|facts| facts.bot().last_seen)?;
         UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
     }
 
-    /// The bot listens now.
+    /// Records that the bot received messages until `now`.
     pub fn set_last_seen(&self, now: SystemTime) {
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         self.shared().change(|facts| facts.set_last_seen(seconds));
     }
 
-    /// The channels that handled `mark` or something later, at `most` so many, most recent first.
+    /// Returns the channels with a handled mark at `mark` or later, at most `max`, most recent first.
     #[must_use]
-    pub fn active_since(&self, mark: MessageId, most: usize) -> Vec<ActiveChannel> {
+    pub fn active_since(&self, mark: MessageId, max: usize) -> Vec<ActiveChannel> {
         let mut active = self.shared().read(|facts| facts.active_since(mark));
         active.sort_unstable_by_key(|active| Reverse(active.handled));
-        active.truncate(most);
+        active.truncate(max);
         active
     }
 
-    /// The hash of the slash commands that were last registered with Discord.
+    /// Returns the hash of the slash commands that were last registered with Discord.
     #[must_use]
     pub fn commands_hash(&self) -> Option<String> {
-        self.shared().read(|facts| facts.own().commands_hash.clone())
+        self.shared().read(|facts| facts.bot().commands_hash.clone())
     }
 
-    /// Keeps the hash of the slash commands; one longer than [`MAX_COMMANDS_HASH_BYTES`] is no hash and is ignored.
+    /// Stores the hash of the slash commands; one longer than [`MAX_COMMANDS_HASH_BYTES`] is ignored.
     pub fn set_commands_hash(&self, hash: &str) {
         if hash.len() <= MAX_COMMANDS_HASH_BYTES {
             self.shared().change(|facts| facts.set_commands_hash(hash));
         }
     }
 
-    /// An execution cost `credits`. Kept for 60 days, or shorter where very many people spend; reaches the file with the next
-    /// write, so a kill may lose the last moment's.
+    /// Adds what an execution cost. It is kept for 60 days, or shorter if very many people spend. It is written with the next
+    /// flush, so that a kill may lose the last moment.
     pub fn add_spending(&self, by: SpendingKey, credits: Credits) {
         self.shared().change(|facts| facts.add_spending(by, credits));
     }
 
-    /// What was spent on `days`, added up by what `group` makes of each row; a row it makes nothing of is left out. Reads every
-    /// row of these days.
+    /// Sums what was spent on `days` by the key that `group` returns for each row; rows without a key are left out. Reads
+    /// every row of these days.
     #[must_use]
     pub fn spending<K: Eq + Hash>(
         &self,
@@ -206,20 +207,20 @@ impl State {
         self.shared().read(|facts| facts.ledger().sums(days, group))
     }
 
-    /// Drops what was decided and handled in a channel that is gone. What was spent there stays spent.
+    /// Removes the facts of a channel that is gone, except what was spent there.
     pub fn remove_channel(&self, channel: ChannelId) {
-        self.shared().change(|facts| facts.forget(channel));
+        self.shared().change(|facts| facts.remove_channel(channel));
     }
 
-    /// Writes what is open and closes the file, within a few seconds: a disk that does not answer is given up.
+    /// Writes what has changed and closes the file. Gives up after a few seconds if the disk does not respond.
     /// Later changes stay in memory. May be called again.
     pub async fn close(&self) {
         self.shared().stop();
         let shared = Arc::clone(self.shared());
-        // On a thread, so that a paused clock does not jump over the disk's work.
-        let ended = tokio::task::spawn_blocking(move || shared.wait_for_end(CLOSE_WITHIN)).await;
+        // On a thread, so that a paused clock does not skip the disk's work.
+        let ended = tokio::task::spawn_blocking(move || shared.wait_for_end(CLOSE_TIMEOUT)).await;
         if !ended.unwrap_or(false) {
-            tracing::error!("the state file did not close in time: the last moments may be lost");
+            tracing::error!("state file not closed in time; the last changes may be lost");
         }
     }
 
@@ -260,8 +261,8 @@ mod tests {
         (folder, path)
     }
 
-    fn open(path: &Path, flush_every: Duration) -> State {
-        State::open(path, flush_every, Metrics::new()).unwrap()
+    fn open(path: &Path, flush_interval: Duration) -> State {
+        State::open(path, flush_interval, Metrics::new()).unwrap()
     }
 
     /// A message of the year 2100: never too old to be kept.
@@ -278,7 +279,7 @@ mod tests {
         }
     }
 
-    /// What a start after `kill -9` would find now: the files as they are on disk.
+    /// Opens the files as they are on disk now, as a start after `kill -9` would.
     fn after_a_kill<T>(path: &Path, read: impl FnOnce(&State) -> T) -> Option<T> {
         let (_folder, copy) = folder();
         fs::create_dir_all(copy.parent().unwrap()).unwrap();
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn closing_twice_and_changing_afterwards_is_harmless() {
+    async fn closing_twice_and_changes_after_closing_are_harmless() {
         let (_folder, path) = folder();
         let state = open(&path, NEVER);
         state.close().await;
@@ -326,7 +327,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_paused_clock_does_not_cut_the_closing_short() {
+    async fn a_paused_clock_does_not_shorten_closing() {
         let (_folder, path) = folder();
         let state = open(&path, NEVER);
         state.set_agent(CHANNEL, Some(AgentId(7)));
@@ -335,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn dropping_the_last_clone_writes_what_is_open() {
+    fn dropping_the_last_clone_writes_the_changes() {
         let (_folder, path) = folder();
         let state = open(&path, NEVER);
         let clone = state.clone();
@@ -357,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn active_channels_come_most_recent_first() {
+    fn active_channels_are_returned_most_recent_first() {
         let (_folder, path) = folder();
         let state = open(&path, NEVER);
         for (channel, handled) in [(1, 10), (2, 30), (3, 20), (4, 9)] {
@@ -369,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forgotten_channel_stays_forgotten() {
+    fn a_removed_channel_stays_removed() {
         let (_folder, path) = folder();
         let state = open(&path, NEVER);
         state.set_agent(CHANNEL, Some(AgentId(7)));
@@ -380,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_loses_no_choice_and_no_more_than_the_flush_window() {
+    fn a_kill_loses_no_choice_and_at_most_the_flush_interval() {
         let (_folder, path) = folder();
         let lazy = open(&path, NEVER);
         lazy.advance_handled_mark(CHANNEL, message(1));
@@ -393,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_fails_is_counted_kept_and_made_up_for() {
+    fn a_failed_write_is_counted_and_repeated() {
         let (folder, path) = folder();
         let metrics = Metrics::new();
         let state = State::open(&path, SOON, metrics.clone()).unwrap();
@@ -411,13 +412,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn closing_ends_even_if_nothing_can_be_written() {
+    async fn closing_ends_even_if_the_file_cannot_be_written() {
         let (folder, path) = folder();
         let state = open(&path, NEVER);
         fs::remove_dir_all(folder.path().join("data")).unwrap();
         state.advance_handled_mark(CHANNEL, message(1));
         let start = Instant::now();
         state.close().await;
-        assert!(start.elapsed() < CLOSE_WITHIN);
+        assert!(start.elapsed() < CLOSE_TIMEOUT);
     }
 }

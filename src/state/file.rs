@@ -10,18 +10,18 @@ use std::{
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
 use super::{
-    facts::{Batch, Loaded, Own, Row},
-    ledger::{Day, LedgerBatch, SpendingKey},
+    facts::{BotFacts, Changes, ChannelFacts, Loaded},
+    ledger::{Day, LedgerChanges, SpendingKey},
 };
 use crate::{
     config::Credits,
     ids::{AgentId, ChannelId, FileId, GuildId, MessageId, UserId},
 };
 
-/// How long to wait for a lock: as long as a predecessor that is just ending may need.
-const BUSY_WITHIN: Duration = Duration::from_secs(2);
+/// How long to wait for the lock: as long as a previous process may need to end.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// One step a version: step `n` brings a file of version `n` to `n + 1`. Steps that were released never change.
+/// One step for each version: step `n` migrates a file from version `n` to `n + 1`. Released steps never change.
 const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE channel (
@@ -37,7 +37,7 @@ const MIGRATIONS: [&str; 5] = [
         listened INTEGER
     ) STRICT;
 ",
-    // `guild` is 0 for a direct message, since a key has no room for nothing.
+    // `guild` is 0 for a direct message, since a primary key cannot be null.
     "
     CREATE TABLE spent (
         day INTEGER NOT NULL,
@@ -63,8 +63,8 @@ const MIGRATIONS: [&str; 5] = [
 /// Why the state file cannot be used, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The folder is not there and cannot be made.
-    #[error("the state's folder {} cannot be made ({source}): set STATE_URL to a place the bot may write to", .folder.display())]
+    /// The folder does not exist and cannot be created.
+    #[error("the state's folder {} cannot be created ({source}): set STATE_URL to a path that the bot may write to", .folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
@@ -72,20 +72,20 @@ pub enum StateError {
         source: io::Error,
     },
     /// The file cannot be opened or written.
-    #[error("the state file {} cannot be written ({source}): make it and its folder writable for the bot's user, make room, or set STATE_URL to another place", .path.display())]
+    #[error("the state file {} cannot be written ({source}): make it and its folder writable for the bot's user, free disk space, or set STATE_URL to another path", .path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
         /// What SQLite said.
         source: rusqlite::Error,
     },
-    /// Another process has it.
-    #[error("the state file {} is in use by another process: stop the other bot, or give this one a STATE_URL of its own", .path.display())]
+    /// Another process uses the file.
+    #[error("the state file {} is in use by another process: stop the other bot, or set STATE_URL to another path", .path.display())]
     Locked {
         /// The file.
         path: PathBuf,
     },
-    /// It is damaged, or another kind of file.
+    /// The file is damaged, or of another kind.
     #[error("the state file {} is damaged or was not made by tess-discord ({detail}): restore it, or move it away to start without it", .path.display())]
     Corrupt {
         /// The file.
@@ -93,21 +93,21 @@ pub enum StateError {
         /// What was found.
         detail: String,
     },
-    /// A later version of the bot wrote it.
-    #[error("the state file {} was written by a later version of tess-discord (format {version}, this one knows {}): use that version, or move the file away to start without it", .path.display(), MIGRATIONS.len())]
+    /// A later version of the bot wrote the file.
+    #[error("the state file {} was written by a later version of tess-discord (format {version}, this one reads up to {}): use that version, or move the file away to start without it", .path.display(), MIGRATIONS.len())]
     Newer {
         /// The file.
         path: PathBuf,
         /// The file's `user_version`.
         version: i64,
     },
-    /// The file is gone, though it had been opened.
+    /// The file was removed after it had been opened.
     #[error("the state file {} was removed", .path.display())]
     Removed {
         /// The file.
         path: PathBuf,
     },
-    /// The system gives no thread to write it with.
+    /// The system cannot start the thread.
     #[error("the thread that writes the state file cannot be started: {0}")]
     Thread(io::Error),
 }
@@ -137,20 +137,20 @@ pub(super) struct StateFile {
 }
 
 impl StateFile {
-    /// Opens or makes it, checks it, and brings it to the newest version.
+    /// Opens or creates a file, checks it, and migrates it to the newest version.
     pub(super) fn open(path: &Path) -> Result<Self, StateError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(|source| StateError::Folder { folder: folder.to_owned(), source })?;
         }
-        let of_sqlite = |error| StateError::from_sqlite(path, error);
-        let mut connection = Connection::open(path).map_err(of_sqlite)?;
-        set_up(&connection).map_err(of_sqlite)?;
-        let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(of_sqlite)?;
+        let from_sqlite = |error| StateError::from_sqlite(path, error);
+        let mut connection = Connection::open(path).map_err(from_sqlite)?;
+        lock(&connection).map_err(from_sqlite)?;
+        let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(from_sqlite)?;
         if found != "ok" {
             return Err(StateError::Corrupt { path: path.to_owned(), detail: found });
         }
         migrate(&mut connection, path)?;
-        speed_up(&connection).map_err(of_sqlite)?;
+        enable_wal(&connection).map_err(from_sqlite)?;
         Ok(Self { path: path.to_owned(), connection })
     }
 
@@ -170,7 +170,7 @@ impl StateFile {
             let [handled, agent, reset_mark, guild]: [Option<i64>; 4] =
                 [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
             let message = |id: i64| (id != 0).then(|| MessageId::new(id.cast_unsigned()));
-            let facts = Row {
+            let facts = ChannelFacts {
                 handled: handled.and_then(message),
                 agent: agent.map(|agent| AgentId(agent.cast_unsigned())),
                 reset_mark: reset_mark.and_then(message),
@@ -182,20 +182,20 @@ impl StateFile {
         let mut loaded = Loaded::default();
         for row in rows {
             let (id, row) = row?;
-            // Discord has no channel 0, so such a row is not the bot's.
+            // Discord has no channel 0, so that the bot did not write such a row.
             if id != 0 {
                 loaded.channels.insert(ChannelId::new(id.cast_unsigned()), row);
             }
         }
         let mut statement = self.connection.prepare("SELECT commands_hash, listened FROM bot")?;
-        let own = statement.query_map([], |row| {
+        let bot = statement.query_map([], |row| {
             let last_seen: Option<i64> = row.get(1)?;
             let last_seen = last_seen.and_then(|seconds| seconds.try_into().ok());
-            Ok(Own { commands_hash: row.get(0)?, last_seen, ..Own::default() })
+            Ok(BotFacts { commands_hash: row.get(0)?, last_seen, ..BotFacts::default() })
         });
-        loaded.own = own?.next().transpose()?.unwrap_or_default();
-        loaded.own.late = self.load_late()?;
-        loaded.own.pending_deletions = self.load_lent()?;
+        loaded.bot = bot?.next().transpose()?.unwrap_or_default();
+        loaded.bot.late = self.load_late()?;
+        loaded.bot.pending_deletions = self.load_pending_deletions()?;
         loaded.spent = self.load_spent()?;
         Ok(loaded)
     }
@@ -210,7 +210,7 @@ impl StateFile {
         rows.collect()
     }
 
-    fn load_lent(&self) -> rusqlite::Result<BTreeSet<FileId>> {
+    fn load_pending_deletions(&self) -> rusqlite::Result<BTreeSet<FileId>> {
         let mut statement = self.connection.prepare("SELECT file FROM lent")?;
         let rows = statement.query_map([], |row| row.get(0).map(i64::cast_unsigned).map(FileId))?;
         rows.collect()
@@ -233,25 +233,25 @@ impl StateFile {
         rows.collect()
     }
 
-    /// All of `batch` or nothing.
-    pub(super) fn write(&mut self, batch: &Batch) -> Result<(), StateError> {
-        // Writing into a removed file succeeds on Unix, and is lost.
+    /// Writes all changes or none.
+    pub(super) fn write(&mut self, changes: &Changes) -> Result<(), StateError> {
+        // On Unix, writing to a removed file succeeds, and is lost.
         if !self.path.exists() {
             return Err(StateError::Removed { path: self.path.clone() });
         }
-        self.try_write(batch).map_err(|error| StateError::from_sqlite(&self.path, error))
+        self.try_write(changes).map_err(|error| StateError::from_sqlite(&self.path, error))
     }
 
-    fn try_write(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+    fn try_write(&mut self, changes: &Changes) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
-        if batch.everything {
+        if changes.everything {
             transaction.execute("DELETE FROM channel", [])?;
         }
         {
             let mut put =
                 transaction.prepare_cached("INSERT OR REPLACE INTO channel VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
             let mut remove = transaction.prepare_cached("DELETE FROM channel WHERE id = ?1")?;
-            for (channel, row) in &batch.rows {
+            for (channel, row) in &changes.rows {
                 let id = channel.get().cast_signed();
                 match row {
                     Some(row) => put.execute(params![
@@ -266,39 +266,39 @@ impl StateFile {
                 };
             }
         }
-        if let Some(own) = &batch.own {
-            write_own(&transaction, own)?;
+        if let Some(bot) = &changes.bot {
+            write_bot(&transaction, bot)?;
         }
-        write_spent(&transaction, &batch.ledger)?;
+        write_spent(&transaction, &changes.ledger)?;
         transaction.commit()
     }
 }
 
-fn write_own(transaction: &Transaction<'_>, own: &Own) -> rusqlite::Result<()> {
-    let last_seen = own.last_seen.and_then(|seconds| i64::try_from(seconds).ok());
-    transaction.execute("INSERT OR REPLACE INTO bot VALUES (1, ?1, ?2)", params![own.commands_hash, last_seen])?;
-    // Few, and most often none.
+fn write_bot(transaction: &Transaction<'_>, bot: &BotFacts) -> rusqlite::Result<()> {
+    let last_seen = bot.last_seen.and_then(|seconds| i64::try_from(seconds).ok());
+    transaction.execute("INSERT OR REPLACE INTO bot VALUES (1, ?1, ?2)", params![bot.commands_hash, last_seen])?;
+    // These tables have few rows, and usually none.
     transaction.execute_batch("DELETE FROM late; DELETE FROM lent")?;
     let mut put_late = transaction.prepare_cached("INSERT INTO late VALUES (?1, ?2)")?;
-    for (channel, message) in &own.late {
+    for (channel, message) in &bot.late {
         put_late.execute([channel.get().cast_signed(), message.get().cast_signed()])?;
     }
     let mut put_lent = transaction.prepare_cached("INSERT INTO lent VALUES (?1)")?;
-    for file in &own.pending_deletions {
+    for file in &bot.pending_deletions {
         put_lent.execute([file.0.cast_signed()])?;
     }
     Ok(())
 }
 
-fn write_spent(transaction: &Transaction<'_>, batch: &LedgerBatch) -> rusqlite::Result<()> {
-    if batch.everything {
+fn write_spent(transaction: &Transaction<'_>, changes: &LedgerChanges) -> rusqlite::Result<()> {
+    if changes.everything {
         transaction.execute("DELETE FROM spent", [])?;
     }
     let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO spent VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     let mut remove = transaction.prepare_cached(
         "DELETE FROM spent WHERE day = ?1 AND guild = ?2 AND channel = ?3 AND user = ?4 AND agent = ?5",
     )?;
-    for (by, credits) in &batch.rows {
+    for (by, credits) in &changes.rows {
         let day = i64::from(by.day.0);
         let guild = by.guild.map_or(0, |guild| guild.get().cast_signed());
         let [channel, user, agent] = [by.channel.get(), by.user.get(), by.agent.0].map(u64::cast_signed);
@@ -310,24 +310,24 @@ fn write_spent(transaction: &Transaction<'_>, batch: &LedgerBatch) -> rusqlite::
     Ok(())
 }
 
-/// The first read takes the lock, and keeps it: two bots on one file would overwrite each other.
-fn set_up(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_WITHIN)?;
+/// Makes the first read take the lock for good, since two bots on one file would overwrite each other.
+fn lock(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(LOCK_TIMEOUT)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")
 }
 
-/// Only now that the file is the bot's own: the mode of its journal stays.
-fn speed_up(connection: &Connection) -> rusqlite::Result<()> {
+/// Called only once the file is known to be the bot's own, because the journal mode is permanent.
+fn enable_wal(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // With a write-ahead log, NORMAL survives the end of the process; only a power cut can take the last writes.
+    // With a write-ahead log, NORMAL survives a kill of the process; only a power failure can lose the last writes.
     connection.pragma_update(None, "synchronous", "NORMAL")
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StateError> {
-    let of_sqlite = |error| StateError::from_sqlite(path, error);
-    // Even without a step to make, this shows now whether the file can be written.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(of_sqlite)?;
-    let number = |sql: &str| transaction.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(of_sqlite);
+    let from_sqlite = |error| StateError::from_sqlite(path, error);
+    // Even without a step, the transaction shows whether the file can be written.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(from_sqlite)?;
+    let number = |sql: &str| transaction.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(from_sqlite);
     let version = number("PRAGMA user_version")?;
     if version == 0 && number("SELECT count(*) FROM sqlite_schema")? > 0 {
         return Err(StateError::Corrupt { path: path.to_owned(), detail: "tables of another program".into() });
@@ -335,24 +335,24 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StateError> {
     let steps = usize::try_from(version).ok().and_then(|done| MIGRATIONS.get(done..));
     let Some(steps) = steps else { return Err(StateError::Newer { path: path.to_owned(), version }) };
     for step in steps {
-        transaction.execute_batch(step).map_err(of_sqlite)?;
+        transaction.execute_batch(step).map_err(from_sqlite)?;
     }
-    transaction.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(of_sqlite)?;
-    transaction.commit().map_err(of_sqlite)
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(from_sqlite)?;
+    transaction.commit().map_err(from_sqlite)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The error of opening, with the folder taken out.
+    /// Returns the error of opening, without the folder.
     fn refusal(path: &Path, folder: &Path) -> String {
         let error = StateFile::open(path).map(|_| ()).unwrap_err();
         error.to_string().replace(&folder.display().to_string(), "")
     }
 
     #[test]
-    fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    fn a_file_that_is_not_a_database_is_refused_and_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         let text = "just some text, ".repeat(100);
@@ -367,7 +367,7 @@ mod tests {
         let path = folder.path().join("state.db");
         drop(StateFile::open(&path).unwrap());
         let mut bytes = fs::read(&path).unwrap();
-        // The head of the second page; pages are of 4096 bytes unless told otherwise.
+        // The header of the second page; a page has 4096 bytes by default.
         bytes[4096..4196].fill(0xff);
         fs::write(&path, bytes).unwrap();
         assert!(matches!(StateFile::open(&path), Err(StateError::Corrupt { .. })));
@@ -386,29 +386,29 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db was written by a later version of tess-discord (format 99, this one knows 5): use that version, or move the file away to start without it");
+        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db was written by a later version of tess-discord (format 99, this one reads up to 5): use that version, or move the file away to start without it");
     }
 
     #[test]
-    fn a_second_process_is_refused_while_the_first_has_the_file() {
+    fn a_second_process_is_refused_while_the_first_uses_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         let first = StateFile::open(&path).unwrap();
-        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db is in use by another process: stop the other bot, or give this one a STATE_URL of its own");
+        insta::assert_snapshot!(refusal(&path, folder.path()), @"the state file /state.db is in use by another process: stop the other bot, or set STATE_URL to another path");
         drop(first);
         assert!(StateFile::open(&path).is_ok());
     }
 
     #[test]
-    fn a_place_that_cannot_be_written_is_named() {
+    fn a_path_that_cannot_be_written_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
-        insta::assert_snapshot!(refusal(&folder.path().join("file/state.db"), folder.path()), @"the state's folder /file cannot be made (File exists (os error 17)): set STATE_URL to a place the bot may write to");
+        insta::assert_snapshot!(refusal(&folder.path().join("file/state.db"), folder.path()), @"the state's folder /file cannot be created (File exists (os error 17)): set STATE_URL to a path that the bot may write to");
         assert!(refusal(folder.path(), folder.path()).contains("cannot be written"));
     }
 
     #[test]
-    fn the_only_texts_that_fit_in_are_the_hash_of_the_commands_and_a_channels_options() {
+    fn the_only_text_columns_are_the_commands_hash_and_options() {
         let folder = tempfile::tempdir().unwrap();
         let file = StateFile::open(&folder.path().join("state.db")).unwrap();
         let sql = "SELECT m.name || '.' || c.name || ' ' || c.type FROM sqlite_schema m, pragma_table_info(m.name) c";
@@ -421,11 +421,15 @@ mod tests {
         assert!(put.execute(params![1, options]).is_ok());
         assert!(put.execute(params![2, options + "x"]).is_err());
         assert!(file.connection.execute("INSERT INTO channel (id, handled) VALUES (3, 'hello')", []).is_err());
-        assert!(file.connection.execute("INSERT INTO commands VALUES (1, ?1)", ["x".repeat(129)]).is_err());
+        assert!(
+            file.connection
+                .execute("INSERT INTO bot (only_row, commands_hash) VALUES (1, ?1)", ["x".repeat(129)])
+                .is_err()
+        );
     }
 
     #[test]
-    fn a_file_of_an_earlier_version_keeps_what_it_has() {
+    fn a_file_of_an_earlier_version_keeps_its_rows() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         let old = Connection::open(&path).unwrap();
@@ -438,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_spent_is_written_replaced_and_removed() {
+    fn spending_is_written_replaced_and_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let mut file = StateFile::open(&folder.path().join("state.db")).unwrap();
         let guild = |id| Some(GuildId::new(id));
@@ -451,7 +455,7 @@ mod tests {
         };
         let mut write = |everything, rows: &[(Option<GuildId>, Option<u64>)]| {
             let rows = rows.iter().map(|(guild, credits)| (by(*guild), credits.map(Credits::from_micro))).collect();
-            file.write(&Batch { ledger: LedgerBatch { everything, rows }, ..Batch::default() }).unwrap();
+            file.write(&Changes { ledger: LedgerChanges { everything, rows }, ..Changes::default() }).unwrap();
             file.load().unwrap().spent.into_iter().map(|(by, credits)| (by.guild, credits.micro())).collect::<Vec<_>>()
         };
         let largest = guild(u64::MAX);
@@ -461,11 +465,11 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_all_64_bits_survive() {
+    fn ids_of_64_bits_are_stored_exactly() {
         let folder = tempfile::tempdir().unwrap();
         let mut file = StateFile::open(&folder.path().join("state.db")).unwrap();
         let largest = MessageId::new(u64::MAX);
-        let row = Row {
+        let row = ChannelFacts {
             handled: Some(largest),
             agent: Some(AgentId(u64::MAX)),
             reset_mark: Some(largest),
@@ -473,7 +477,7 @@ mod tests {
             options: Some(r#"{"model":"auto"}"#.into()),
         };
         let channel = ChannelId::new(u64::MAX);
-        file.write(&Batch { rows: vec![(channel, Some(row.clone()))], ..Batch::default() }).unwrap();
+        file.write(&Changes { rows: vec![(channel, Some(row.clone()))], ..Changes::default() }).unwrap();
         assert_eq!(file.load().unwrap().channels, [(channel, row)].into());
     }
 }

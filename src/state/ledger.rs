@@ -1,4 +1,4 @@
-//! What was spent, by day and by who and where, and what of it the file does not have yet. Pure.
+//! What was spent, by day, place, person and agent, and which of it is not in the file yet. Pure.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -13,13 +13,13 @@ use crate::{
     ids::{AgentId, ChannelId, GuildId, UserId},
 };
 
-/// Days kept, today included.
-pub(super) const DAYS_KEPT: u32 = 60;
+/// Days stored, today included.
+pub(super) const MAX_DAYS: u32 = 60;
 
-/// Most rows kept: of a bot that many people use, as many days as fit. The oldest are dropped first.
-pub(super) const ROWS_KEPT: usize = 100_000;
+/// Most rows stored; the oldest are dropped first.
+pub(super) const MAX_ROWS: usize = 100_000;
 
-/// Seconds of a day; Unix time knows no leap seconds.
+/// Seconds of a day; Unix time has no leap seconds.
 const DAY_SECONDS: u64 = 24 * 3_600;
 
 /// A day of UTC, counted from the Unix epoch.
@@ -27,33 +27,33 @@ const DAY_SECONDS: u64 = 24 * 3_600;
 pub struct Day(pub u32);
 
 impl Day {
-    /// The day that a moment is in.
+    /// Returns the day of a moment.
     #[must_use]
     pub fn of(moment: SystemTime) -> Self {
         let seconds = moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         Self(u32::try_from(seconds / DAY_SECONDS).unwrap_or(u32::MAX))
     }
 
-    /// When it begins.
+    /// Returns when it starts.
     #[must_use]
     pub fn start(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(u64::from(self.0) * DAY_SECONDS)
     }
 
-    /// When the next one begins.
+    /// Returns when the next day starts.
     #[must_use]
     pub fn end(self) -> SystemTime {
         self.start() + Duration::from_secs(DAY_SECONDS)
     }
 
-    /// The last `days` days up to this one, itself included.
+    /// Returns the last `days` days, this one included.
     #[must_use]
     pub fn last(self, days: u32) -> RangeInclusive<Self> {
         Self(self.0.saturating_sub(days.saturating_sub(1)))..=self
     }
 }
 
-/// When, for whom and where something was spent.
+/// What a sum of credits was spent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SpendingKey {
     /// The day: the first field, so that rows are in the order in which they are dropped.
@@ -62,32 +62,32 @@ pub struct SpendingKey {
     pub guild: Option<GuildId>,
     /// The channel or thread.
     pub channel: ChannelId,
-    /// Who wrote the newest message of the turn: that one pays for all it answers.
+    /// The author of the newest message of the turn, who pays for all that it answers.
     pub user: UserId,
     /// The agent that answered.
     pub agent: AgentId,
 }
 
-/// What is to be written next.
+/// What has to be written next.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct LedgerBatch {
-    /// The rows are all there are: what else the file holds has to go.
+pub(super) struct LedgerChanges {
+    /// The rows replace everything in the file.
     pub(super) everything: bool,
-    /// Rows to write; `None` where one has to go.
+    /// Rows to write; `None` deletes one.
     pub(super) rows: Vec<(SpendingKey, Option<Credits>)>,
 }
 
-/// The rows.
+/// What was spent.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     rows: BTreeMap<SpendingKey, Credits>,
     changed: BTreeSet<SpendingKey>,
-    /// Too much has changed to list it, or the file is a new one.
+    /// Too much has changed to list it, or the file is new.
     all_changed: bool,
 }
 
 impl Ledger {
-    /// What a file holds, without the days that are over for too long.
+    /// Takes over what a file holds, without days that are too old.
     pub(super) fn loaded(rows: BTreeMap<SpendingKey, Credits>, today: Day) -> Self {
         let mut ledger = Self { rows, ..Self::default() };
         ledger.drop_old(today);
@@ -100,11 +100,11 @@ impl Ledger {
         }
         let row = self.rows.entry(by).or_default();
         *row = *row + credits;
-        self.note(by);
+        self.mark_changed(by);
         self.drop_old(by.day);
     }
 
-    /// What was spent on `days`, added up by what `group` makes of each row; a row it makes nothing of is left out.
+    /// Sums what was spent on `days` by the key that `group` returns for each row; rows without a key are left out.
     pub(super) fn sums<K: Eq + Hash>(
         &self,
         days: RangeInclusive<Day>,
@@ -127,14 +127,14 @@ impl Ledger {
         self.all_changed || !self.changed.is_empty()
     }
 
-    /// The next write starts from nothing.
-    pub(super) fn change_all(&mut self) {
+    /// Makes the next write start from nothing.
+    pub(super) fn mark_all_changed(&mut self) {
         self.all_changed = true;
         self.changed.clear();
     }
 
-    /// Takes what is to be written. If that fails, [`Ledger::give_back`] it.
-    pub(super) fn take_batch(&mut self) -> LedgerBatch {
+    /// Takes the changes to write. If that fails, [`Ledger::restore`] them.
+    pub(super) fn take_changes(&mut self) -> LedgerChanges {
         let everything = mem::take(&mut self.all_changed);
         let changed = mem::take(&mut self.changed);
         let rows = if everything {
@@ -142,32 +142,32 @@ impl Ledger {
         } else {
             changed.into_iter().map(|by| (by, self.rows.get(&by).copied())).collect()
         };
-        LedgerBatch { everything, rows }
+        LedgerChanges { everything, rows }
     }
 
-    /// A batch was not written: its rows, as they are by then, belong to the next one.
-    pub(super) fn give_back(&mut self, batch: &LedgerBatch) {
-        if batch.everything {
-            self.change_all();
+    /// Adds changes that were not written to the next ones, with the values of now.
+    pub(super) fn restore(&mut self, changes: &LedgerChanges) {
+        if changes.everything {
+            self.mark_all_changed();
         } else {
-            batch.rows.iter().for_each(|(by, _)| self.note(*by));
+            changes.rows.iter().for_each(|(by, _)| self.mark_changed(*by));
         }
     }
 
     fn drop_old(&mut self, today: Day) {
-        let oldest = *today.last(DAYS_KEPT).start();
+        let oldest = *today.last(MAX_DAYS).start();
         while let Some((&by, _)) = self.rows.first_key_value()
-            && (by.day < oldest || self.rows.len() > ROWS_KEPT)
+            && (by.day < oldest || self.rows.len() > MAX_ROWS)
         {
             self.rows.remove(&by);
-            self.note(by);
+            self.mark_changed(by);
         }
     }
 
-    /// Bounded, even if rows come and go for as long as the disk is full.
-    fn note(&mut self, by: SpendingKey) {
-        if self.changed.len() >= 2 * ROWS_KEPT {
-            self.change_all();
+    /// Bounded, even if rows come and go while the disk is full.
+    fn mark_changed(&mut self, by: SpendingKey) {
+        if self.changed.len() >= 2 * MAX_ROWS {
+            self.mark_all_changed();
         }
         if !self.all_changed {
             self.changed.insert(by);
@@ -198,14 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_utcs_from_midnight_to_midnight() {
+    fn a_day_lasts_from_midnight_to_midnight_utc() {
         let last_moment = TODAY.end() - Duration::from_nanos(1);
         assert_eq!([Day::of(TODAY.start()), Day::of(last_moment), Day::of(TODAY.end())], [TODAY, TODAY, Day(20_001)]);
         assert_eq!((TODAY.last(1), TODAY.last(7)), (TODAY..=TODAY, Day(19_994)..=TODAY));
     }
 
     #[test]
-    fn amounts_are_added_up_by_whatever_is_asked_for() {
+    fn amounts_are_summed_by_the_given_key() {
         let mut ledger = Ledger::default();
         for (day, user) in [(19_999, 1), (20_000, 1), (20_000, 1), (20_000, 2), (20_001, 1)] {
             ledger.add(by(day, user), ONE);
@@ -217,50 +217,50 @@ mod tests {
     }
 
     #[test]
-    fn what_costs_nothing_needs_no_row() {
+    fn zero_credits_add_no_row() {
         let mut ledger = Ledger::default();
         ledger.add(by(20_000, 1), Credits::ZERO);
         assert!(!ledger.is_changed());
     }
 
     #[test]
-    fn days_that_are_over_for_long_are_dropped_from_memory_and_from_the_file() {
+    fn old_days_are_dropped_from_memory_and_from_the_file() {
         let mut ledger = Ledger::loaded([(by(19_940, 1), ONE), (by(19_941, 2), ONE)].into(), TODAY);
-        assert_eq!(ledger.take_batch().rows, [(by(19_940, 1), None)]);
+        assert_eq!(ledger.take_changes().rows, [(by(19_940, 1), None)]);
         ledger.add(by(20_001, 3), ONE);
-        assert_eq!(ledger.take_batch().rows, [(by(19_941, 2), None), (by(20_001, 3), Some(ONE))]);
+        assert_eq!(ledger.take_changes().rows, [(by(19_941, 2), None), (by(20_001, 3), Some(ONE))]);
     }
 
     #[test]
-    fn the_number_of_rows_is_bounded_and_the_oldest_go_first() {
+    fn the_number_of_rows_is_bounded_and_the_oldest_are_dropped_first() {
         let mut ledger = Ledger::default();
         ledger.add(by(19_999, 1), ONE);
-        for user in 1..=ROWS_KEPT as u64 {
+        for user in 1..=MAX_ROWS as u64 {
             ledger.add(by(20_000, user), ONE);
         }
-        assert_eq!(ledger.rows.len(), ROWS_KEPT);
+        assert_eq!(ledger.rows.len(), MAX_ROWS);
         assert!(users(&ledger, Day(19_999)..=Day(19_999)).is_empty());
     }
 
     #[test]
-    fn what_was_not_written_is_written_next_as_it_is_by_then() {
+    fn changes_that_were_not_written_are_written_next_with_current_values() {
         let mut ledger = Ledger::default();
         ledger.add(by(20_000, 1), ONE);
-        let batch = ledger.take_batch();
+        let changes = ledger.take_changes();
         assert!(!ledger.is_changed());
         ledger.add(by(20_000, 1), ONE);
-        ledger.give_back(&batch);
-        assert_eq!(ledger.take_batch().rows, [(by(20_000, 1), Some(ONE + ONE))]);
+        ledger.restore(&changes);
+        assert_eq!(ledger.take_changes().rows, [(by(20_000, 1), Some(ONE + ONE))]);
     }
 
     #[test]
-    fn changes_are_bounded_while_nothing_can_be_written() {
+    fn changes_are_bounded_while_the_file_cannot_be_written() {
         let mut ledger = Ledger::default();
-        for user in 1..=2 * ROWS_KEPT as u64 + 1 {
+        for user in 1..=2 * MAX_ROWS as u64 + 1 {
             ledger.add(by(20_000, user), ONE);
         }
         assert!(ledger.changed.is_empty());
-        let batch = ledger.take_batch();
-        assert!(batch.everything && batch.rows.len() == ROWS_KEPT);
+        let changes = ledger.take_changes();
+        assert!(changes.everything && changes.rows.len() == MAX_ROWS);
     }
 }

@@ -1,4 +1,4 @@
-//! The thread that brings changed facts into the file.
+//! The thread that writes changed facts to the file.
 
 use std::{
     path::PathBuf,
@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    facts::{Batch, Facts},
+    facts::{Changes, Facts},
     file::{StateError, StateFile},
 };
 use crate::{backoff::Backoff, telemetry::Metrics};
@@ -16,11 +16,11 @@ use crate::{backoff::Backoff, telemetry::Metrics};
 /// Longest pause between two tries to write to a file that refuses; the first is twice the flush interval.
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// What the handles and the writer share.
+/// What the handles and the thread share.
 pub(super) struct Shared {
     inner: Mutex<Inner>,
-    /// Something of `inner` is not as it was.
-    changed: Condvar,
+    /// Wakes the thread, and those that wait for its end.
+    wake: Condvar,
 }
 
 struct Inner {
@@ -34,63 +34,63 @@ impl Shared {
         read(&self.lock().facts)
     }
 
-    /// The writer is woken only by what it waits for: waking it costs more than the change itself.
+    /// Changes the facts. Wakes the thread only for what it waits for, since waking costs more than the change itself.
     pub(super) fn change(&self, change: impl FnOnce(&mut Facts)) {
-        let pressing = |facts: &Facts| (facts.is_changed(), facts.is_urgent());
+        let state = |facts: &Facts| (facts.is_changed(), facts.is_urgent());
         let mut inner = self.lock();
-        let before = pressing(&inner.facts);
+        let before = state(&inner.facts);
         change(&mut inner.facts);
-        let is_news = pressing(&inner.facts) != before;
+        let wakes = state(&inner.facts) != before;
         drop(inner);
-        if is_news {
-            self.changed.notify_all();
+        if wakes {
+            self.wake.notify_all();
         }
     }
 
-    /// Asks the writer to write what is open and to end.
+    /// Asks the thread to write the changes and to end.
     pub(super) fn stop(&self) {
         self.lock().stopping = true;
-        self.changed.notify_all();
+        self.wake.notify_all();
     }
 
-    /// Whether the writer ended within the time. Blocks.
-    pub(super) fn wait_for_end(&self, within: Duration) -> bool {
-        let wait = self.changed.wait_timeout_while(self.lock(), within, |inner| !inner.ended);
+    /// Blocks until the thread ends, at most for `timeout`; returns whether it ended.
+    pub(super) fn wait_for_end(&self, timeout: Duration) -> bool {
+        let wait = self.wake.wait_timeout_while(self.lock(), timeout, |inner| !inner.ended);
         wait.unwrap_or_else(PoisonError::into_inner).0.ended
     }
 
     fn end(&self) {
         self.lock().ended = true;
-        self.changed.notify_all();
+        self.wake.notify_all();
     }
 
-    /// Waits for a change, then for others to share its write: `pause` long, or until something `hurries` it.
-    /// `None` when there is nothing left to write; the flag says that no further try will follow.
-    fn next_batch(&self, pause: Duration, hurries: fn(&Facts) -> bool) -> Option<(Batch, bool)> {
+    /// Waits for a change, then `pause` for others to share its write, unless `is_urgent`.
+    /// Returns `None` if there is nothing left to write; the flag says whether this is the last try.
+    fn next_changes(&self, pause: Duration, is_urgent: fn(&Facts) -> bool) -> Option<(Changes, bool)> {
         let idle = |inner: &mut Inner| !inner.stopping && !inner.facts.is_changed();
-        let inner = self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        let inner = self.wake.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
         if !inner.facts.is_changed() {
             return None;
         }
-        let gathering = |inner: &mut Inner| !inner.stopping && !hurries(&inner.facts);
-        let wait = self.changed.wait_timeout_while(inner, pause, gathering);
+        let gathering = |inner: &mut Inner| !inner.stopping && !is_urgent(&inner.facts);
+        let wait = self.wake.wait_timeout_while(inner, pause, gathering);
         let (mut inner, _) = wait.unwrap_or_else(PoisonError::into_inner);
-        Some((inner.facts.take_batch(), inner.stopping))
+        Some((inner.facts.take_changes(), inner.stopping))
     }
 
-    /// Facts are changed in small steps that do not panic, so they are whole even behind a poisoned lock.
+    /// Facts are changed in small steps that do not panic, so that they are consistent even after a poisoned lock.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the thread owns.
+/// The thread's own data.
 pub(super) struct Writer {
     shared: Arc<Shared>,
     path: PathBuf,
-    /// `None` after the file was removed, until a new one could be made.
+    /// `None` after the file was removed, until a new one is created.
     file: Option<StateFile>,
-    flush_every: Duration,
+    flush_interval: Duration,
     metrics: Metrics,
     /// Failures since the last success.
     failures: u32,
@@ -101,69 +101,69 @@ impl Writer {
     pub(super) fn start(
         file: StateFile,
         facts: Facts,
-        flush_every: Duration,
+        flush_interval: Duration,
         metrics: Metrics,
     ) -> Result<Arc<Shared>, StateError> {
         let inner = Mutex::new(Inner { facts, stopping: false, ended: false });
-        let shared = Arc::new(Shared { inner, changed: Condvar::new() });
+        let shared = Arc::new(Shared { inner, wake: Condvar::new() });
         let path = file.path().to_owned();
-        let writer = Self { shared: Arc::clone(&shared), path, file: Some(file), flush_every, metrics, failures: 0 };
+        let writer = Self { shared: Arc::clone(&shared), path, file: Some(file), flush_interval, metrics, failures: 0 };
         let thread = thread::Builder::new().name("state".into());
         thread.spawn(|| writer.run()).map_err(StateError::Thread)?;
         Ok(shared)
     }
 
     fn run(mut self) {
-        while let Some((batch, last)) = self.next_batch() {
-            match self.write(&batch) {
+        while let Some((changes, last)) = self.next_changes() {
+            match self.write(&changes) {
                 Ok(()) => self.succeeded(),
                 Err(error) => {
-                    self.failed(&error, &batch);
+                    self.failed(&error, &changes);
                     if last {
                         break;
                     }
                 }
             }
         }
-        // Gives the lock back before anyone hears of the end.
+        // Releases the file's lock before the end is announced.
         self.file = None;
         self.shared.end();
     }
 
-    fn next_batch(&self) -> Option<(Batch, bool)> {
+    fn next_changes(&self) -> Option<(Changes, bool)> {
         if self.failures == 0 {
-            return self.shared.next_batch(self.flush_every, Facts::is_urgent);
+            return self.shared.next_changes(self.flush_interval, Facts::is_urgent);
         }
-        let backoff = Backoff::new(self.flush_every.saturating_mul(2), RETRY_MAX);
-        self.shared.next_batch(backoff.pause_after(self.failures), |_| false)
+        let backoff = Backoff::new(self.flush_interval.saturating_mul(2), RETRY_MAX);
+        self.shared.next_changes(backoff.pause_after(self.failures), |_| false)
     }
 
-    fn write(&mut self, batch: &Batch) -> Result<(), StateError> {
+    fn write(&mut self, changes: &Changes) -> Result<(), StateError> {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(StateFile::open(&self.path)?),
         };
-        file.write(batch)
+        file.write(changes)
     }
 
     fn succeeded(&mut self) {
         if self.failures > 0 {
-            tracing::info!(failures = self.failures, "the state file can be written again; nothing was lost");
+            tracing::info!(failures = self.failures, "state file writable again; nothing was lost");
         }
         self.failures = 0;
     }
 
-    /// Logged once, not for every try: a full disk should not be filled further.
-    fn failed(&mut self, error: &StateError, batch: &Batch) {
+    /// Logs the first failure only, so as not to fill a full disk further.
+    fn failed(&mut self, error: &StateError, changes: &Changes) {
         self.metrics.state_error();
         if self.failures == 0 {
-            tracing::error!(%error, "the state file cannot be written; it is kept in memory and tried again");
+            tracing::error!(%error, "state file not written; the changes stay in memory and the write is retried");
         }
         self.failures = self.failures.saturating_add(1);
         let removed = matches!(error, StateError::Removed { .. });
         if removed {
             self.file = None;
         }
-        self.shared.change(|facts| if removed { facts.change_all() } else { facts.give_back(batch) });
+        self.shared.change(|facts| if removed { facts.mark_all_changed() } else { facts.restore(changes) });
     }
 }

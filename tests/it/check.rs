@@ -202,8 +202,8 @@ async fn category_is_not_accepted_as_a_channel() {
 #[tokio::test]
 async fn unwritable_state_file_is_reported() {
     let problem = problem_of(Chat::setup().set("STATE_URL", "sqlite:/proc/nowhere/state.db")).await;
-    assert!(problem.starts_with("State file the state's folder /proc/nowhere cannot be made"), "{problem}");
-    assert!(problem.ends_with("set STATE_URL to a place the bot may write to"), "{problem}");
+    assert!(problem.starts_with("State file the state's folder /proc/nowhere cannot be created"), "{problem}");
+    assert!(problem.ends_with("set STATE_URL to a path that the bot may write to"), "{problem}");
 }
 
 #[tokio::test]

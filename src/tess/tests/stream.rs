@@ -174,7 +174,7 @@ async fn a_stream_that_never_begins_is_an_unknown_outcome() {
     let t = Harness::with(TessOptions::default(), |_, timings| timings.execute_timeout = A_MOMENT).await;
     t.sim.stream_fault_next(0, StreamFault::Silence);
     let streamed = t.stream().await;
-    assert!(t.outcome_of_the_only_request_is_unknown(streamed).contains("brought nothing"));
+    assert!(t.outcome_of_the_only_request_is_unknown(streamed).contains("no event within"));
 }
 
 #[tokio::test]
