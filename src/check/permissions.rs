@@ -1,4 +1,4 @@
-//! What the bot may do in a channel.
+//! The bot's permissions in a channel.
 
 use serenity::model::{
     Permissions,
@@ -10,8 +10,8 @@ use crate::{
     ids::{GuildId, RoleId, UserId},
 };
 
-/// What the bot needs, as Discord's settings name it.
-const NEEDED: [(Permissions, &str); 6] = [
+/// The permissions that the bot needs, with their names in Discord's settings.
+const REQUIRED: [(Permissions, &str); 6] = [
     (Permissions::VIEW_CHANNEL, "View Channel"),
     (Permissions::SEND_MESSAGES, "Send Messages"),
     (Permissions::SEND_MESSAGES_IN_THREADS, "Send Messages in Threads"),
@@ -30,27 +30,27 @@ pub(super) struct Member<'a> {
 }
 
 impl Member<'_> {
-    /// What it may do in a channel with these overwrites.
+    /// Returns the permissions in a channel with these overwrites.
     /// <https://discord.com/developers/docs/topics/permissions#permission-overwrites>
-    pub(super) fn may(&self, overwrites: &[PermissionOverwrite]) -> Permissions {
+    pub(super) fn permissions(&self, overwrites: &[PermissionOverwrite]) -> Permissions {
         let everyone = RoleId::new(self.guild_id.get());
         let roles = self.guild.roles.iter().filter(|role| role.id == everyone || self.roles.contains(&role.id));
         let base = roles.fold(Permissions::empty(), |all, role| all | role.permissions);
         if self.guild.owner_id == self.user || base.contains(Permissions::ADMINISTRATOR) {
             return Permissions::all();
         }
-        // In this order: everyone's, those of all its roles at once, its own.
-        let is_everyones = |kind| kind == PermissionOverwriteType::Role(everyone);
-        let is_a_roles = |kind| matches!(kind, PermissionOverwriteType::Role(id) if self.roles.contains(&id));
-        let is_its_own = |kind| kind == PermissionOverwriteType::Member(self.user);
-        let base = overwritten(base, overwrites, is_everyones);
-        let base = overwritten(base, overwrites, is_a_roles);
-        overwritten(base, overwrites, is_its_own)
+        // Discord's order: the overwrite of @everyone, those of the member's roles, that of the member.
+        let of_everyone = |kind| kind == PermissionOverwriteType::Role(everyone);
+        let of_roles = |kind| matches!(kind, PermissionOverwriteType::Role(id) if self.roles.contains(&id));
+        let of_member = |kind| kind == PermissionOverwriteType::Member(self.user);
+        let base = overwrite(base, overwrites, of_everyone);
+        let base = overwrite(base, overwrites, of_roles);
+        overwrite(base, overwrites, of_member)
     }
 }
 
-/// What is allowed wins over what is denied.
-fn overwritten(
+/// Applies the overwrites that `applies` selects; what is allowed overrides what is denied.
+fn overwrite(
     base: Permissions,
     overwrites: &[PermissionOverwrite],
     applies: impl Fn(PermissionOverwriteType) -> bool,
@@ -61,9 +61,9 @@ fn overwritten(
     (base & !denied) | allowed
 }
 
-/// What the bot needs and may not do, by name.
-pub(super) fn missing(may: Permissions) -> Vec<&'static str> {
-    NEEDED.iter().filter(|(needed, _)| !may.contains(*needed)).map(|(_, name)| *name).collect()
+/// Returns the names of the permissions that the bot needs and lacks.
+pub(super) fn missing(granted: Permissions) -> Vec<&'static str> {
+    REQUIRED.iter().filter(|(required, _)| !granted.contains(*required)).map(|(_, name)| *name).collect()
 }
 
 #[cfg(test)]
@@ -86,8 +86,8 @@ mod tests {
         GuildInfo { name: String::new(), owner_id: owner, roles }
     }
 
-    fn may(roles: &[RoleId], overwrites: &[PermissionOverwrite]) -> Permissions {
-        Member { guild_id: GUILD, guild: &guild(UserId::new(9)), user: ME, roles }.may(overwrites)
+    fn granted(roles: &[RoleId], overwrites: &[PermissionOverwrite]) -> Permissions {
+        Member { guild_id: GUILD, guild: &guild(UserId::new(9)), user: ME, roles }.permissions(overwrites)
     }
 
     fn of_role(id: u64, allow: Permissions, deny: Permissions) -> PermissionOverwrite {
@@ -99,34 +99,34 @@ mod tests {
     }
 
     #[test]
-    fn everyones_permissions_and_those_of_the_roles_add_up() {
-        assert_eq!(may(&[], &[]), VIEW);
-        assert_eq!(may(&[ROLE], &[]), VIEW | SEND);
+    fn permissions_of_everyone_and_of_roles_add_up() {
+        assert_eq!(granted(&[], &[]), VIEW);
+        assert_eq!(granted(&[ROLE], &[]), VIEW | SEND);
     }
 
     #[test]
-    fn administrators_and_the_owner_may_do_everything() {
-        assert_eq!(may(&[OTHER_ROLE], &[of_role(1, NONE, VIEW)]), Permissions::all());
+    fn administrators_and_the_owner_have_every_permission() {
+        assert_eq!(granted(&[OTHER_ROLE], &[of_role(1, NONE, VIEW)]), Permissions::all());
         let owner = Member { guild_id: GUILD, guild: &guild(ME), user: ME, roles: &[] };
-        assert_eq!(owner.may(&[]), Permissions::all());
+        assert_eq!(owner.permissions(&[]), Permissions::all());
     }
 
     #[test]
-    fn overwrites_apply_from_everyone_over_roles_to_the_member() {
-        assert_eq!(may(&[ROLE], &[of_role(1, NONE, VIEW)]), SEND);
-        assert_eq!(may(&[ROLE], &[of_role(1, NONE, VIEW), of_role(3, VIEW, SEND)]), VIEW);
-        assert_eq!(may(&[ROLE], &[own(SEND, VIEW), of_role(3, VIEW, SEND)]), SEND);
-        assert_eq!(may(&[], &[of_role(3, SEND, VIEW)]), VIEW, "the role of others");
+    fn overwrites_apply_to_everyone_then_roles_then_the_member() {
+        assert_eq!(granted(&[ROLE], &[of_role(1, NONE, VIEW)]), SEND);
+        assert_eq!(granted(&[ROLE], &[of_role(1, NONE, VIEW), of_role(3, VIEW, SEND)]), VIEW);
+        assert_eq!(granted(&[ROLE], &[own(SEND, VIEW), of_role(3, VIEW, SEND)]), SEND);
+        assert_eq!(granted(&[], &[of_role(3, SEND, VIEW)]), VIEW, "a role of others");
     }
 
     #[test]
-    fn among_the_roles_an_allowance_wins_over_a_denial() {
+    fn among_roles_allow_overrides_deny() {
         let roles = [ROLE, RoleId::new(5)];
-        assert_eq!(may(&roles, &[of_role(3, SEND, NONE), of_role(5, NONE, SEND)]), VIEW | SEND);
+        assert_eq!(granted(&roles, &[of_role(3, SEND, NONE), of_role(5, NONE, SEND)]), VIEW | SEND);
     }
 
     #[test]
-    fn what_is_missing_is_named_as_discord_does() {
+    fn missing_permissions_have_their_names_in_discord() {
         assert_eq!(missing(Permissions::all()), Vec::<&str>::new());
         let all_but = Permissions::all() - VIEW - Permissions::ATTACH_FILES;
         assert_eq!(missing(all_but), ["View Channel", "Attach Files"]);

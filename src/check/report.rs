@@ -1,34 +1,34 @@
-//! What a check found, as people read it.
+//! The result of a check, as text.
 
 use std::fmt;
 
-/// One thing that was checked.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     name: &'static str,
-    good: bool,
+    passed: bool,
     text: String,
 }
 
 impl Line {
-    /// It is as it should be.
-    pub(super) fn good(name: &'static str, text: impl Into<String>) -> Self {
-        Self { name, good: true, text: text.into() }
+    /// A check that passed.
+    pub(super) fn passed(name: &'static str, text: impl Into<String>) -> Self {
+        Self { name, passed: true, text: text.into() }
     }
 
-    /// It is not; `text` says what to do.
-    pub(super) fn bad(name: &'static str, text: impl Into<String>) -> Self {
-        Self { name, good: false, text: text.into() }
+    /// A check that failed; `text` says what to do.
+    pub(super) fn failed(name: &'static str, text: impl Into<String>) -> Self {
+        Self { name, passed: false, text: text.into() }
     }
 
-    /// Whether it is as it should be.
+    /// Whether the check passed.
     #[must_use]
-    pub fn is_good(&self) -> bool {
-        self.good
+    pub fn is_passed(&self) -> bool {
+        self.passed
     }
 }
 
-/// All that was checked, in the order of what depends on what. Its text has one line for each, and one for the whole.
+/// The results of all checks, each before those that depend on it. Displayed as one line each, and a summary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     lines: Vec<Line>,
@@ -39,26 +39,26 @@ impl Report {
         Self { lines }
     }
 
-    /// Whether all is as it should be.
+    /// Whether every check passed.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.lines.iter().all(Line::is_good)
+        self.lines.iter().all(Line::is_passed)
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.lines.iter().map(|line| line.name.len()).max().unwrap_or_default();
-        for Line { name, good, text } in &self.lines {
-            let mark = if *good { '✓' } else { '✗' };
-            // Titles and error texts come from outside: nothing in them may steer the terminal.
+        for Line { name, passed, text } in &self.lines {
+            let mark = if *passed { '✓' } else { '✗' };
+            // Titles and error texts come from outside, and must not control the terminal.
             let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             writeln!(f, "{mark} {name:width$}  {text}")?;
         }
-        match self.lines.iter().filter(|line| !line.good).count() {
+        match self.lines.iter().filter(|line| !line.passed).count() {
             0 => writeln!(f, "\nThe bot can run."),
-            1 => writeln!(f, "\nOne thing to put right."),
-            wrong => writeln!(f, "\n{wrong} things to put right."),
+            1 => writeln!(f, "\n1 problem found."),
+            problems => writeln!(f, "\n{problems} problems found."),
         }
     }
 }
@@ -70,15 +70,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_each_and_one_for_the_whole() {
+    fn a_report_has_one_line_for_each_check_and_a_summary() {
         let report =
-            Report::new(vec![Line::good("Tess key", "accepted"), Line::bad("Agent", "no\u{1b}[2J\nsuch agent")]);
+            Report::new(vec![Line::passed("Tess key", "accepted"), Line::failed("Agent", "no\u{1b}[2J\nsuch agent")]);
         assert!(!report.passed());
         assert_snapshot!(report, @"
         ✓ Tess key  accepted
         ✗ Agent     no [2J such agent
 
-        One thing to put right.
+        1 problem found.
         ");
     }
 }

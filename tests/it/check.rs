@@ -70,7 +70,7 @@ async fn check_prints_one_line_per_item_when_everything_is_right() {
     ✓ Discord token   belongs to tess (user 112233445566778899)
     ✓ Intents         the bot may read messages (Message Content Intent)
     ✓ Session starts  1000 left
-    ✓ Channel         every one that the bot can read (DISCORD_CHANNEL_IDS is not set)
+    ✓ Channel         every channel that the bot can read (DISCORD_CHANNEL_IDS is not set)
     ✓ State file      data/tess-discord.db can be written
     ✓ Tess host       https://tess.pareto.io/api answers
     ✓ Tess key        accepted
@@ -181,7 +181,7 @@ async fn thread_has_the_permissions_of_its_channel() {
 async fn unknown_or_invisible_channel_is_reported() {
     let mut chat = Chat::setup().prepare().await;
     chat.reconfigure(|config| config.intake.channels = [4242.into()].into());
-    insta::assert_snapshot!(problem(&chat).await, @"Channel 4242: Discord refused: 404, code 10003: Unknown Channel; take it out of DISCORD_CHANNEL_IDS, or put the right number there");
+    insta::assert_snapshot!(problem(&chat).await, @"Channel 4242: Discord refused: 404, code 10003: Unknown Channel; remove it from DISCORD_CHANNEL_IDS, or correct the number");
     chat.discord.refuse_channel(4242, 403, 50001);
     insta::assert_snapshot!(problem(&chat).await, @"Channel 4242: Discord refused: 403, code 50001: Missing Access; invite the bot to the server, or give its role View Channel in this channel");
     chat.finish().await;
@@ -250,7 +250,7 @@ async fn missing_and_foreign_workspaces_are_reported() {
 #[tokio::test]
 async fn unknown_agent_and_non_chat_agent_are_reported() {
     insta::assert_snapshot!(problem_of(Chat::setup().set("TESS_AGENT_ID", "424242")).await, @"Agent Tess does not know agent 424242: HTTP 404: Agent not found; the agent is gone, or the workspace does not see it: check TESS_AGENT_ID (the number in the URL of the agent's page) and TESS_WORKSPACE_ID");
-    insta::assert_snapshot!(problem_of(Chat::setup().set("TESS_AGENT_ID", &PAINTER.to_string())).await, @"Agent Aquarela (60314) is of type image and takes no conversation; set TESS_AGENT_ID to a plain chat agent");
+    insta::assert_snapshot!(problem_of(Chat::setup().set("TESS_AGENT_ID", &PAINTER.to_string())).await, @"Agent Aquarela (60314) is of type image, which accepts no conversation; set TESS_AGENT_ID to a plain chat agent");
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn agent_with_required_questions_is_reported() {
     let chat = Chat::setup().prepare().await;
     chat.tess
         .add_question(chat.tess.default_agent(), json!({"type": "text", "name": "nome-da-empresa", "required": true}));
-    insta::assert_snapshot!(problem(&chat).await, @"Agent Tess Helper (8794) wants to be told nome-da-empresa with every message; set TESS_AGENT_ID to a plain chat agent");
+    insta::assert_snapshot!(problem(&chat).await, @"Agent Tess Helper (8794) requires an answer to nome-da-empresa with every message; set TESS_AGENT_ID to a plain chat agent");
     chat.finish().await;
 }
 
@@ -271,7 +271,7 @@ async fn each_invalid_default_option_is_reported() {
     ✗ Options         TESS_TEMPERATURE=0.3: the agent takes one of `0`, `0.25`, `0.5`, `0.75`, `1`
     ✗ Options         TESS_MODEL=gpt-9: the agent takes one of `auto`, `tess-5`, `gpt-4o-mini`, `claude-4-sonnet`
     ");
-    assert!(text.ends_with("\n2 things to put right.\n"), "{text}");
+    assert!(text.ends_with("\n2 problems found.\n"), "{text}");
     chat.finish().await;
 }
 
@@ -301,7 +301,7 @@ async fn start_logs_a_warning_for_each_problem() {
     assert_eq!(warnings(Chat::setup()).await, [""; 0]);
     let bad = warnings(Chat::setup().set("TESS_AGENT_ID", &PAINTER.to_string()).set("TESS_MODEL", "gpt-9")).await;
     insta::assert_snapshot!(bad.join("\n"), @"
-    Aquarela (60314) is of type image and takes no conversation; set TESS_AGENT_ID to a plain chat agent
+    Aquarela (60314) is of type image, which accepts no conversation; set TESS_AGENT_ID to a plain chat agent
     TESS_MODEL=gpt-9: the agent takes one of `auto`, `tess-5`, `gpt-4o-mini`, `claude-4-sonnet`
     ");
     let gone = warnings(Chat::setup().set("TESS_AGENT_ID", "424242")).await;

@@ -1,12 +1,12 @@
-//! What is checked at Discord: the token, the intent, the session starts, the channels.
+//! Checks at Discord: the token, the intent, the session starts, the channels.
 
 use std::collections::{HashMap, hash_map::Entry};
 
 use serenity::model::channel::PermissionOverwrite;
 
 use super::{
-    Line,
     permissions::{self, Member},
+    report::Line,
 };
 use crate::{
     config::Config,
@@ -21,102 +21,103 @@ const INTENT: &str = "Intents";
 const SESSIONS: &str = "Session starts";
 const CHANNEL: &str = "Channel";
 
-/// Discord's code for a channel that is not there.
+/// Discord's error code for a channel that does not exist.
+/// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>
 const UNKNOWN_CHANNEL: u64 = 10_003;
 
-/// Without a token that Discord accepts, nothing more can be asked.
+/// Returns the lines about Discord; only the token's if Discord refuses it.
 pub(super) async fn lines(config: &Config, discord: &Discord) -> Vec<Line> {
     let me = match discord.me().await {
         Ok(me) => me,
-        Err(error) => return vec![Line::bad(TOKEN, token_refused(&error))],
+        Err(error) => return vec![Line::failed(TOKEN, token_problem(&error))],
     };
-    let mut lines = vec![Line::good(TOKEN, format!("belongs to {} (user {})", me.username, me.id))];
+    let mut lines = vec![Line::passed(TOKEN, format!("belongs to {} (user {})", me.username, me.id))];
     lines.push(intent(discord).await);
     lines.push(session_starts(discord).await);
     lines.extend(channels(config, discord, me.id).await);
     lines
 }
 
-fn token_refused(error: &DiscordError) -> String {
+fn token_problem(error: &DiscordError) -> String {
     match error {
         DiscordError::Unauthorized => {
             format!("{error}; at {PORTAL} choose the application, Bot, Reset Token, and put it into DISCORD_TOKEN")
         }
-        _ => unanswered(error),
+        _ => no_answer(error),
     }
 }
 
-fn unanswered(error: &DiscordError) -> String {
+fn no_answer(error: &DiscordError) -> String {
     format!("{error}; check the network and DISCORD_API_URL, and try again")
 }
 
 async fn intent(discord: &Discord) -> Line {
     match discord.may_read_messages().await {
-        Ok(true) => Line::good(INTENT, "the bot may read messages (Message Content Intent)"),
-        Ok(false) => Line::bad(
+        Ok(true) => Line::passed(INTENT, "the bot may read messages (Message Content Intent)"),
+        Ok(false) => Line::failed(
             INTENT,
             format!(
                 "the bot may not read messages; at {PORTAL} choose the application, Bot, and switch on Message Content Intent"
             ),
         ),
-        Err(error) => Line::bad(INTENT, unanswered(&error)),
+        Err(error) => Line::failed(INTENT, no_answer(&error)),
     }
 }
 
 async fn session_starts(discord: &Discord) -> Line {
     match discord.session_starts().await {
-        Ok(starts) if starts.remaining > 0 => Line::good(SESSIONS, format!("{} left", starts.remaining)),
+        Ok(starts) if starts.remaining > 0 => Line::passed(SESSIONS, format!("{} left", starts.remaining)),
         Ok(starts) => {
             let minutes = starts.reset_after.as_secs().div_ceil(60);
-            Line::bad(SESSIONS, format!("none left, since the bot was started too often; wait {minutes} minutes"))
+            Line::failed(SESSIONS, format!("none left, because the bot was started too often; wait {minutes} minutes"))
         }
-        Err(error) => Line::bad(SESSIONS, unanswered(&error)),
+        Err(error) => Line::failed(SESSIONS, no_answer(&error)),
     }
 }
 
 async fn channels(config: &Config, discord: &Discord, me: UserId) -> Vec<Line> {
     let mut ids: Vec<ChannelId> = config.intake.channels.iter().copied().collect();
     if ids.is_empty() {
-        return vec![Line::good(CHANNEL, "every one that the bot can read (DISCORD_CHANNEL_IDS is not set)")];
+        return vec![Line::passed(CHANNEL, "every channel that the bot can read (DISCORD_CHANNEL_IDS is not set)")];
     }
     ids.sort_unstable();
-    let mut rights = Rights { discord, me, guilds: HashMap::new() };
+    let mut check = PermissionCheck { discord, me, guilds: HashMap::new() };
     let mut lines = Vec::with_capacity(ids.len());
     for id in ids {
-        let line = rights.line(id).await;
-        lines.push(line.unwrap_or_else(|error| Line::bad(CHANNEL, format!("{id}: {}", not_seen(&error)))));
+        let line = check.line(id).await;
+        lines.push(line.unwrap_or_else(|error| Line::failed(CHANNEL, format!("{id}: {}", channel_problem(&error)))));
     }
     lines
 }
 
-fn not_seen(error: &DiscordError) -> String {
+fn channel_problem(error: &DiscordError) -> String {
     match error {
         DiscordError::Refused { code: UNKNOWN_CHANNEL, .. } => {
-            format!("{error}; take it out of DISCORD_CHANNEL_IDS, or put the right number there")
+            format!("{error}; remove it from DISCORD_CHANNEL_IDS, or correct the number")
         }
         DiscordError::Refused { status: 403, .. } => {
             format!("{error}; invite the bot to the server, or give its role View Channel in this channel")
         }
-        _ => unanswered(error),
+        _ => no_answer(error),
     }
 }
 
-/// What the bot may do where; each guild is asked for once.
-struct Rights<'a> {
+/// Looks up the bot's permissions in channels, each guild once.
+struct PermissionCheck<'a> {
     discord: &'a Discord,
     me: UserId,
     guilds: HashMap<GuildId, (GuildInfo, Vec<RoleId>)>,
 }
 
-impl Rights<'_> {
+impl PermissionCheck<'_> {
     async fn line(&mut self, id: ChannelId) -> Result<Line, DiscordError> {
         let channel = self.discord.channel(id).await?;
         let Some(guild_id) = channel.guild_id else {
-            return Ok(Line::good(CHANNEL, format!("{id}: a direct-message channel")));
+            return Ok(Line::passed(CHANNEL, format!("{id}: a direct-message channel")));
         };
         if channel.is_category() {
             let name = channel.name;
-            return Ok(Line::bad(
+            return Ok(Line::failed(
                 CHANNEL,
                 format!("{name} ({id}) is a category; put its channels into DISCORD_CHANNEL_IDS"),
             ));
@@ -125,20 +126,20 @@ impl Rights<'_> {
         let user = self.me;
         let (guild, roles) = self.guild(guild_id).await?;
         let member = Member { guild_id, guild, user, roles };
-        let missing = permissions::missing(member.may(&overwrites));
+        let missing = permissions::missing(member.permissions(&overwrites));
         let place = format!("#{} in {}", channel.name, guild.name);
         Ok(if missing.is_empty() {
-            Line::good(CHANNEL, format!("{place}: the bot has every permission it needs"))
+            Line::passed(CHANNEL, format!("{place}: the bot has every permission it needs"))
         } else {
             let missing = missing.join(", ");
-            Line::bad(
+            Line::failed(
                 CHANNEL,
                 format!("{place}: in the channel's settings, Permissions, allow the bot's role: {missing}"),
             )
         })
     }
 
-    /// A thread has those of its channel.
+    /// Returns the overwrites of a channel; a thread has those of its parent.
     async fn overwrites(&self, channel: &ChannelInfo) -> Result<Vec<PermissionOverwrite>, DiscordError> {
         match channel.parent_id.filter(|_| channel.is_thread()) {
             Some(parent) => Ok(self.discord.channel(parent).await?.permission_overwrites),
