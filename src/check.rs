@@ -7,7 +7,8 @@ mod permissions;
 mod report;
 mod tess;
 
-pub use self::report::{Line, Report};
+use self::report::Line;
+pub use self::report::Report;
 
 use crate::{
     config::Config,

@@ -23,7 +23,7 @@ impl Line {
 
     /// Whether the check passed.
     #[must_use]
-    pub fn is_passed(&self) -> bool {
+    pub fn has_passed(&self) -> bool {
         self.passed
     }
 }
@@ -42,7 +42,7 @@ impl Report {
     /// Whether every check passed.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.lines.iter().all(Line::is_passed)
+        self.lines.iter().all(Line::has_passed)
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn lines(config: &TessConfig, tess: &Tess, execute: bool) -> Ve
         Ok(agent) => agent_lines(config, tess, &agent),
         Err(error) => error_lines(config, tess, &error),
     };
-    if execute && lines.iter().all(Line::is_passed) {
+    if execute && lines.iter().all(Line::has_passed) {
         lines.push(execution(config, tess).await);
     }
     lines

@@ -13,8 +13,8 @@ static TOKEN: Setting = Setting {
     section: Section::Required,
     default: DefaultValue::Required { placeholder: "your-discord-bot-token", example: "your-discord-bot-token" },
     accepts: Accepts::Text("the token shown once by Reset Token on your application's Bot page, on one line"),
-    summary: "The bot's token, from https://discord.com/developers/applications. A secret.",
-    details: "There: your application, Bot, Reset Token.",
+    summary: "The bot's token, from https://discord.com/developers/applications. Keep it secret.",
+    details: "Choose your application, Bot, Reset Token.",
 };
 
 static API_URL: Setting = Setting {

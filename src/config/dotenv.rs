@@ -4,17 +4,17 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 
 use super::problems::Problems;
 
-/// The variables of the first `.env` in `folder` or a folder above it; none without such a file.
-/// A variable written twice counts as last written, as with Docker.
+/// Reads the first `.env` in `folder` or a folder above it; returns no variables without such a file.
+/// The last of several values of a variable counts, as with Docker.
 pub(super) fn read_above(folder: &Path) -> Result<BTreeMap<String, String>, Problems> {
     let Some(path) = folder.ancestors().map(|folder| folder.join(".env")).find(|path| path.is_file()) else {
         return Ok(BTreeMap::new());
     };
     let unreadable = |error: io::Error| Problems::single(format!("{} cannot be read: {error}", path.display()));
     let text = fs::read_to_string(&path).map_err(unreadable)?;
-    // Some editors put a byte order mark first; it would become a part of the first name.
+    // Some editors write a byte order mark first, which would become a part of the first name.
     let text = text.trim_start_matches('\u{feff}');
-    // The error itself quotes the line, which may hold a secret.
+    // The error of the library quotes the line, which may hold a secret.
     parse(text).ok_or_else(|| {
         let line = first_malformed_line(text);
         let advice = "put a value with spaces or a # in it into 'quotes'";
@@ -23,12 +23,12 @@ pub(super) fn read_above(folder: &Path) -> Result<BTreeMap<String, String>, Prob
 }
 
 fn parse(text: &str) -> Option<BTreeMap<String, String>> {
-    // Blanks at the very end are an error to the parser, and none to anybody else.
+    // The library rejects blanks at the very end.
     let text = format!("{}\n", text.trim_end());
     dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>().ok()
 }
 
-/// Counted from 1. A quoted value may span lines, so the shortest run of lines that can be read is skipped at a time.
+/// Returns the line number, from 1. A quoted value may span lines, so that the shortest valid run of lines is skipped at a time.
 fn first_malformed_line(text: &str) -> usize {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let mut start = 0;
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_line_is_named_without_its_content() {
+    fn a_malformed_line_is_reported_without_its_content() {
         insta::assert_snapshot!(read("A=1\n\nTESS_API_KEY=secret words\nB=2\n").unwrap_err(), @r"
         The configuration has a problem:
           /.env line 3 is not NAME=value: put a value with spaces or a # in it into 'quotes'
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_at_the_end_are_no_matter() {
+    fn blanks_at_the_end_are_ignored() {
         for text in ["A=1 ", "A=1\n  ", "A=1\n\t\n ", "A=1\r\n"] {
             assert_eq!(read(text).unwrap(), [("A".to_owned(), "1".to_owned())].into(), "{text:?}");
         }

@@ -25,7 +25,7 @@ static API_KEY: Setting = Setting {
     section: Section::Required,
     default: DefaultValue::Required { placeholder: "your-tess-api-key", example: "your-tess-api-key" },
     accepts: Accepts::Text("the key made in Tess under API Tokens, on one line"),
-    summary: "The key for Tess, from its page API Tokens. A secret.",
+    summary: "The key for Tess, from its page API Tokens. Keep it secret.",
     details: "",
 };
 

@@ -2,36 +2,37 @@
 
 use std::time::Duration;
 
-/// Durations and bounds that are not settings; a test shortens them.
+/// Durations that are not settings; tests shorten them.
 #[derive(Clone, Debug)]
 pub struct Timings {
     /// How long opening the gateway's connection may take, from TCP to READY.
     pub gateway_connect_timeout: Duration,
-    /// First pause before the gateway is tried again; doubles up to `backoff_max`.
+    /// Shortest pause before a retry; doubles up to `backoff_max`.
     pub backoff_min: Duration,
-    /// Longest pause between two tries.
+    /// Longest pause before a retry.
     pub backoff_max: Duration,
-    /// How often "is typing" is shown again; Discord shows it for 10 s.
+    /// How often typing is triggered; Discord shows it for 10 s.
+    /// <https://discord.com/developers/docs/resources/channel#trigger-typing-indicator>
     pub typing_interval: Duration,
     /// Pause between two edits of a growing answer; Discord's limit is about 5 edits in 5 s.
     pub live_edit_interval: Duration,
     /// Pause between two polls of an unfinished execution.
     pub poll_interval: Duration,
-    /// Limit of one REST request to Discord.
+    /// How long one REST request to Discord may take.
     pub discord_request_timeout: Duration,
-    /// How long a message is tried to be posted before its delivery counts as failed.
+    /// How long posting a message is retried before its delivery counts as failed.
     pub delivery_timeout: Duration,
-    /// How long one `execute` request may stay unanswered; Tess itself cuts at 100 s.
+    /// How long one `execute` request may stay unanswered. Tess ends a wait after 100 s (<https://docs.tess.im>).
     pub execute_timeout: Duration,
-    /// How far the state file may lag behind.
+    /// How long a change may wait before it is written to the state file.
     pub state_flush_interval: Duration,
-    /// How long a channel that refused a message is left alone.
+    /// How long a channel that refused a message gets no more messages.
     pub refused_channel_pause: Duration,
-    /// How long after READY the guilds have come in; the channels that none of them tells of are looked at then.
+    /// How long after READY catch-up waits for the guilds; then it asks for the channels that no guild has listed.
     pub guilds_wait: Duration,
-    /// How often it is noted that the bot listens.
+    /// How often the time is recorded up to which the bot received messages.
     pub last_seen_interval: Duration,
-    /// How long the gateway may have been silent without anyone having noticed.
+    /// How long the connection may have been lost without detection.
     pub undetected_disconnect: Duration,
 }
 

@@ -2,30 +2,27 @@
 
 use serde_json::Value;
 
-/// Most files of one execution (Tess's documentation, 2026).
+/// Most files of one execution (<https://docs.tess.im>).
 pub const MAX_FILES_PER_EXECUTION: usize = 5;
 
-/// Longest file, in bytes. The documentation says 200 MB, but public clients use `POST /files` only up to 32 MB and a
+/// Longest file, in bytes. The documentation (<https://docs.tess.im>) says 200 MB, but public clients use `POST /files` only up to 32 MB and a
 /// route with signed URLs above.
 pub const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Longest audio file that Tess transcribes, in bytes (Tess's documentation, 2026).
-pub const MAX_AUDIO_BYTES: usize = 10 * 1000 * 1000;
-
-/// Most files that an account stores (Tess's documentation, 2026), which is why they are deleted after use.
-pub const MAX_STORED_FILES: usize = 30;
+/// Longest audio file that Tess transcribes, in bytes (<https://docs.tess.im>).
+const MAX_AUDIO_BYTES: usize = 10 * 1000 * 1000;
 
 /// Extensions of documents that Tess reads.
-pub const DOCUMENT_EXTENSIONS: [&str; 9] = ["txt", "doc", "docx", "csv", "pdf", "xls", "xlsx", "ppt", "pptx"];
+const DOCUMENT_EXTENSIONS: [&str; 9] = ["txt", "doc", "docx", "csv", "pdf", "xls", "xlsx", "ppt", "pptx"];
 
 /// Extensions of images that Tess reads.
-pub const IMAGE_EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "gif", "bmp", "svg", "tiff", "webp"];
+const IMAGE_EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "gif", "bmp", "svg", "tiff", "webp"];
 
 /// Extensions of video that Tess reads.
-pub const VIDEO_EXTENSIONS: [&str; 6] = ["mp4", "avi", "mov", "mkv", "wmv", "flv"];
+const VIDEO_EXTENSIONS: [&str; 6] = ["mp4", "avi", "mov", "mkv", "wmv", "flv"];
 
 /// Extensions of audio that Tess reads.
-pub const AUDIO_EXTENSIONS: [&str; 6] = ["mp3", "wav", "aac", "ogg", "flac", "m4a"];
+const AUDIO_EXTENSIONS: [&str; 6] = ["mp3", "wav", "aac", "ogg", "flac", "m4a"];
 
 /// Most files of an answer that are read.
 const MAX_GENERATED_FILES: usize = 10;

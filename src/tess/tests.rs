@@ -4,7 +4,7 @@ mod client;
 mod files;
 mod stream;
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -88,4 +88,21 @@ fn user(text: &str) -> ChatMessage {
 
 fn answer_of(status: u16, body: &Value) -> Fault {
     Fault::Answer { status, content_type: "application/json", body: body.to_string() }
+}
+
+/// The table of facts in the documentation of `tess` names tests, which may be renamed.
+#[test]
+fn every_test_that_the_table_of_facts_names_exists() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tess");
+    let read = |file: &str| fs::read_to_string(format!("{folder}/{file}.rs")).unwrap();
+    let of_client = ["client", "files", "stream"].map(|file| read(&format!("tests/{file}"))).concat();
+    let rows = include_str!("../tess.rs").lines().filter(|line| line.starts_with("//! |")).skip(2);
+    let names = rows.flat_map(|row| row.rsplit('|').nth(1).unwrap().split('`').skip(1).step_by(2));
+    let mut count = 0;
+    for name in names {
+        let (source, test) = name.split_once("::").map_or((of_client.clone(), name), |(file, test)| (read(file), test));
+        assert!(source.contains(&format!("fn {test}()")), "{name}");
+        count += 1;
+    }
+    assert!(count > 30, "{count}");
 }

@@ -7,11 +7,14 @@ use sim::tess::{Fault, Route, TessOptions};
 use tokio::time::Instant;
 
 use super::{
-    super::{MAX_FILES_PER_EXECUTION, MAX_STORED_FILES, Options, TessError},
+    super::{MAX_FILES_PER_EXECUTION, Options, TessError},
     A_MOMENT, Harness, answer_of,
 };
 
 use crate::ids::FileId;
+
+/// Most files that an account stores (<https://docs.tess.im>), which is why the bot deletes them after use.
+const MAX_STORED_FILES: usize = 30;
 
 const PDF: &[u8] = b"%PDF-1.7\r\n--\x00\xff\r\n";
 
