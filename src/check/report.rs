@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub(super) struct Line {
     name: &'static str,
     passed: bool,
     text: String,
@@ -23,7 +23,7 @@ impl Line {
 
     /// Whether the check passed.
     #[must_use]
-    pub fn has_passed(&self) -> bool {
+    pub(super) fn has_passed(&self) -> bool {
         self.passed
     }
 }

@@ -143,7 +143,7 @@ async fn missing_intent_is_reported() {
 async fn exhausted_identify_budget_is_reported() {
     let chat = Chat::setup().prepare().await;
     chat.discord.set_session_limit(0, Duration::from_secs(3_601));
-    insta::assert_snapshot!(problem(&chat).await, @"Session starts none left, since the bot was started too often; wait 61 minutes");
+    insta::assert_snapshot!(problem(&chat).await, @"Session starts none left, because the bot was started too often; wait 61 minutes");
     chat.finish().await;
 }
 
