@@ -1,4 +1,6 @@
-//! Leave to start a new session. Discord resets the token of a bot that sends more than a thousand IDENTIFYs in a day.
+//! Identify budget: when a new session may be started.
+//!
+//! Discord resets the token of a bot that sends more than a thousand IDENTIFYs in a day.
 //! <https://discord.com/developers/docs/events/gateway#session-start-limit-object>
 
 use std::time::Duration;
@@ -15,23 +17,24 @@ use crate::{
 const RESERVE: u32 = 20;
 
 /// Longest wait before Discord is asked again.
-const ASK_AGAIN: Duration = Duration::from_secs(15 * 60);
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
-/// The address at which to open a new session, once Discord allows one without the last ones being spent.
+/// Waits until Discord allows a new session beyond [`RESERVE`]; returns the gateway's URL.
 pub(super) async fn wait(discord: &Discord, timings: &Timings) -> Result<String, DiscordError> {
     loop {
         let starts = discord.session_starts().await?;
         let Some(pause) = pause(&starts, timings.backoff_min) else { return Ok(starts.url) };
         warn!(
+            remaining = starts.remaining,
             pause_s = pause.as_secs(),
-            "Discord allows only a few more new sessions today; waiting rather than spending them"
+            "identify budget nearly spent; waiting for its reset before a new session"
         );
         sleep(pause).await;
     }
 }
 
 fn pause(starts: &SessionStarts, shortest: Duration) -> Option<Duration> {
-    (starts.remaining <= RESERVE).then(|| starts.reset_after.clamp(shortest, ASK_AGAIN.max(shortest)))
+    (starts.remaining <= RESERVE).then(|| starts.reset_after.clamp(shortest, LONGEST_WAIT.max(shortest)))
 }
 
 #[cfg(test)]
@@ -39,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_identifies_are_not_spent() {
+    fn last_identifies_are_kept_in_reserve() {
         let secs = Duration::from_secs;
         let pause = |remaining, reset_after| {
             let starts = SessionStarts { url: String::new(), remaining, reset_after };
@@ -47,7 +50,7 @@ mod tests {
         };
         assert_eq!(pause(1000, secs(60)), None);
         assert_eq!(pause(RESERVE, secs(60)), Some(secs(60)));
-        assert_eq!(pause(0, secs(86_400)), Some(ASK_AGAIN));
+        assert_eq!(pause(0, secs(86_400)), Some(LONGEST_WAIT));
         assert_eq!(pause(0, Duration::ZERO), Some(secs(1)));
     }
 }
