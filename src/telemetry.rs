@@ -1,7 +1,7 @@
-//! What operators see: log lines, and numbers.
+//! What operators see: log lines and metrics.
 
 mod metrics;
-pub mod names;
+mod outcome;
 
 use std::{
     io::{self, IsTerminal},
@@ -17,17 +17,20 @@ use tracing_subscriber::{
 
 use crate::config::LogFormat;
 
-pub use self::metrics::{Metrics, Opening, Outcome};
+pub use self::{
+    metrics::{Metrics, Opening},
+    outcome::Outcome,
+};
 
-/// The crates whose events may be more than warnings: the bot and its demo.
+/// The crates whose events below warnings are logged: the bot and its demo.
 const OURS: [&str; 2] = ["tess_discord", "demo"];
 
-/// Sends log lines to standard error from now on. For `main`: a second call changes nothing.
+/// Writes log lines to standard error from now on. A second call changes nothing.
 ///
-/// Whatever `filter` says, libraries are heard from warnings on, and serenity from errors on.
+/// Whatever `filter` says, libraries log at most warnings, and serenity at most errors.
 pub fn init(format: LogFormat, filter: Targets) {
     let subscriber = subscriber(format, filter, io::stderr, io::stderr().is_terminal());
-    // An error means that lines go somewhere already, which is as good.
+    // An error means that a subscriber is set already, which is as good.
     let _ = tracing::subscriber::set_global_default(subscriber);
     panic::set_hook(Box::new(log_panic));
 }
@@ -50,8 +53,8 @@ where
     tracing_subscriber::registry().with(lines).with(filter).with(capped())
 }
 
-/// Libraries print what they send and receive on DEBUG and TRACE, and serenity even in warnings: message texts and
-/// keys. So they are held to warnings and errors, beyond the reach of `RUST_LOG`.
+/// Limits libraries to warnings and serenity to errors, whatever `RUST_LOG` says: below that they log what they send and
+/// receive, which includes message texts and keys.
 fn capped() -> Targets {
     let ours = OURS.map(|target| (target, LevelFilter::TRACE));
     Targets::new().with_default(LevelFilter::WARN).with_target("serenity", LevelFilter::ERROR).with_targets(ours)
@@ -77,7 +80,7 @@ mod tests {
         }
     }
 
-    /// What is printed of the same few events.
+    /// Returns what is logged of a fixed set of events.
     fn printed(format: LogFormat, filter: &str) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
@@ -96,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_held_to_warnings_whatever_the_filter_asks_for() {
+    fn libraries_log_at_most_warnings_whatever_the_filter_says() {
         for filter in ["trace", "trace,serenity=trace,serenity::gateway=trace,hyper_util=trace,twilight_gateway=trace"]
         {
             let printed = printed(LogFormat::Text, filter);
@@ -123,12 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_can_silence_everything() {
+    fn filter_can_silence_everything() {
         assert_eq!(printed(LogFormat::Text, "off"), "");
     }
 
     #[test]
-    fn json_lines_are_objects_with_the_fields_beside_the_message() {
+    fn json_lines_have_fields_beside_the_message() {
         let printed = printed(LogFormat::Json, "tess_discord=debug");
         let line: serde_json::Value = serde_json::from_str(printed.lines().next().unwrap()).unwrap();
         assert_eq!((&line["message"], &line["agent"], &line["level"]), (&"ours".into(), &7.into(), &"DEBUG".into()));

@@ -1,28 +1,18 @@
-//! The bot's numbers.
+//! The metrics: one table of them, and the methods that count.
+//!
+//! A new metric is a field of [`Inner`], its row in [`Inner::registered`], a method that counts, and a call of that method.
+//! `UPDATE_DOCS=1 cargo test --test it operations_document` writes the row into `docs/operations.md`.
 
-use std::{
-    fmt,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+mod table;
 
-use prometheus_client::{
-    encoding::text,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::{Metric, Registry},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use super::names::{
-    self, CATCH_UP_MESSAGES, CATCHING_UP, CREDITS, DISCORD_RATE_LIMITED, DISCORD_REQUESTS, EXECUTION_SECONDS,
-    EXECUTIONS, GATEWAY_CLOSES, GATEWAY_CONNECTIONS, GATEWAY_UNDECODABLE, GATEWAY_UP, HISTORIES_BYTES,
-    HISTORIES_CHANNELS, HISTORIES_EVICTED, MESSAGES_IN_FLIGHT, MESSAGES_OUTCOME, MESSAGES_TAKEN, NO_CREDITS, PANICS,
-    STATE_ERRORS, TESS_AHEAD,
-};
+use prometheus_client::{encoding::text, registry::Registry};
 
-/// Upper bounds of [`EXECUTION_SECONDS`]' buckets, up to the longest `TESS_TIMEOUT`.
-const EXECUTION_BUCKETS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 100.0, 300.0, 900.0, 3_600.0];
+use self::table::{Counter, Gauge, Histogram, Labelled, Row, Sum, Table};
+use super::Outcome;
 
-/// Event types told apart in [`GATEWAY_UNDECODABLE`]: what the bot reads.
+/// Event types told apart when they cannot be read; the others count as `other`.
 const EVENT_TYPES: [&str; 13] = [
     "READY",
     "RESUMED",
@@ -39,199 +29,167 @@ const EVENT_TYPES: [&str; 13] = [
     "THREAD_DELETE",
 ];
 
-/// What became of a message. The reasons are words of the code, never of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// The agent's answer was posted.
-    Answered,
-    /// A line that says what went wrong was posted, or could not be.
-    Failed(&'static str),
-    /// No answer was due after all.
-    Skipped(&'static str),
-    /// A user or the shutdown stopped it.
-    Cancelled(&'static str),
-}
-
-impl Outcome {
-    fn labels(self) -> Labels<2> {
-        let (outcome, reason) = match self {
-            Self::Answered => ("answered", ""),
-            Self::Failed(reason) => ("failed", reason),
-            Self::Skipped(reason) => ("skipped", reason),
-            Self::Cancelled(reason) => ("cancelled", reason),
-        };
-        [(names::OUTCOME, outcome), (names::REASON, reason)]
-    }
-}
+/// The close codes that Discord documents, and those of a WebSocket's ordinary end; the others count as `other`.
+/// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes>
+const CLOSE_CODES: [&str; 18] = [
+    "1000", "1001", "1006", "1011", "4000", "4001", "4002", "4003", "4004", "4005", "4007", "4008", "4009", "4010",
+    "4011", "4012", "4013", "4014",
+];
 
 /// How a gateway session was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
     /// A new session.
     Identify,
-    /// The old session went on.
+    /// The previous session was resumed.
     Resume,
 }
 
-/// Static text only, so that nothing from outside can make a new time series.
-type Labels<const N: usize> = [(&'static str, &'static str); N];
-
-/// The numbers of one bot. Clones count together.
+/// The metrics of one bot. Clones count together.
 #[derive(Clone)]
 pub struct Metrics(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
-    registry: Registry,
     taken: Counter,
-    outcomes: Family<Labels<2>, Counter>,
-    settled: Counter,
+    outcomes: Labelled<2>,
     in_flight: Gauge,
-    executions: Family<Labels<1>, Counter>,
-    execution_seconds: Seconds,
-    credits: Counter<f64, AtomicU64>,
+    executions: Labelled<1>,
+    execution_seconds: Histogram,
+    credits: Sum,
     no_credits: Counter,
     tess_ahead: Gauge,
-    discord_requests: Family<Labels<2>, Counter>,
-    rate_limited: Family<Labels<1>, Counter>,
-    connections: Family<Labels<1>, Counter>,
-    closes: Family<Labels<1>, Counter>,
+    discord_requests: Labelled<2>,
+    discord_rate_limited: Labelled<1>,
+    gateway_connections: Labelled<1>,
+    gateway_closes: Labelled<1>,
     gateway_up: Gauge,
-    undecodable: Family<Labels<1>, Counter>,
-    history_bytes: Gauge,
-    history_channels: Gauge,
-    evicted: Counter,
-    caught_up: Counter,
+    gateway_undecodable: Labelled<1>,
+    histories_bytes: Gauge,
+    histories_channels: Gauge,
+    histories_evicted: Counter,
+    catch_up_messages: Counter,
     catching_up: Gauge,
     state_errors: Counter,
     panics: Counter,
-}
-
-/// A histogram with [`EXECUTION_BUCKETS`].
-#[derive(Clone)]
-struct Seconds(Histogram);
-
-impl Default for Seconds {
-    fn default() -> Self {
-        Self(Histogram::new(EXECUTION_BUCKETS))
-    }
+    /// Beside the metrics: all outcomes together.
+    settled: Counter,
+    registry: Registry,
+    rows: Vec<Row>,
 }
 
 impl Inner {
+    #[rustfmt::skip]
     fn registered() -> Self {
-        let mut registry = Registry::default();
-        let inner = Self::default();
-        let r = &mut registry;
-        add(r, MESSAGES_TAKEN, "Messages taken to be answered", &inner.taken);
-        add(r, MESSAGES_OUTCOME, "Messages that came to an end", &inner.outcomes);
-        add(r, MESSAGES_IN_FLIGHT, "Messages that have not come to an end", &inner.in_flight);
-        add(r, EXECUTIONS, "Executions asked of Tess", &inner.executions);
-        add(r, EXECUTION_SECONDS, "How long an execution took", &inner.execution_seconds.0);
-        add(r, CREDITS, "Credits that Tess took", &inner.credits);
-        add(r, NO_CREDITS, "Executions refused for want of credits", &inner.no_credits);
-        add(r, TESS_AHEAD, "Requests waiting for their turn at Tess", &inner.tess_ahead);
-        add(r, DISCORD_REQUESTS, "Requests to Discord", &inner.discord_requests);
-        add(r, DISCORD_RATE_LIMITED, "429s from Discord", &inner.rate_limited);
-        add(r, GATEWAY_CONNECTIONS, "Gateway sessions opened", &inner.connections);
-        add(r, GATEWAY_CLOSES, "Gateway connections ended", &inner.closes);
-        add(r, GATEWAY_UP, "1 while the session of the gateway is up", &inner.gateway_up);
-        add(r, GATEWAY_UNDECODABLE, "Gateway events not understood", &inner.undecodable);
-        add(r, HISTORIES_BYTES, "Memory of all histories", &inner.history_bytes);
-        add(r, HISTORIES_CHANNELS, "Channels with a history", &inner.history_channels);
-        add(r, HISTORIES_EVICTED, "Histories dropped for memory", &inner.evicted);
-        add(r, CATCH_UP_MESSAGES, "Missed messages found", &inner.caught_up);
-        add(r, CATCHING_UP, "Channels to be looked at for missed messages", &inner.catching_up);
-        add(r, STATE_ERRORS, "Failed writes to the state file", &inner.state_errors);
-        add(r, PANICS, "Turns that panicked", &inner.panics);
-        Self { registry, ..inner }
+        let mut t = Table::default();
+        Self {
+            taken: t.counter("tess_discord_messages_taken_total", "User messages taken to be answered"),
+            outcomes: t.labelled("tess_discord_messages_outcome_total", ["outcome", "reason"], "Messages that came to an end: answered, failed, skipped or cancelled, and why"),
+            in_flight: t.gauge("tess_discord_messages_in_flight", "Messages taken that have not come to an end yet"),
+            executions: t.labelled("tess_discord_executions_total", ["result"], "Executions requested from Tess"),
+            execution_seconds: t.histogram("tess_discord_execution_seconds", "Duration of an execution, including the wait for its request to be sent"),
+            credits: t.sum("tess_discord_credits_total", "Credits that Tess reported as spent"),
+            no_credits: t.counter("tess_discord_no_credits_total", "Executions that Tess refused because the workspace has no credits left"),
+            tess_ahead: t.gauge("tess_discord_tess_ahead", "Requests queued for Tess by the request limiter"),
+            discord_requests: t.labelled("tess_discord_discord_requests_total", ["route", "class"], "Requests to Discord by route and status class: 2xx to 5xx, or none without an answer"),
+            discord_rate_limited: t.labelled("tess_discord_discord_rate_limited_total", ["scope"], "Responses of Discord with status 429"),
+            gateway_connections: t.labelled("tess_discord_gateway_connections_total", ["how"], "Gateway connections opened, with IDENTIFY or RESUME"),
+            gateway_closes: t.labelled("tess_discord_gateway_closes_total", ["code"], "Gateway connections that ended, by close code; none without a close frame"),
+            gateway_up: t.gauge("tess_discord_gateway_up", "1 while the gateway session is up"),
+            gateway_undecodable: t.labelled("tess_discord_gateway_undecodable_total", ["type"], "Gateway events that could not be read"),
+            histories_bytes: t.gauge("tess_discord_histories_bytes", "Memory of all histories, in bytes"),
+            histories_channels: t.gauge("tess_discord_histories_channels", "Channels with a history in memory"),
+            histories_evicted: t.counter("tess_discord_histories_evicted_total", "Histories evicted to stay within the memory limit"),
+            catch_up_messages: t.counter("tess_discord_catch_up_messages_total", "Messages found by catch-up that were missed while the bot was away"),
+            catching_up: t.gauge("tess_discord_catching_up", "Channels whose catch-up has not ended"),
+            state_errors: t.counter("tess_discord_state_errors_total", "Failed writes to the state file"),
+            panics: t.counter("tess_discord_panics_total", "Turns that panicked"),
+            settled: Counter::default(),
+            registry: t.registry,
+            rows: t.rows,
+        }
     }
 }
 
-/// The encoder appends `_total` to a counter's name by itself.
-fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: &M) {
-    registry.register(name.trim_end_matches("_total"), help, metric.clone());
-}
-
 impl Metrics {
-    /// All at zero.
+    /// Creates metrics that are all zero.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Inner::registered()))
     }
 
-    /// `n` messages were taken to be answered. Each has to be [settled](Self::settle) in the end.
+    /// Counts messages taken to be answered. Each has to be [settled](Self::settle) in the end.
     pub fn take(&self, n: u64) {
         self.0.taken.inc_by(n);
         self.0.in_flight.inc_by(signed(n));
     }
 
-    /// `n` messages that were taken came to an end.
+    /// Counts messages that came to an end.
     pub fn settle(&self, outcome: Outcome, n: u64) {
-        self.0.outcomes.get_or_create(&outcome.labels()).inc_by(n);
+        self.0.outcomes.add(outcome.labels(), n);
         self.0.settled.inc_by(n);
         self.0.in_flight.dec_by(signed(n));
     }
 
-    /// Messages taken so far: those settled and those in flight.
+    /// Returns the number of messages taken: those settled and those in flight.
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.0.taken.get()
     }
 
-    /// Messages that came to an end so far, whichever.
+    /// Returns the number of messages that came to an end, with whichever outcome.
     #[must_use]
     pub fn settled(&self) -> u64 {
         self.0.settled.get()
     }
 
-    /// Messages taken and not settled. Below zero if one was settled twice.
+    /// Returns the number of messages taken and not settled. Below zero if one was settled twice.
     #[must_use]
     pub fn in_flight(&self) -> i64 {
         self.0.in_flight.get()
     }
 
-    /// How many messages came to this end.
+    /// Returns the number of messages with this outcome.
     #[must_use]
     pub fn outcome(&self, outcome: Outcome) -> u64 {
-        self.0.outcomes.get(&outcome.labels()).map_or(0, |count| count.get())
+        self.0.outcomes.get(outcome.labels())
     }
 
-    /// An execution ended as `result` says after `took`.
+    /// Counts an execution by its result, and its duration.
     pub fn executed(&self, result: &'static str, took: Duration) {
-        self.0.executions.get_or_create(&[(names::RESULT, result)]).inc();
-        self.0.execution_seconds.0.observe(took.as_secs_f64());
+        self.0.executions.add([result], 1);
+        self.0.execution_seconds.observe(took.as_secs_f64());
     }
 
-    /// Tess said that it took `credits`. What is no amount is left out.
+    /// Adds credits that Tess reported as spent. Ignores what is not a positive amount.
     pub fn spend(&self, credits: f64) {
         if credits.is_finite() && credits > 0.0 {
             self.0.credits.inc_by(credits);
         }
     }
 
-    /// Credits spent so far.
+    /// Returns the credits spent so far.
     #[must_use]
     pub fn credits(&self) -> f64 {
         self.0.credits.get()
     }
 
-    /// Tess refused an execution: the workspace has no credits left.
+    /// Counts an execution that Tess refused because the workspace has no credits left.
     pub fn no_credits(&self) {
         self.0.no_credits.inc();
     }
 
-    /// Executions refused for want of credits so far.
+    /// Returns the number of executions refused for want of credits.
     #[must_use]
     pub fn no_credits_refusals(&self) -> u64 {
         self.0.no_credits.get()
     }
 
-    /// `n` requests wait for their turn at Tess.
+    /// Sets the number of requests queued for Tess.
     pub fn set_tess_ahead(&self, n: usize) {
         self.0.tess_ahead.set(gauge(n));
     }
 
-    /// A request to Discord was answered with `status`; `None` when no answer came.
+    /// Counts a request to Discord by the status of its answer; `None` without an answer.
     pub fn discord_request(&self, route: &'static str, status: Option<u16>) {
         let class = match status {
             None => "none",
@@ -240,106 +198,116 @@ impl Metrics {
             Some(400..500) => "4xx",
             Some(500..) => "5xx",
         };
-        self.0.discord_requests.get_or_create(&[(names::ROUTE, route), (names::CLASS, class)]).inc();
+        self.0.discord_requests.add([route, class], 1);
     }
 
-    /// Discord answered 429.
+    /// Counts a 429 of Discord.
     pub fn discord_rate_limited(&self, scope: &'static str) {
-        self.0.rate_limited.get_or_create(&[(names::SCOPE, scope)]).inc();
+        self.0.discord_rate_limited.add([scope], 1);
     }
 
-    /// 429s from Discord so far.
+    /// Returns the number of 429s of Discord with this scope.
     #[must_use]
     pub fn rate_limited(&self, scope: &'static str) -> u64 {
-        self.0.rate_limited.get(&[(names::SCOPE, scope)]).map_or(0, |count| count.get())
+        self.0.discord_rate_limited.get([scope])
     }
 
-    /// A gateway session was opened.
+    /// Counts a gateway connection that is being opened.
     pub fn gateway_opened(&self, opening: Opening) {
         let how = match opening {
             Opening::Identify => "identify",
             Opening::Resume => "resume",
         };
-        self.0.connections.get_or_create(&[(names::HOW, how)]).inc();
+        self.0.gateway_connections.add([how], 1);
     }
 
-    /// A gateway connection ended with this close code; `None` when the socket just ended.
+    /// Counts the end of a gateway connection by its close code; `None` without a close frame.
     pub fn gateway_closed(&self, code: Option<u16>) {
-        self.0.closes.get_or_create(&[(names::CODE, code_label(code))]).inc();
+        self.0.gateway_closes.add([code_label(code)], 1);
     }
 
-    /// Whether the gateway's session is up.
+    /// Sets whether the gateway session is up.
     pub fn set_gateway_up(&self, up: bool) {
         self.0.gateway_up.set(i64::from(up));
     }
 
-    /// An event of this type could not be read. Types that the bot does not know count as `other`.
+    /// Counts a gateway event that could not be read. Types beyond [`EVENT_TYPES`] count as `other`.
     pub fn gateway_undecodable(&self, event_type: &str) {
-        let known = EVENT_TYPES.iter().copied().find(|known| *known == event_type);
-        self.0.undecodable.get_or_create(&[(names::TYPE, known.unwrap_or("other"))]).inc();
+        let known = EVENT_TYPES.into_iter().find(|known| *known == event_type);
+        self.0.gateway_undecodable.add([known.unwrap_or("other")], 1);
     }
 
-    /// What all histories need now.
+    /// Sets the memory of all histories, and their number.
     pub fn set_histories(&self, bytes: usize, channels: usize) {
-        self.0.history_bytes.set(gauge(bytes));
-        self.0.history_channels.set(gauge(channels));
+        self.0.histories_bytes.set(gauge(bytes));
+        self.0.histories_channels.set(gauge(channels));
     }
 
-    /// Bytes of all histories together, as last told.
+    /// Returns the memory of all histories in bytes, as last set.
     #[must_use]
     pub fn histories_bytes(&self) -> i64 {
-        self.0.history_bytes.get()
+        self.0.histories_bytes.get()
     }
 
-    /// `n` histories were dropped for memory.
+    /// Counts evicted histories.
     pub fn histories_evicted(&self, n: u64) {
-        self.0.evicted.inc_by(n);
+        self.0.histories_evicted.inc_by(n);
     }
 
-    /// `n` missed messages were found.
+    /// Counts missed messages that catch-up found.
     pub fn caught_up(&self, n: u64) {
-        self.0.caught_up.inc_by(n);
+        self.0.catch_up_messages.inc_by(n);
     }
 
-    /// `n` channels are still to be looked at for missed messages.
+    /// Sets the number of channels whose catch-up has not ended.
     pub fn set_catching_up(&self, n: usize) {
         self.0.catching_up.set(gauge(n));
     }
 
-    /// Channels still to be looked at.
+    /// Returns the number of channels whose catch-up has not ended.
     #[must_use]
     pub fn catching_up(&self) -> i64 {
         self.0.catching_up.get()
     }
 
-    /// A write to the state file failed.
+    /// Counts a failed write to the state file.
     pub fn state_error(&self) {
         self.0.state_errors.inc();
     }
 
-    /// Writes to the state file that failed so far.
+    /// Returns the number of failed writes to the state file.
     #[must_use]
     pub fn state_errors(&self) -> u64 {
         self.0.state_errors.get()
     }
 
-    /// A turn panicked.
+    /// Counts a turn that panicked.
     pub fn panicked(&self) {
         self.0.panics.inc();
     }
 
-    /// Turns that panicked so far.
+    /// Returns the number of turns that panicked.
     #[must_use]
     pub fn panics(&self) -> u64 {
         self.0.panics.get()
     }
 
-    /// Everything, as text for Prometheus.
+    /// Returns all metrics in Prometheus' text format.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::new();
         text::encode(&mut text, &self.0.registry).expect("writing to a String cannot fail");
         text
+    }
+
+    /// Returns the table of all metrics as Markdown, for `docs/operations.md`.
+    #[must_use]
+    pub fn markdown_table(&self) -> String {
+        let rows = self.0.rows.iter().map(Row::to_string);
+        ["| metric | kind | labels | what it counts |\n|---|---|---|---|\n".to_owned()]
+            .into_iter()
+            .chain(rows)
+            .collect()
     }
 }
 
@@ -366,40 +334,17 @@ fn gauge(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// The close codes that Discord documents, and those of a WebSocket's ordinary end.
-/// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes>
 fn code_label(code: Option<u16>) -> &'static str {
-    match code {
-        None => "none",
-        Some(1000) => "1000",
-        Some(1001) => "1001",
-        Some(1006) => "1006",
-        Some(1011) => "1011",
-        Some(4000) => "4000",
-        Some(4001) => "4001",
-        Some(4002) => "4002",
-        Some(4003) => "4003",
-        Some(4004) => "4004",
-        Some(4005) => "4005",
-        Some(4007) => "4007",
-        Some(4008) => "4008",
-        Some(4009) => "4009",
-        Some(4010) => "4010",
-        Some(4011) => "4011",
-        Some(4012) => "4012",
-        Some(4013) => "4013",
-        Some(4014) => "4014",
-        Some(_) => "other",
-    }
+    let Some(code) = code else { return "none" };
+    let code = code.to_string();
+    CLOSE_CODES.into_iter().find(|known| *known == code).unwrap_or("other")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
-    /// Everything happened once.
+    /// Counts one message of each kind of outcome, and one of nearly everything else.
     fn used() -> Metrics {
         let metrics = Metrics::new();
         metrics.take(5);
@@ -418,13 +363,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_scraped_are_the_documented_names() {
-        let text = used().encode();
-        let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
-        let scraped: BTreeSet<_> = families
-            .map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.into() })
-            .collect();
-        assert_eq!(scraped, names::ALL.map(String::from).into());
+    fn scraped_metrics_are_those_of_the_table_with_its_labels() {
+        let metrics = used();
+        let text = metrics.encode();
+        for Row { name, kind, labels, .. } in &metrics.0.rows {
+            let family = if *kind == "counter" { name.trim_end_matches("_total") } else { name };
+            assert!(text.contains(&format!("# TYPE {family} {kind}\n")), "{name} is not in\n{text}");
+            let labels: String = labels.iter().map(|label| format!("{label}=\"")).collect::<Vec<_>>().join("|");
+            for label in labels.split('|').filter(|label| !label.is_empty()) {
+                assert!(text.lines().any(|line| line.starts_with(name) && line.contains(label)), "{name} {label}");
+            }
+        }
+        assert_eq!(text.matches("# TYPE ").count(), metrics.0.rows.len());
     }
 
     #[test]
@@ -450,6 +400,7 @@ mod tests {
             r#"tess_discord_discord_rate_limited_total{scope="user"} 1"#,
             r#"tess_discord_gateway_connections_total{how="identify"} 1"#,
             r#"tess_discord_gateway_closes_total{code="none"} 1"#,
+            r#"tess_discord_gateway_closes_total{code="4009"} 1"#,
             "tess_discord_credits_total 0.25",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
@@ -469,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn credits_that_are_no_amount_are_left_out() {
+    fn credits_that_are_no_amount_are_ignored() {
         let metrics = Metrics::new();
         [f64::NAN, f64::INFINITY, -1.0, 2.5].into_iter().for_each(|credits| metrics.spend(credits));
         assert_eq!(metrics.credits(), 2.5);

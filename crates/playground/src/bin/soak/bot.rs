@@ -10,7 +10,6 @@ use std::{
 
 use anyhow::Context;
 use playground::RunFolder;
-use tess_discord::telemetry::names;
 use tokio::time::{Instant, sleep};
 
 /// The bot's `SHUTDOWN_GRACE`.
@@ -174,12 +173,12 @@ impl Bot {
                 text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
             of_name.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
         };
-        let taken = sum(names::MESSAGES_TAKEN);
-        let (settled, in_flight) = (sum(names::MESSAGES_OUTCOME), sum(names::MESSAGES_IN_FLIGHT));
+        let taken = sum("tess_discord_messages_taken_total");
+        let (settled, in_flight) = (sum("tess_discord_messages_outcome_total"), sum("tess_discord_messages_in_flight"));
         if taken != settled + in_flight {
             self.problems.push(format!("{taken} messages taken, {settled} settled and {in_flight} in flight"));
         }
-        if sum(names::PANICS) > 0.0 {
+        if sum("tess_discord_panics_total") > 0.0 {
             self.problems.push("a turn panicked".to_owned());
         }
         self.figures.metrics_read += 1;
