@@ -1,4 +1,4 @@
-//! The HTTP endpoints for operators: `/healthz`, `/readyz` and `/metrics`.
+//! HTTP endpoints for operators: `/healthz`, `/readyz` and `/metrics`.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -17,30 +17,30 @@ use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::Metrics;
 
-/// How long a request that is being answered may hold up the end of [`serve`].
-const STOP_WITHIN: Duration = Duration::from_secs(1);
+/// How long [`serve`] waits at its end for a request that is being answered.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long [`probe`] waits; Docker's own limit is above it.
-const PROBE_WITHIN: Duration = Duration::from_secs(3);
+/// How long [`probe`] waits for an answer. The limit of Docker's health check is above it.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What `/metrics` answers with. <https://prometheus.io/docs/specs/om/open_metrics_spec/>
+/// Content type of `/metrics`. <https://prometheus.io/docs/specs/om/open_metrics_spec/>
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Whether messages can be answered now, for `/readyz`.
+/// Whether messages can be answered now; the answer of `/readyz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// The gateway has not been up yet.
     Starting,
     /// The gateway is up.
     Up,
-    /// The gateway is down and being reconnected.
+    /// The gateway is reconnecting.
     Down,
-    /// The bot takes no more messages.
+    /// The bot shuts down and takes no more messages.
     Stopping,
 }
 
 impl Readiness {
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
             Self::Up => "up",
@@ -56,8 +56,7 @@ struct Ops {
     ready: watch::Receiver<Readiness>,
 }
 
-/// Serves the endpoints until `stop`. They are meant for a private address: there is no authentication, and nothing
-/// secret in them.
+/// Serves the endpoints until `stop`. They are for a private address: they have no authentication and contain no secret.
 pub async fn serve(
     listener: TcpListener,
     metrics: Metrics,
@@ -65,7 +64,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let router = Router::new()
-        // An answer is proof enough: it comes from the one thread that everything runs on.
+        // Everything runs on one thread, so any answer shows that it is not blocked.
         .route("/healthz", get("ok"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(encoded_metrics))
@@ -73,31 +72,31 @@ pub async fn serve(
     let server = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     tokio::select! {
         ended = server.into_future() => if let Err(error) = ended {
-            tracing::error!(%error, "the health endpoints ended");
+            tracing::error!(%error, "health server ended");
         },
-        () = async { stop.cancelled().await; tokio::time::sleep(STOP_WITHIN).await } => {}
+        () = async { stop.cancelled().await; tokio::time::sleep(STOP_TIMEOUT).await } => {}
     }
 }
 
 async fn readyz(State(ops): State<Ops>) -> (StatusCode, &'static str) {
     let ready = *ops.ready.borrow();
     let status = if ready == Readiness::Up { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, ready.word())
+    (status, ready.as_str())
 }
 
 async fn encoded_metrics(State(ops): State<Ops>) -> impl IntoResponse {
     ([(CONTENT_TYPE, OPEN_METRICS)], ops.metrics.encode())
 }
 
-/// Whether a bot answers at `addr`, its `HEALTH_ADDR`; what `tess-discord health` asks for Docker.
+/// Returns whether a bot answers at `addr`, its `HEALTH_ADDR`. Used by `tess-discord health`.
 pub async fn probe(addr: SocketAddr) -> bool {
-    // A proxy of the environment is for the world, not for this machine.
-    let Ok(client) = reqwest::Client::builder().no_proxy().timeout(PROBE_WITHIN).build() else { return false };
+    // `HTTP_PROXY` is not meant for requests to this machine.
+    let Ok(client) = reqwest::Client::builder().no_proxy().timeout(PROBE_TIMEOUT).build() else { return false };
     let url = format!("http://{}/healthz", reachable(addr));
     client.get(url).send().await.is_ok_and(|response| response.status().is_success())
 }
 
-/// "Every address" can be listened on, but not connected to everywhere.
+/// Replaces an unspecified address, which not every system can connect to, by the loopback address.
 fn reachable(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -139,22 +138,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn readiness_follows_the_gateway_and_health_does_not() {
+    async fn readyz_follows_the_gateway_and_healthz_does_not() {
         let running = Running::start().await;
-        for (readiness, status, word) in [
+        for (readiness, status, text) in [
             (Readiness::Starting, 503, "starting"),
             (Readiness::Up, 200, "up"),
             (Readiness::Down, 503, "down"),
             (Readiness::Stopping, 503, "stopping"),
         ] {
             running.ready.send(readiness).unwrap();
-            assert_eq!(running.get("/readyz").await, (status, word.to_owned()));
+            assert_eq!(running.get("/readyz").await, (status, text.to_owned()));
             assert_eq!(running.get("/healthz").await, (200, "ok".to_owned()));
         }
     }
 
     #[tokio::test]
-    async fn metrics_are_served_as_they_are_now() {
+    async fn metrics_endpoint_serves_current_values() {
         let running = Running::start().await;
         running.metrics.take(3);
         let (status, text) = running.get("/metrics").await;
@@ -163,17 +162,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_never_finishes_its_request_does_not_hold_up_the_end() {
+    async fn unfinished_request_does_not_delay_the_stop() {
         let running = Running::start().await;
         let mut half = TcpStream::connect(running.addr).await.unwrap();
         half.write_all(b"GET /healthz HT").await.unwrap();
         running.get("/healthz").await;
         running.stop.cancel();
-        tokio::time::timeout(STOP_WITHIN * 5, running.server).await.unwrap().unwrap();
+        tokio::time::timeout(STOP_TIMEOUT * 5, running.server).await.unwrap().unwrap();
     }
 
     #[tokio::test]
-    async fn the_probe_tells_a_running_bot_from_a_stopped_one() {
+    async fn probe_distinguishes_a_running_bot_from_a_stopped_one() {
         let running = Running::start().await;
         assert!(probe(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), running.addr.port())).await);
         running.stop.cancel();
