@@ -114,7 +114,7 @@ async fn agent_with_required_questions_is_refused_with_their_names() {
     }
     let refused = choose(&chat, OTHER).await;
     assert!(refused.ephemeral);
-    insta::assert_snapshot!(refused.content, @"⚠️ **Form** can not talk here: it wants to be told **nome-da-empresa**, **tom** with every message. Choose another with `/agent`.");
+    insta::assert_snapshot!(refused.content, @"⚠️ **Form** cannot answer here. It needs **nome-da-empresa**, **tom** with every message. Choose another with `/agent`.");
     chat.say("alice", "hi");
     chat.next().await;
     assert_eq!(chat.execution().await.agent, HELPER);
@@ -132,7 +132,7 @@ async fn deleted_agent_is_reported_once_and_replaced_by_the_default() {
     chat.expect_reply("From the default.").await;
     let told = chat.next().await;
     assert_eq!(told.reply_to, Some(asked));
-    insta::assert_snapshot!(told.content, @"⚠️ This channel's agent (77001) is gone from Tess. The default (agent 8794) answers from now on; choose another with `/agent`.");
+    insta::assert_snapshot!(told.content, @"⚠️ This channel's agent (77001) no longer exists in Tess. The default (agent 8794) answers from now on. Choose another with `/agent`.");
     chat.settled().await;
     chat.say("alice", "more");
     chat.expect_reply("Again.").await;

@@ -211,7 +211,7 @@ async fn unreadable_files_are_named_under_the_answer() {
     let lines: Vec<_> = told.lines().collect();
     assert_eq!(lines.len(), 3, "{told}");
     for (line, (name, why)) in
-        lines.iter().zip([("a.exe", "of this kind"), ("long.rs", "at most 64 KB"), ("odd.rs", "is none")])
+        lines.iter().zip([("a.exe", "of this kind"), ("long.rs", "at most 64 KB"), ("odd.rs", "is not one")])
     {
         assert!(line.starts_with("⚠️") && line.contains(name) && line.contains(why), "{line}");
     }

@@ -208,10 +208,10 @@ async fn changing_the_agent_drops_the_settings_and_says_so() {
     let (settings, _) = Settings::open(&chat, BOSS).await;
     settings.set("model", &["=gpt-4o-mini"]).await;
     let same = choose_agent(&chat, REVIEWER).await;
-    assert!(!same.content.contains("dropped"), "{}", same.content);
+    assert!(!same.content.contains("removed"), "{}", same.content);
     let other = choose_agent(&chat, POET).await;
     assert!(
-        other.content.ends_with("The settings made here were for the one before, and are dropped."),
+        other.content.ends_with("The settings of this channel were for the previous agent and were removed."),
         "{}",
         other.content
     );
@@ -282,7 +282,7 @@ async fn deleted_agent_drops_its_settings() {
     chat.say("alice", "hi");
     chat.next().await;
     let told = chat.next().await;
-    assert!(told.content.ends_with("are dropped."), "{}", told.content);
+    assert!(told.content.ends_with("were removed."), "{}", told.content);
     let body = chat.execution().await.body;
     assert_eq!((&body["model"], &body["messages"][0]["content"]), (&Value::Null, &json!("alice: hi")));
     chat.settled().await;

@@ -1,4 +1,4 @@
-//! What the bot says of agents to choose from.
+//! Texts about agents: the list, the channel's agent, and why an agent cannot answer.
 
 use super::format::{escape, escape_to};
 use crate::{
@@ -10,27 +10,28 @@ use crate::{
 /// Agents on one page of the list.
 pub const PER_PAGE: usize = 5;
 
-/// Characters of a title and of a description in the list. Escaping may double each, and a page still fits into one
-/// message.
+/// Most characters of a title in the list. Escaping can double them, and a page still fits into one message.
 const TITLE_CHARS: usize = 60;
+
+/// Most characters of a description in the list; see [`TITLE_CHARS`].
 const DESCRIPTION_CHARS: usize = 110;
 
-/// Questions that are named in one text.
-const QUESTIONS_NAMED: usize = 8;
+/// Most questions that are named in one text.
+const MAX_QUESTIONS: usize = 8;
 
-/// Pages of a list of so many agents; at least 1.
+/// The number of pages that a list of agents takes; at least 1.
 #[must_use]
 pub fn page_count(agents: usize) -> usize {
     agents.div_ceil(PER_PAGE).max(1)
 }
 
-/// One page of the list, from 0; the last one stands for all beyond it. `current` answers in the channel.
+/// One page of the list of agents. `page` counts from 0 and is capped at the last one. `current` is the channel's agent.
 #[must_use]
 pub fn page(language: Language, agents: &[Agent], page: usize, current: AgentId) -> String {
     if agents.is_empty() {
         let none = language.say(
-            "ℹ️ Tess shows this bot no chat agent that a channel may choose.",
-            "ℹ️ A Tess não mostra a este bot nenhum agente de chat que um canal possa escolher.",
+            "ℹ️ Tess offers this bot no chat agent to choose from.",
+            "ℹ️ A Tess não oferece a este bot nenhum agente de chat para escolher.",
         );
         return none.to_owned();
     }
@@ -54,7 +55,7 @@ fn entry(language: Language, agent: &Agent, current: AgentId) -> String {
     entry
 }
 
-/// The agent of this channel; `title` is `None` when Tess did not tell it.
+/// Names the agent of the channel; `title` is `None` when Tess did not report it.
 #[must_use]
 pub fn current(language: Language, title: Option<&str>, id: AgentId, is_default: bool) -> String {
     let default = if is_default { language.say(", the default", ", o padrão") } else { "" };
@@ -70,7 +71,7 @@ pub fn current(language: Language, title: Option<&str>, id: AgentId, is_default:
     }
 }
 
-/// Another agent was chosen for this channel.
+/// Says that the channel has another agent now.
 #[must_use]
 pub fn switched(language: Language, title: &str, id: AgentId) -> String {
     let title = escape(title);
@@ -80,7 +81,7 @@ pub fn switched(language: Language, title: &str, id: AgentId) -> String {
     )
 }
 
-/// There is no such agent, or the workspace does not see it. `id` is what was typed.
+/// Says that there is no such agent, or none that the workspace sees. `id` is what was typed.
 #[must_use]
 pub fn unknown(language: Language, id: &str) -> String {
     let id = escape(id);
@@ -92,28 +93,28 @@ pub fn unknown(language: Language, id: &str) -> String {
     )
 }
 
-/// The agent makes images, videos or the like.
+/// Says that the agent is not a chat agent, but one that makes images, videos or the like.
 #[must_use]
 pub fn not_chat(language: Language, title: &str) -> String {
     let title = escape(title);
     language.say(
-        format!("⚠️ **{title}** is not a chat agent, so it can not talk here. Choose another with `/agent`."),
+        format!("⚠️ **{title}** is not a chat agent, so it cannot answer here. Choose another with `/agent`."),
         format!(
-            "⚠️ **{title}** não é um agente de chat, e por isso não pode conversar aqui. Escolha outro com `/agent`."
+            "⚠️ **{title}** não é um agente de chat, e por isso não pode responder aqui. Escolha outro com `/agent`."
         ),
     )
 }
 
-/// Tess could not be asked about an agent.
+/// Says that Tess could not be asked about an agent.
 #[must_use]
 pub fn unavailable(language: Language) -> &'static str {
     language.say(
-        "⚠️ Tess could not be asked about that agent; nothing was changed. Try again in a minute.",
-        "⚠️ Não foi possível consultar a Tess sobre esse agente; nada mudou. Tente de novo em um minuto.",
+        "⚠️ Tess could not be asked about that agent. Nothing was changed. Try again in a minute.",
+        "⚠️ Não foi possível consultar a Tess sobre esse agente. Nada mudou. Tente de novo em um minuto.",
     )
 }
 
-/// The list could not be had from Tess.
+/// Says that Tess could not be asked for the list of agents.
 #[must_use]
 pub fn list_unavailable(language: Language) -> &'static str {
     language.say(
@@ -122,7 +123,7 @@ pub fn list_unavailable(language: Language) -> &'static str {
     )
 }
 
-/// `TESS_AGENTS` leaves the agent out.
+/// Says that `TESS_AGENTS` does not allow the agent.
 #[must_use]
 pub fn not_allowed(language: Language, id: AgentId) -> String {
     language.say(
@@ -131,37 +132,37 @@ pub fn not_allowed(language: Language, id: AgentId) -> String {
     )
 }
 
-/// The agent wants answers to questions that a chat has no place for.
+/// Says that the agent needs answers to questions, which a chat cannot give.
 #[must_use]
 pub fn needs_answers(language: Language, title: &str, missing: &[&Question]) -> String {
-    let named = missing.iter().take(QUESTIONS_NAMED).map(|question| format!("**{}**", escape(&question.name)));
+    let named = missing.iter().take(MAX_QUESTIONS).map(|question| format!("**{}**", escape(&question.name)));
     let mut names: Vec<_> = named.collect();
-    if missing.len() > QUESTIONS_NAMED {
-        let more = missing.len() - QUESTIONS_NAMED;
+    if missing.len() > MAX_QUESTIONS {
+        let more = missing.len() - MAX_QUESTIONS;
         names.push(language.say(format!("{more} more"), format!("mais {more}")));
     }
     let (title, names) = (escape(title), names.join(", "));
     language.say(
         format!(
-            "⚠️ **{title}** can not talk here: it wants to be told {names} with every message. Choose another with `/agent`."
+            "⚠️ **{title}** cannot answer here. It needs {names} with every message. Choose another with `/agent`."
         ),
         format!(
-            "⚠️ **{title}** não pode conversar aqui: precisa que lhe digam {names} a cada mensagem. Escolha outro com `/agent`."
+            "⚠️ **{title}** não pode responder aqui. Precisa de {names} em cada mensagem. Escolha outro com `/agent`."
         ),
     )
 }
 
-/// The channel's agent is gone from Tess; the default one answers from now on.
+/// Says that the channel's agent no longer exists in Tess, and that the default one answers from now on.
 #[must_use]
 pub fn gone_from_tess(language: Language, gone: AgentId, default: AgentId) -> String {
     language.say(
         format!(
-            "⚠️ This channel's agent ({gone}) is gone from Tess. The default (agent {default}) answers from now on; choose \
-             another with `/agent`."
+            "⚠️ This channel's agent ({gone}) no longer exists in Tess. The default (agent {default}) answers from \
+             now on. Choose another with `/agent`."
         ),
         format!(
-            "⚠️ O agente deste canal ({gone}) não existe mais na Tess. O padrão (agente {default}) responde a partir de agora; \
-             escolha outro com `/agent`."
+            "⚠️ O agente deste canal ({gone}) não existe mais na Tess. O padrão (agente {default}) responde a partir \
+             de agora. Escolha outro com `/agent`."
         ),
     )
 }
@@ -173,6 +174,7 @@ mod tests {
     use super::*;
 
     const EN: Language = Language::English;
+    const AGENT: AgentId = AgentId(8794);
 
     fn agent(id: u64, title: &str, description: Option<&str>) -> Agent {
         Agent {
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_five_agents_and_says_where_it_is() {
+    fn page_lists_five_agents_and_its_number() {
         let mut agents: Vec<_> = (1..=6).map(|id| agent(id, &format!("Agent {id}"), None)).collect();
         agents[5].description = Some("Reads\n@everyone's diff".to_owned());
         assert_snapshot!(page(EN, &agents, 0, AgentId(2)), @"
@@ -210,12 +212,12 @@ mod tests {
         - **Agent 4** (agente 4)
         - **Agent 5** (agente 5)
         ");
-        assert_snapshot!(page(EN, &[], 0, AgentId(2)), @"ℹ️ Tess shows this bot no chat agent that a channel may choose.");
+        assert_snapshot!(page(EN, &[], 0, AgentId(2)), @"ℹ️ Tess offers this bot no chat agent to choose from.");
         assert!(!page(EN, &agents[..5], 0, AgentId(2)).contains("page"));
     }
 
     #[test]
-    fn the_longest_page_fits_into_one_message() {
+    fn longest_page_fits_into_one_message() {
         let agents: Vec<_> = (0..5).map(|n| agent(u64::MAX - n, &"*".repeat(500), Some(&"_".repeat(5_000)))).collect();
         for language in Language::ALL {
             let longest = page(language, &[&*agents, &*agents].concat(), 0, AgentId(u64::MAX));
@@ -224,19 +226,53 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_an_agent_from_a_channel_is_told() {
+    fn texts_about_the_channels_agent_read_well_in_both_languages() {
+        let texts = |language| {
+            let texts = [
+                current(language, Some("Docs Helper"), AGENT, true),
+                current(language, Some("Docs Helper"), AGENT, false),
+                current(language, None, AGENT, true),
+                switched(language, "Docs Helper", AGENT),
+                unknown(language, "8794"),
+                not_chat(language, "Painter"),
+                unavailable(language).to_owned(),
+            ];
+            texts.join("\n")
+        };
+        assert_snapshot!(texts(Language::Portuguese), @"
+        ℹ️ Este canal conversa com **Docs Helper** (agente 8794, o padrão).
+        ℹ️ Este canal conversa com **Docs Helper** (agente 8794).
+        ℹ️ Este canal conversa com o agente 8794, o padrão.
+        ☑️ Este canal agora conversa com **Docs Helper** (agente 8794). Ele vê a conversa até aqui.
+        ⚠️ A Tess não tem um agente 8794 que este bot possa usar. Confira o número, ou escolha outro com `/agent`.
+        ⚠️ **Painter** não é um agente de chat, e por isso não pode responder aqui. Escolha outro com `/agent`.
+        ⚠️ Não foi possível consultar a Tess sobre esse agente. Nada mudou. Tente de novo em um minuto.
+        ");
+        assert_snapshot!(texts(EN), @"
+        ℹ️ This channel talks to **Docs Helper** (agent 8794, the default).
+        ℹ️ This channel talks to **Docs Helper** (agent 8794).
+        ℹ️ This channel talks to agent 8794, the default.
+        ☑️ This channel now talks to **Docs Helper** (agent 8794). It sees the conversation so far.
+        ⚠️ Tess has no agent 8794 that this bot may use. Check the number, or choose another with `/agent`.
+        ⚠️ **Painter** is not a chat agent, so it cannot answer here. Choose another with `/agent`.
+        ⚠️ Tess could not be asked about that agent. Nothing was changed. Try again in a minute.
+        ");
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
         let texts = |language| {
             let vanished = gone_from_tess(language, AgentId(7), AgentId(8));
             [not_allowed(language, AgentId(7)), vanished, list_unavailable(language).to_owned()].join("\n")
         };
         assert_snapshot!(texts(Language::Portuguese), @"
         ⚠️ O agente 7 não é um dos que podem responder aqui. `/agents` lista quais são.
-        ⚠️ O agente deste canal (7) não existe mais na Tess. O padrão (agente 8) responde a partir de agora; escolha outro com `/agent`.
+        ⚠️ O agente deste canal (7) não existe mais na Tess. O padrão (agente 8) responde a partir de agora. Escolha outro com `/agent`.
         ⚠️ Não foi possível pedir à Tess a lista de agentes. Tente de novo em um minuto.
         ");
         assert_snapshot!(texts(EN), @"
         ⚠️ Agent 7 is not one of those that may answer here. `/agents` lists them.
-        ⚠️ This channel's agent (7) is gone from Tess. The default (agent 8) answers from now on; choose another with `/agent`.
+        ⚠️ This channel's agent (7) no longer exists in Tess. The default (agent 8) answers from now on. Choose another with `/agent`.
         ⚠️ Tess could not be asked for its agents. Try again in a minute.
         ");
     }

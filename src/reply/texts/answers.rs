@@ -6,8 +6,8 @@ use crate::config::Language;
 #[must_use]
 pub fn rest_in_file(language: Language) -> &'static str {
     language.say(
-        "*This is the beginning; the whole answer is in the attached file.*",
-        "*Este é o começo; a resposta inteira está no arquivo anexado.*",
+        "*This is the beginning. The whole answer is in the attached file.*",
+        "*Este é o começo. A resposta inteira está no arquivo anexado.*",
     )
 }
 
@@ -38,9 +38,10 @@ pub fn part_not_posted(language: Language) -> &'static str {
 #[must_use]
 pub fn blocked(language: Language) -> &'static str {
     language.say(
-        "⚠️ Discord did not let this answer through; a rule of the server's AutoMod may have blocked it. Ask in other words.",
-        "⚠️ O Discord não deixou esta resposta passar; talvez uma regra do AutoMod do servidor a tenha bloqueado. Pergunte com \
-         outras palavras.",
+        "⚠️ Discord did not let this answer through. An AutoMod rule of the server may have blocked it. Ask in other \
+         words.",
+        "⚠️ O Discord não deixou esta resposta passar. Talvez uma regra do AutoMod do servidor a tenha bloqueado. \
+         Pergunte com outras palavras.",
     )
 }
 
@@ -56,8 +57,8 @@ mod tests {
 
     #[test]
     fn line_about_the_file_is_a_part_of_the_answer() {
-        assert_snapshot!(rest_in_file(EN), @"*This is the beginning; the whole answer is in the attached file.*");
-        assert_snapshot!(rest_in_file(PT), @"*Este é o começo; a resposta inteira está no arquivo anexado.*");
+        assert_snapshot!(rest_in_file(EN), @"*This is the beginning. The whole answer is in the attached file.*");
+        assert_snapshot!(rest_in_file(PT), @"*Este é o começo. A resposta inteira está no arquivo anexado.*");
         assert!(Language::ALL.iter().all(|language| is_answer(rest_in_file(*language))));
     }
 
@@ -77,11 +78,11 @@ mod tests {
         let texts = |language| [part_not_posted(language), blocked(language)].join("\n");
         assert_snapshot!(texts(PT), @"
         ⚠️ Uma parte desta resposta não pôde ser publicada. Peça que eu a repita.
-        ⚠️ O Discord não deixou esta resposta passar; talvez uma regra do AutoMod do servidor a tenha bloqueado. Pergunte com outras palavras.
+        ⚠️ O Discord não deixou esta resposta passar. Talvez uma regra do AutoMod do servidor a tenha bloqueado. Pergunte com outras palavras.
         ");
         assert_snapshot!(texts(EN), @"
         ⚠️ A part of this answer could not be posted. Ask me to repeat it.
-        ⚠️ Discord did not let this answer through; a rule of the server's AutoMod may have blocked it. Ask in other words.
+        ⚠️ Discord did not let this answer through. An AutoMod rule of the server may have blocked it. Ask in other words.
         ");
         assert!(Language::ALL.iter().all(|language| texts(*language).lines().all(|text| !is_answer(text))));
     }

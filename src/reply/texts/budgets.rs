@@ -40,7 +40,7 @@ pub fn user_day_spent(language: Language, limit: Credits, opens: u64) -> String 
 pub fn user_minute_reached(language: Language, max: usize, opens: u64) -> String {
     let (message, mensagem) = if max == 1 { ("message", "mensagem") } else { ("messages", "mensagens") };
     language.say(
-        format!("⚠️ I answer {max} {message} a minute of each person. Ask me again <t:{opens}:R>."),
+        format!("⚠️ I answer at most {max} {message} a minute from each person. Ask me again <t:{opens}:R>."),
         format!("⚠️ Respondo a no máximo {max} {mensagem} por minuto de cada pessoa. Pergunte de novo <t:{opens}:R>."),
     )
 }
@@ -79,8 +79,8 @@ mod tests {
         ⚠️ This bot has used up its 2.50 Tess credits for today. It answers again <t:1772582400:R>.
         ⚠️ This server has used up its 2.50 Tess credits for today. I answer here again <t:1772582400:R>.
         ⚠️ You have used up your 2.50 Tess credits for today. I answer you again <t:1772582400:R>.
-        ⚠️ I answer 1 message a minute of each person. Ask me again <t:1772582400:R>.
-        ⚠️ I answer 10 messages a minute of each person. Ask me again <t:1772582400:R>.
+        ⚠️ I answer at most 1 message a minute from each person. Ask me again <t:1772582400:R>.
+        ⚠️ I answer at most 10 messages a minute from each person. Ask me again <t:1772582400:R>.
         ");
     }
 }

@@ -14,22 +14,23 @@ pub fn help(language: Language, respond_to: RespondTo) -> String {
     };
     language.say(
         format!(
-            "ℹ️ {listens}, with the conversation so far in mind. What you write while I work is answered next, all at once.\n\
+            "ℹ️ {listens}. I take the conversation so far into account. What you write while I work is answered \
+             next, all at once.\n\
              - `/agent` shows this channel's agent, or chooses another\n\
              - `/agents` lists the agents to choose from\n\
-             - `/settings` shows how it is set here, or changes it\n\
+             - `/settings` shows the agent's settings in this channel, or changes them\n\
              - `/reset` makes the agent forget what was said here\n\
-             - `/stop` ends the answer that is being worked on\n\
+             - `/stop` stops the current answer\n\
              - `/retry` asks the last question again\n\
              - `/usage` shows what your messages have cost\n\
              - `/help` shows this"
         ),
         format!(
-            "ℹ️ {listens}, levando em conta a conversa até aqui. O que vocês escreverem enquanto trabalho é respondido em \
-             seguida, tudo de uma vez.\n\
+            "ℹ️ {listens}. Levo em conta a conversa até aqui. O que vocês escreverem enquanto trabalho é respondido \
+             em seguida, tudo de uma vez.\n\
              - `/agent` mostra o agente deste canal, ou escolhe outro\n\
              - `/agents` lista os agentes que podem ser escolhidos\n\
-             - `/settings` mostra como ele está configurado aqui, ou muda isso\n\
+             - `/settings` mostra as configurações do agente neste canal, ou as muda\n\
              - `/reset` faz o agente esquecer o que foi dito aqui\n\
              - `/stop` interrompe a resposta em andamento\n\
              - `/retry` refaz a última pergunta\n\
@@ -43,8 +44,8 @@ pub fn help(language: Language, respond_to: RespondTo) -> String {
 #[must_use]
 pub fn reset_done(language: Language) -> &'static str {
     language.say(
-        "☑️ A fresh start: the agent no longer sees what was said here before.",
-        "☑️ Começando do zero: o agente não vê mais o que foi dito aqui antes.",
+        "☑️ Starting over. The agent no longer sees what was said here before.",
+        "☑️ Começando do zero. O agente não vê mais o que foi dito aqui antes.",
     )
 }
 
@@ -61,7 +62,7 @@ pub fn not_understood(language: Language) -> &'static str {
 #[must_use]
 pub fn needs_manage_channels(language: Language) -> &'static str {
     language.say(
-        "⚠️ That takes the permission **Manage Channels**. Ask someone who has it.",
+        "⚠️ This needs the permission **Manage Channels**. Ask someone who has it.",
         "⚠️ Isso exige a permissão **Gerenciar canais**. Peça a alguém que a tenha.",
     )
 }
@@ -78,10 +79,10 @@ mod tests {
     #[test]
     fn help_lists_the_commands() {
         assert_snapshot!(help(PT, RespondTo::Mentions), @"
-        ℹ️ Respondo quando você me menciona ou responde a mim, e a toda mensagem direta, levando em conta a conversa até aqui. O que vocês escreverem enquanto trabalho é respondido em seguida, tudo de uma vez.
+        ℹ️ Respondo quando você me menciona ou responde a mim, e a toda mensagem direta. Levo em conta a conversa até aqui. O que vocês escreverem enquanto trabalho é respondido em seguida, tudo de uma vez.
         - `/agent` mostra o agente deste canal, ou escolhe outro
         - `/agents` lista os agentes que podem ser escolhidos
-        - `/settings` mostra como ele está configurado aqui, ou muda isso
+        - `/settings` mostra as configurações do agente neste canal, ou as muda
         - `/reset` faz o agente esquecer o que foi dito aqui
         - `/stop` interrompe a resposta em andamento
         - `/retry` refaz a última pergunta
@@ -89,29 +90,29 @@ mod tests {
         - `/help` mostra isto
         ");
         assert_snapshot!(help(EN, RespondTo::All), @"
-        ℹ️ I answer every message here, with the conversation so far in mind. What you write while I work is answered next, all at once.
+        ℹ️ I answer every message here. I take the conversation so far into account. What you write while I work is answered next, all at once.
         - `/agent` shows this channel's agent, or chooses another
         - `/agents` lists the agents to choose from
-        - `/settings` shows how it is set here, or changes it
+        - `/settings` shows the agent's settings in this channel, or changes them
         - `/reset` makes the agent forget what was said here
-        - `/stop` ends the answer that is being worked on
+        - `/stop` stops the current answer
         - `/retry` asks the last question again
         - `/usage` shows what your messages have cost
         - `/help` shows this
         ");
-        assert_snapshot!(help(EN, RespondTo::Mentions).lines().next().unwrap(), @"ℹ️ I answer when you mention me or reply to me, and every direct message, with the conversation so far in mind. What you write while I work is answered next, all at once.");
+        assert_snapshot!(help(EN, RespondTo::Mentions).lines().next().unwrap(), @"ℹ️ I answer when you mention me or reply to me, and every direct message. I take the conversation so far into account. What you write while I work is answered next, all at once.");
     }
 
     #[test]
     fn other_answers_start_with_a_mark() {
         let texts = |language| [reset_done(language), needs_manage_channels(language)].join("\n");
         assert_snapshot!(texts(PT), @"
-        ☑️ Começando do zero: o agente não vê mais o que foi dito aqui antes.
+        ☑️ Começando do zero. O agente não vê mais o que foi dito aqui antes.
         ⚠️ Isso exige a permissão **Gerenciar canais**. Peça a alguém que a tenha.
         ");
         assert_snapshot!(texts(EN), @"
-        ☑️ A fresh start: the agent no longer sees what was said here before.
-        ⚠️ That takes the permission **Manage Channels**. Ask someone who has it.
+        ☑️ Starting over. The agent no longer sees what was said here before.
+        ⚠️ This needs the permission **Manage Channels**. Ask someone who has it.
         ");
     }
 }

@@ -8,31 +8,32 @@ use crate::{config::Language, tess::TessError};
 pub fn tess_error(language: Language, error: &TessError) -> String {
     let (english, portuguese) = match error {
         TessError::Unauthorized { .. } => (
-            "⚠️ Tess refused this bot's API key. Whoever runs the bot has to check `TESS_API_KEY`.",
-            "⚠️ A Tess recusou a chave de API deste bot. Quem administra o bot precisa verificar `TESS_API_KEY`.",
+            "⚠️ Tess refused this bot's API key. Ask whoever runs the bot to check `TESS_API_KEY`.",
+            "⚠️ A Tess recusou a chave de API deste bot. Peça a quem administra o bot que verifique `TESS_API_KEY`.",
         ),
         TessError::WrongWorkspace { .. } => (
-            "⚠️ Tess says that this bot's API key does not belong to its workspace. Whoever runs the bot has to check \
-             `TESS_WORKSPACE_ID`.",
-            "⚠️ A Tess diz que a chave de API deste bot não pertence ao workspace dele. Quem administra o bot precisa verificar \
-             `TESS_WORKSPACE_ID`.",
+            "⚠️ Tess says that this bot's API key does not belong to its workspace. Ask whoever runs the bot to \
+             check `TESS_WORKSPACE_ID`.",
+            "⚠️ A Tess diz que a chave de API deste bot não pertence ao workspace dele. Peça a quem administra o bot \
+             que verifique `TESS_WORKSPACE_ID`.",
         ),
         TessError::WorkspaceRequired { .. } => (
-            "⚠️ Tess wants to know the workspace. Whoever runs the bot has to set `TESS_WORKSPACE_ID`.",
-            "⚠️ A Tess quer saber o workspace. Quem administra o bot precisa definir `TESS_WORKSPACE_ID`.",
+            "⚠️ Tess needs to know this bot's workspace. Ask whoever runs the bot to set `TESS_WORKSPACE_ID`.",
+            "⚠️ A Tess precisa saber o workspace deste bot. Peça a quem administra o bot que defina \
+             `TESS_WORKSPACE_ID`.",
         ),
         TessError::AgentNotFound { agent, .. } => return agents::unknown(language, &agent.to_string()),
         TessError::WrongHost { .. } => (
-            "⚠️ What answers at Tess's address is not Tess; nothing was charged. Whoever runs the bot has to check \
+            "⚠️ The server at Tess's address is not Tess. Nothing was charged. Ask whoever runs the bot to check \
              `TESS_API_URL`.",
-            "⚠️ O que responde no endereço da Tess não é a Tess; nada foi cobrado. Quem administra o bot precisa verificar \
-             `TESS_API_URL`.",
+            "⚠️ O servidor no endereço da Tess não é a Tess. Nada foi cobrado. Peça a quem administra o bot que \
+             verifique `TESS_API_URL`.",
         ),
         TessError::Refused { .. } => (
-            "⚠️ Tess did not accept this request; nothing was charged. If it keeps happening, try `/reset`, or ask \
+            "⚠️ Tess did not accept this request. Nothing was charged. If it keeps happening, try `/reset`, or ask \
              whoever runs the bot to look at its log.",
-            "⚠️ A Tess não aceitou este pedido; nada foi cobrado. Se continuar acontecendo, tente `/reset`, ou peça a quem \
-             administra o bot que olhe o log.",
+            "⚠️ A Tess não aceitou este pedido. Nada foi cobrado. Se continuar acontecendo, tente `/reset`, ou peça \
+             a quem administra o bot que olhe o log.",
         ),
         TessError::NoCredits { .. } => (
             "⚠️ The Tess workspace has no credits left. Ask again once they have been topped up.",
@@ -41,19 +42,19 @@ pub fn tess_error(language: Language, error: &TessError) -> String {
         TessError::RateLimited { retry_after } => {
             let wait = approximate(language, *retry_after);
             return language.say(
-                format!("⚠️ Tess is very busy; nothing was charged. Ask again in about {wait}."),
-                format!("⚠️ A Tess está muito ocupada; nada foi cobrado. Pergunte de novo em cerca de {wait}."),
+                format!("⚠️ Tess is very busy. Nothing was charged. Ask again in about {wait}."),
+                format!("⚠️ A Tess está muito ocupada. Nada foi cobrado. Pergunte de novo em cerca de {wait}."),
             );
         }
         TessError::NotSent { .. } | TessError::Unavailable { .. } => (
-            "⚠️ Tess could not be reached; nothing was charged. Ask again in a minute.",
-            "⚠️ Não foi possível falar com a Tess; nada foi cobrado. Pergunte de novo em um minuto.",
+            "⚠️ Tess could not be reached. Nothing was charged. Ask again in a minute.",
+            "⚠️ Não foi possível falar com a Tess. Nada foi cobrado. Pergunte de novo em um minuto.",
         ),
         TessError::OutcomeUnknown { .. } => (
-            "⚠️ The connection to Tess broke before the answer came. It may have been charged; ask again if you want \
-             another try.",
-            "⚠️ A conexão com a Tess caiu antes de a resposta chegar. Ela pode ter sido cobrada; pergunte de novo se quiser \
-             outra tentativa.",
+            "⚠️ The connection to Tess broke before the answer came. The answer may have been charged. Ask again if \
+             you want another try.",
+            "⚠️ A conexão com a Tess caiu antes de a resposta chegar. A resposta pode ter sido cobrada. Pergunte de \
+             novo se quiser outra tentativa.",
         ),
         TessError::Failed { .. } => (
             "⚠️ The agent could not finish its answer. Ask again, perhaps in other words.",
@@ -64,23 +65,25 @@ pub fn tess_error(language: Language, error: &TessError) -> String {
             "⚠️ A resposta do agente veio vazia. Pergunte de novo, talvez com outras palavras.",
         ),
         TessError::FileRefused { .. } => (
-            "⚠️ Tess could not read a file; nothing was charged for an answer. Try another format, or ask without it.",
-            "⚠️ A Tess não conseguiu ler um arquivo; nenhuma resposta foi cobrada. Tente outro formato, ou pergunte sem ele.",
+            "⚠️ Tess could not read a file. No answer was charged. Try another format, or ask without the file.",
+            "⚠️ A Tess não conseguiu ler um arquivo. Nenhuma resposta foi cobrada. Tente outro formato, ou pergunte \
+             sem o arquivo.",
         ),
         TessError::StorageFull { .. } => (
-            "⚠️ The file storage of the Tess workspace is full. Whoever runs the bot has to delete files in Tess.",
-            "⚠️ O armazenamento de arquivos do workspace da Tess está cheio. Quem administra o bot precisa apagar arquivos na Tess.",
+            "⚠️ The file storage of the Tess workspace is full. Ask whoever runs the bot to delete files in Tess.",
+            "⚠️ O armazenamento de arquivos do workspace da Tess está cheio. Peça a quem administra o bot que apague \
+             arquivos na Tess.",
         ),
         TessError::TimedOut { waited } => {
             let waited = approximate(language, *waited);
             return language.say(
                 format!(
-                    "⚠️ The agent was not done after {waited}. It may have been charged; ask again if you want another try, \
-                     perhaps for less at once."
+                    "⚠️ The agent did not finish within {waited}. The answer may have been charged. Ask again if you \
+                     want another try, perhaps for less at once."
                 ),
                 format!(
-                    "⚠️ O agente não terminou em {waited}. Pode ter sido cobrado; pergunte de novo se quiser outra tentativa, \
-                     talvez pedindo menos de uma vez."
+                    "⚠️ O agente não terminou em {waited}. A resposta pode ter sido cobrada. Pergunte de novo se \
+                     quiser outra tentativa, talvez pedindo menos de uma vez."
                 ),
             );
         }
@@ -92,8 +95,9 @@ pub fn tess_error(language: Language, error: &TessError) -> String {
 #[must_use]
 pub fn internal(language: Language) -> &'static str {
     language.say(
-        "⚠️ Something broke inside the bot, and it was logged. Ask again; it may have been charged.",
-        "⚠️ Algo quebrou dentro do bot e foi registrado no log. Pergunte de novo; pode ter sido cobrado.",
+        "⚠️ Something broke inside the bot. The error was logged. Credits may have been charged. Try again.",
+        "⚠️ Algo quebrou dentro do bot. O erro foi registrado no log. Pode ter havido cobrança de créditos. Tente de \
+         novo.",
     )
 }
 
@@ -144,46 +148,46 @@ mod tests {
             texts.join("\n")
         };
         assert_snapshot!(texts(PT), @"
-        ⚠️ A Tess recusou a chave de API deste bot. Quem administra o bot precisa verificar `TESS_API_KEY`.
-        ⚠️ A Tess diz que a chave de API deste bot não pertence ao workspace dele. Quem administra o bot precisa verificar `TESS_WORKSPACE_ID`.
-        ⚠️ A Tess quer saber o workspace. Quem administra o bot precisa definir `TESS_WORKSPACE_ID`.
+        ⚠️ A Tess recusou a chave de API deste bot. Peça a quem administra o bot que verifique `TESS_API_KEY`.
+        ⚠️ A Tess diz que a chave de API deste bot não pertence ao workspace dele. Peça a quem administra o bot que verifique `TESS_WORKSPACE_ID`.
+        ⚠️ A Tess precisa saber o workspace deste bot. Peça a quem administra o bot que defina `TESS_WORKSPACE_ID`.
         ⚠️ A Tess não tem um agente 8794 que este bot possa usar. Confira o número, ou escolha outro com `/agent`.
-        ⚠️ O que responde no endereço da Tess não é a Tess; nada foi cobrado. Quem administra o bot precisa verificar `TESS_API_URL`.
-        ⚠️ A Tess não aceitou este pedido; nada foi cobrado. Se continuar acontecendo, tente `/reset`, ou peça a quem administra o bot que olhe o log.
+        ⚠️ O servidor no endereço da Tess não é a Tess. Nada foi cobrado. Peça a quem administra o bot que verifique `TESS_API_URL`.
+        ⚠️ A Tess não aceitou este pedido. Nada foi cobrado. Se continuar acontecendo, tente `/reset`, ou peça a quem administra o bot que olhe o log.
         ⚠️ O workspace da Tess não tem mais créditos. Pergunte de novo depois de uma recarga.
-        ⚠️ A Tess está muito ocupada; nada foi cobrado. Pergunte de novo em cerca de 60 segundos.
-        ⚠️ Não foi possível falar com a Tess; nada foi cobrado. Pergunte de novo em um minuto.
-        ⚠️ Não foi possível falar com a Tess; nada foi cobrado. Pergunte de novo em um minuto.
-        ⚠️ A conexão com a Tess caiu antes de a resposta chegar. Ela pode ter sido cobrada; pergunte de novo se quiser outra tentativa.
+        ⚠️ A Tess está muito ocupada. Nada foi cobrado. Pergunte de novo em cerca de 60 segundos.
+        ⚠️ Não foi possível falar com a Tess. Nada foi cobrado. Pergunte de novo em um minuto.
+        ⚠️ Não foi possível falar com a Tess. Nada foi cobrado. Pergunte de novo em um minuto.
+        ⚠️ A conexão com a Tess caiu antes de a resposta chegar. A resposta pode ter sido cobrada. Pergunte de novo se quiser outra tentativa.
         ⚠️ O agente não conseguiu terminar a resposta. Pergunte de novo, talvez com outras palavras.
         ⚠️ A resposta do agente veio vazia. Pergunte de novo, talvez com outras palavras.
-        ⚠️ A Tess não conseguiu ler um arquivo; nenhuma resposta foi cobrada. Tente outro formato, ou pergunte sem ele.
-        ⚠️ O armazenamento de arquivos do workspace da Tess está cheio. Quem administra o bot precisa apagar arquivos na Tess.
-        ⚠️ O agente não terminou em 5 minutos. Pode ter sido cobrado; pergunte de novo se quiser outra tentativa, talvez pedindo menos de uma vez.
+        ⚠️ A Tess não conseguiu ler um arquivo. Nenhuma resposta foi cobrada. Tente outro formato, ou pergunte sem o arquivo.
+        ⚠️ O armazenamento de arquivos do workspace da Tess está cheio. Peça a quem administra o bot que apague arquivos na Tess.
+        ⚠️ O agente não terminou em 5 minutos. A resposta pode ter sido cobrada. Pergunte de novo se quiser outra tentativa, talvez pedindo menos de uma vez.
         ");
         assert_snapshot!(texts(EN), @"
-        ⚠️ Tess refused this bot's API key. Whoever runs the bot has to check `TESS_API_KEY`.
-        ⚠️ Tess says that this bot's API key does not belong to its workspace. Whoever runs the bot has to check `TESS_WORKSPACE_ID`.
-        ⚠️ Tess wants to know the workspace. Whoever runs the bot has to set `TESS_WORKSPACE_ID`.
+        ⚠️ Tess refused this bot's API key. Ask whoever runs the bot to check `TESS_API_KEY`.
+        ⚠️ Tess says that this bot's API key does not belong to its workspace. Ask whoever runs the bot to check `TESS_WORKSPACE_ID`.
+        ⚠️ Tess needs to know this bot's workspace. Ask whoever runs the bot to set `TESS_WORKSPACE_ID`.
         ⚠️ Tess has no agent 8794 that this bot may use. Check the number, or choose another with `/agent`.
-        ⚠️ What answers at Tess's address is not Tess; nothing was charged. Whoever runs the bot has to check `TESS_API_URL`.
-        ⚠️ Tess did not accept this request; nothing was charged. If it keeps happening, try `/reset`, or ask whoever runs the bot to look at its log.
+        ⚠️ The server at Tess's address is not Tess. Nothing was charged. Ask whoever runs the bot to check `TESS_API_URL`.
+        ⚠️ Tess did not accept this request. Nothing was charged. If it keeps happening, try `/reset`, or ask whoever runs the bot to look at its log.
         ⚠️ The Tess workspace has no credits left. Ask again once they have been topped up.
-        ⚠️ Tess is very busy; nothing was charged. Ask again in about 60 seconds.
-        ⚠️ Tess could not be reached; nothing was charged. Ask again in a minute.
-        ⚠️ Tess could not be reached; nothing was charged. Ask again in a minute.
-        ⚠️ The connection to Tess broke before the answer came. It may have been charged; ask again if you want another try.
+        ⚠️ Tess is very busy. Nothing was charged. Ask again in about 60 seconds.
+        ⚠️ Tess could not be reached. Nothing was charged. Ask again in a minute.
+        ⚠️ Tess could not be reached. Nothing was charged. Ask again in a minute.
+        ⚠️ The connection to Tess broke before the answer came. The answer may have been charged. Ask again if you want another try.
         ⚠️ The agent could not finish its answer. Ask again, perhaps in other words.
         ⚠️ The agent answered with nothing. Ask again, perhaps in other words.
-        ⚠️ Tess could not read a file; nothing was charged for an answer. Try another format, or ask without it.
-        ⚠️ The file storage of the Tess workspace is full. Whoever runs the bot has to delete files in Tess.
-        ⚠️ The agent was not done after 5 minutes. It may have been charged; ask again if you want another try, perhaps for less at once.
+        ⚠️ Tess could not read a file. No answer was charged. Try another format, or ask without the file.
+        ⚠️ The file storage of the Tess workspace is full. Ask whoever runs the bot to delete files in Tess.
+        ⚠️ The agent did not finish within 5 minutes. The answer may have been charged. Ask again if you want another try, perhaps for less at once.
         ");
     }
 
     #[test]
     fn internal_error_says_what_to_do() {
-        assert_snapshot!(internal(PT), @"⚠️ Algo quebrou dentro do bot e foi registrado no log. Pergunte de novo; pode ter sido cobrado.");
-        assert_snapshot!(internal(EN), @"⚠️ Something broke inside the bot, and it was logged. Ask again; it may have been charged.");
+        assert_snapshot!(internal(PT), @"⚠️ Algo quebrou dentro do bot. O erro foi registrado no log. Pode ter havido cobrança de créditos. Tente de novo.");
+        assert_snapshot!(internal(EN), @"⚠️ Something broke inside the bot. The error was logged. Credits may have been charged. Try again.");
     }
 }

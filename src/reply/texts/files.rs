@@ -1,57 +1,57 @@
-//! Files that did not reach the agent.
+//! Texts about files that did not reach the agent.
 
 use std::fmt::Write;
 
 use super::{format::escape, marks::ERROR_MARK};
 use crate::{config::Language, tess::TessError};
 
-/// Files that are told of one by one; so many fit in one message, whatever their names.
+/// Most files that are listed; so many fit into one message, whatever their names.
 const MAX_LINES: usize = 6;
 
-/// Characters of a file's name that are shown.
+/// Most characters of a file's name that are shown.
 const NAME_CHARS: usize = 50;
 
 /// A file that did not reach the agent.
 #[derive(Debug)]
 pub struct UnreadFile {
-    /// The file's name.
+    /// The name of the file.
     pub name: String,
-    /// Why it did not.
+    /// Why it did not reach the agent.
     pub reason: UnreadReason,
 }
 
 /// Why a file did not reach the agent.
 #[derive(Debug)]
 pub enum UnreadReason {
-    /// Neither a text nor of a kind that Tess reads.
+    /// It is neither text nor of a kind that Tess reads.
     Kind,
-    /// Longer than files of its kind may be.
+    /// It is larger than files of its kind may be.
     TooLong {
-        /// The bound in bytes.
+        /// The limit in bytes.
         max: usize,
     },
-    /// Others came before it.
+    /// The turn already had the maximum of such files.
     TooMany {
-        /// How many of its kind are read at once.
+        /// The maximum in one turn.
         max: usize,
     },
-    /// A text that would not leave the conversation within its bound.
+    /// It is a text that does not fit into the conversation.
     NoRoom,
-    /// It has the name of a text.
+    /// It is named like a text file, but does not hold text.
     NotText,
-    /// Discord did not give it.
+    /// It could not be fetched from Discord.
     NotFetched,
-    /// Tess did not take it, or did not read it.
+    /// Tess did not accept it or could not read it.
     Tess(TessError),
 }
 
-/// Which files did not reach the agent, one a line, with reason and what to do.
+/// Lists the files that did not reach the agent, one a line, with the reason and what to do.
 #[must_use]
 pub fn not_read(language: Language, files: &[UnreadFile]) -> String {
     let mut text = String::new();
     for UnreadFile { name, reason } in files.iter().take(MAX_LINES) {
         let name: String = name.chars().take(NAME_CHARS).collect();
-        // Writing to a string can not fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "{ERROR_MARK} **{}**: {}", escape(&name), explain(language, reason));
     }
     if files.len() > MAX_LINES {
@@ -67,13 +67,13 @@ pub fn not_read(language: Language, files: &[UnreadFile]) -> String {
 fn explain(language: Language, reason: &UnreadReason) -> String {
     let (english, portuguese) = match reason {
         UnreadReason::Kind => {
-            ("the agent can not read files of this kind.", "o agente não consegue ler arquivos deste tipo.")
+            ("the agent cannot read files of this kind.", "o agente não consegue ler arquivos deste tipo.")
         }
         UnreadReason::TooLong { max } => {
             let max = size(*max);
             return language.say(
-                format!("it is too large; at most {max} of this kind can be read."),
-                format!("é grande demais; deste tipo podem ser lidos no máximo {max}."),
+                format!("it is too large: at most {max} of this kind can be read."),
+                format!("é grande demais: deste tipo podem ser lidos no máximo {max}."),
             );
         }
         UnreadReason::TooMany { max } => {
@@ -86,7 +86,9 @@ fn explain(language: Language, reason: &UnreadReason) -> String {
             "it is too long for this conversation. Send a part of it.",
             "é longo demais para esta conversa. Envie uma parte dele.",
         ),
-        UnreadReason::NotText => ("it is named like a text, but it is none.", "tem nome de texto, mas não é um."),
+        UnreadReason::NotText => {
+            ("it is named like a text file, but it is not one.", "tem nome de arquivo de texto, mas não é um.")
+        }
         UnreadReason::NotFetched => {
             ("Discord did not hand it over. Send it again.", "o Discord não o entregou. Envie-o de novo.")
         }
@@ -94,26 +96,27 @@ fn explain(language: Language, reason: &UnreadReason) -> String {
             ("Tess could not read it. Try another format.", "a Tess não conseguiu lê-lo. Tente outro formato.")
         }
         UnreadReason::Tess(TessError::StorageFull { .. }) => (
-            "the file storage of the Tess workspace is full. Whoever runs the bot has to delete files in Tess.",
-            "o armazenamento de arquivos do workspace da Tess está cheio. Quem administra o bot precisa apagar arquivos na Tess.",
+            "the file storage of the Tess workspace is full. Ask whoever runs the bot to delete files in Tess.",
+            "o armazenamento de arquivos do workspace da Tess está cheio. Peça a quem administra o bot que apague \
+             arquivos na Tess.",
         ),
         UnreadReason::Tess(TessError::NoCredits { .. }) => (
             "the Tess workspace has no credits left to read it.",
             "o workspace da Tess não tem mais créditos para lê-lo.",
         ),
         UnreadReason::Tess(TessError::TimedOut { .. }) => (
-            "Tess took too long to read it. Try again with less.",
-            "a Tess demorou demais para lê-lo. Tente de novo com menos.",
+            "Tess took too long to read it. Try a smaller file.",
+            "a Tess demorou demais para lê-lo. Tente um arquivo menor.",
         ),
         UnreadReason::Tess(_) => (
-            "Tess could not be given it. Send it again in a minute.",
-            "não foi possível entregá-lo à Tess. Envie-o de novo em um minuto.",
+            "it could not be sent to Tess. Send it again in a minute.",
+            "não foi possível enviá-lo à Tess. Envie-o de novo em um minuto.",
         ),
     };
     language.say(english, portuguese).to_owned()
 }
 
-/// A bound in the unit it was made in.
+/// A size limit, in the unit in which it is round.
 fn size(bytes: usize) -> String {
     const MEBIBYTE: usize = 1024 * 1024;
     match bytes {
@@ -164,33 +167,33 @@ mod tests {
         let texts = |language| all().map(|reasons| not_read(language, &files(reasons))).join("\n");
         insta::assert_snapshot!(texts(Language::Portuguese), @r"
         ⚠️ **a\_b.pdf**: o agente não consegue ler arquivos deste tipo.
-        ⚠️ **a\_b.pdf**: é grande demais; deste tipo podem ser lidos no máximo 32 MB.
-        ⚠️ **a\_b.pdf**: é grande demais; deste tipo podem ser lidos no máximo 10 MB.
-        ⚠️ **a\_b.pdf**: é grande demais; deste tipo podem ser lidos no máximo 64 KB.
+        ⚠️ **a\_b.pdf**: é grande demais: deste tipo podem ser lidos no máximo 32 MB.
+        ⚠️ **a\_b.pdf**: é grande demais: deste tipo podem ser lidos no máximo 10 MB.
+        ⚠️ **a\_b.pdf**: é grande demais: deste tipo podem ser lidos no máximo 64 KB.
         ⚠️ **a\_b.pdf**: só 5 arquivos assim podem ser lidos de uma vez. Envie-o de novo, sozinho.
         ⚠️ **a\_b.pdf**: é longo demais para esta conversa. Envie uma parte dele.
-        ⚠️ **a\_b.pdf**: tem nome de texto, mas não é um.
+        ⚠️ **a\_b.pdf**: tem nome de arquivo de texto, mas não é um.
         ⚠️ **a\_b.pdf**: o Discord não o entregou. Envie-o de novo.
         ⚠️ **a\_b.pdf**: a Tess não conseguiu lê-lo. Tente outro formato.
-        ⚠️ **a\_b.pdf**: o armazenamento de arquivos do workspace da Tess está cheio. Quem administra o bot precisa apagar arquivos na Tess.
+        ⚠️ **a\_b.pdf**: o armazenamento de arquivos do workspace da Tess está cheio. Peça a quem administra o bot que apague arquivos na Tess.
         ⚠️ **a\_b.pdf**: o workspace da Tess não tem mais créditos para lê-lo.
-        ⚠️ **a\_b.pdf**: a Tess demorou demais para lê-lo. Tente de novo com menos.
-        ⚠️ **a\_b.pdf**: não foi possível entregá-lo à Tess. Envie-o de novo em um minuto.
+        ⚠️ **a\_b.pdf**: a Tess demorou demais para lê-lo. Tente um arquivo menor.
+        ⚠️ **a\_b.pdf**: não foi possível enviá-lo à Tess. Envie-o de novo em um minuto.
         ");
         insta::assert_snapshot!(texts(Language::English), @r"
-        ⚠️ **a\_b.pdf**: the agent can not read files of this kind.
-        ⚠️ **a\_b.pdf**: it is too large; at most 32 MB of this kind can be read.
-        ⚠️ **a\_b.pdf**: it is too large; at most 10 MB of this kind can be read.
-        ⚠️ **a\_b.pdf**: it is too large; at most 64 KB of this kind can be read.
+        ⚠️ **a\_b.pdf**: the agent cannot read files of this kind.
+        ⚠️ **a\_b.pdf**: it is too large: at most 32 MB of this kind can be read.
+        ⚠️ **a\_b.pdf**: it is too large: at most 10 MB of this kind can be read.
+        ⚠️ **a\_b.pdf**: it is too large: at most 64 KB of this kind can be read.
         ⚠️ **a\_b.pdf**: only 5 such files can be read at once. Send it again by itself.
         ⚠️ **a\_b.pdf**: it is too long for this conversation. Send a part of it.
-        ⚠️ **a\_b.pdf**: it is named like a text, but it is none.
+        ⚠️ **a\_b.pdf**: it is named like a text file, but it is not one.
         ⚠️ **a\_b.pdf**: Discord did not hand it over. Send it again.
         ⚠️ **a\_b.pdf**: Tess could not read it. Try another format.
-        ⚠️ **a\_b.pdf**: the file storage of the Tess workspace is full. Whoever runs the bot has to delete files in Tess.
+        ⚠️ **a\_b.pdf**: the file storage of the Tess workspace is full. Ask whoever runs the bot to delete files in Tess.
         ⚠️ **a\_b.pdf**: the Tess workspace has no credits left to read it.
-        ⚠️ **a\_b.pdf**: Tess took too long to read it. Try again with less.
-        ⚠️ **a\_b.pdf**: Tess could not be given it. Send it again in a minute.
+        ⚠️ **a\_b.pdf**: Tess took too long to read it. Try a smaller file.
+        ⚠️ **a\_b.pdf**: it could not be sent to Tess. Send it again in a minute.
         ");
     }
 

@@ -1,4 +1,4 @@
-//! A channel's own settings of its agent.
+//! Texts about a channel's settings of its agent.
 
 use std::fmt::Write;
 
@@ -8,49 +8,49 @@ use super::{
 };
 use crate::{config::Language, tess::InvalidOption};
 
-/// Settings that are listed; with names and values cut as they are, they fit in one message.
+/// Most settings that are listed; with names and values cut to [`SHOWN_CHARS`], they fit into one message.
 const MAX_LINES: usize = 15;
 
-/// Characters of a setting's name and of its value that are shown.
+/// Most characters of a setting's name, and of its value, that are shown.
 const SHOWN_CHARS: usize = 30;
 
-/// Characters of the sentence about a change.
-const CHANGE_CHARS: usize = 250;
+/// Most characters of the reason why a value is invalid.
+const REASON_CHARS: usize = 240;
 
-/// A setting.
+/// A setting, as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting<'a> {
     /// The name of the agent's question.
     pub name: &'a str,
-    /// What holds.
+    /// Its value, and where that comes from.
     pub value: SettingValue,
 }
 
-/// What holds for a setting.
+/// The value of a setting, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingValue {
-    /// The channel's own value.
+    /// Set in the channel.
     Channel(String),
-    /// The value that whoever runs the bot has set.
+    /// Set by the bot's configuration.
     BotDefault(String),
-    /// The agent's default, which Tess does not always tell.
+    /// The agent's default; `None` when Tess does not report it.
     AgentDefault(Option<String>),
-    /// Nothing, though the agent needs an answer.
+    /// Not set, although the agent needs a value.
     Missing,
 }
 
-/// All settings of a channel's agent. `can_change`: the reader is shown a menu below.
+/// Lists all settings of a channel's agent. `can_change` tells whether the reader may change them.
 #[must_use]
 pub fn overview(language: Language, title: &str, settings: &[Setting<'_>], can_change: bool) -> String {
     let title = escape(title);
     if settings.is_empty() {
-        let nothing = language.say("has nothing that could be set", "não tem nada que se possa configurar");
+        let nothing = language.say("has no settings", "não tem configurações");
         return format!("{INFO_MARK} **{title}** {nothing}.");
     }
     let answers = language.say("answers in this channel with", "responde neste canal com");
     let mut text = format!("{INFO_MARK} **{title}** {answers}:");
     for Setting { name, value } in settings.iter().take(MAX_LINES) {
-        // Writing to a string can not fail.
+        // Writing to a String cannot fail.
         let _ = write!(text, "\n- {}: {}", code(name, SHOWN_CHARS), show_value(language, value));
     }
     if settings.len() > MAX_LINES {
@@ -59,8 +59,8 @@ pub fn overview(language: Language, title: &str, settings: &[Setting<'_>], can_c
     }
     if !can_change {
         text.push_str(language.say(
-            "\nTo change them takes the permission **Manage Channels**.",
-            "\nPara mudar isso é preciso a permissão **Gerenciar canais**.",
+            "\nTo change them, you need the permission **Manage Channels**.",
+            "\nPara mudá-las, é preciso ter a permissão **Gerenciar canais**.",
         ));
     }
     text
@@ -73,38 +73,38 @@ fn show_value(language: Language, value: &SettingValue) -> String {
         SettingValue::AgentDefault(Some(value)) => format!("{}, {}", agent_default(language), code(value, SHOWN_CHARS)),
         SettingValue::AgentDefault(None) => agent_default(language).to_owned(),
         SettingValue::Missing => {
-            let nothing = "nothing yet, and the agent needs it";
-            language.say(nothing, "nada ainda, e o agente precisa disso").to_owned()
+            let nothing = "nothing yet, but the agent needs a value";
+            language.say(nothing, "nada ainda, mas o agente precisa de um valor").to_owned()
         }
     }
 }
 
-/// What whoever runs the bot has set, within a sentence.
+/// Names a value from the bot's configuration, within a sentence.
 #[must_use]
 pub fn bot_default(language: Language) -> &'static str {
     language.say("the bot's default", "o padrão do bot")
 }
 
-/// What the agent itself has, within a sentence.
+/// Names a value that is the agent's default, within a sentence.
 #[must_use]
 pub fn agent_default(language: Language) -> &'static str {
     language.say("the agent's default", "o padrão do agente")
 }
 
-/// In a field for a text.
+/// The placeholder of an empty text field.
 #[must_use]
 pub fn empty_field(language: Language) -> String {
     let empty = language.say("Empty", "Vazio");
     format!("{empty}: {}", agent_default(language))
 }
 
-/// On the button that leads to the [`overview`].
+/// The label of the button that returns to the [`overview`].
 #[must_use]
 pub fn back_label(language: Language) -> &'static str {
     language.say("Back", "Voltar")
 }
 
-/// Asks for the value of a setting; the menu is below.
+/// Asks for the value of a setting, above the menu of values.
 #[must_use]
 pub fn prompt(language: Language, name: &str, description: Option<&str>) -> String {
     let (description, name) =
@@ -115,7 +115,7 @@ pub fn prompt(language: Language, name: &str, description: Option<&str>) -> Stri
     )
 }
 
-/// A setting was changed; `None`: the default holds again.
+/// Says that a setting was changed; without a `value`, that it has its default again.
 #[must_use]
 pub fn changed(language: Language, name: &str, value: Option<&str>) -> String {
     let name = code(name, SHOWN_CHARS);
@@ -131,66 +131,68 @@ pub fn changed(language: Language, name: &str, value: Option<&str>) -> String {
     }
 }
 
-/// A value that the agent would refuse.
+/// Says that a value is not valid for a setting, and why.
 #[must_use]
-pub fn invalid_value(language: Language, name: &str, why: &InvalidOption) -> String {
-    let why: String = match language {
-        Language::English => why.to_string(),
-        Language::Portuguese => in_portuguese(why),
-    };
-    let why: String = why.chars().take(CHANGE_CHARS).collect();
-    format!("{ERROR_MARK} {} {why}. {}", code(name, SHOWN_CHARS), nothing_changed(language))
+pub fn invalid_value(language: Language, name: &str, invalid: &InvalidOption) -> String {
+    let reason: String = reason(language, invalid).chars().take(REASON_CHARS).collect();
+    format!("{ERROR_MARK} {} {reason}. {}", code(name, SHOWN_CHARS), nothing_changed(language))
 }
 
-fn in_portuguese(why: &InvalidOption) -> String {
-    match why {
-        InvalidOption::NotSettable => "não pode ser definido aqui".to_owned(),
-        InvalidOption::Empty => "não pode ficar vazio".to_owned(),
-        InvalidOption::NotANumber => "aceita um número, como 5 ou 0,5".to_owned(),
-        InvalidOption::NotABoolean => "aceita sim ou não".to_owned(),
+fn reason(language: Language, invalid: &InvalidOption) -> String {
+    let (english, portuguese) = match invalid {
+        InvalidOption::NotSettable => ("cannot be set here", "não pode ser definido aqui"),
+        InvalidOption::Empty => ("cannot be empty", "não pode ficar vazio"),
+        InvalidOption::NotANumber => ("takes a number, such as 5 or 0.5", "aceita um número, como 5 ou 0,5"),
+        InvalidOption::NotABoolean => ("takes yes or no", "aceita sim ou não"),
         InvalidOption::UnknownOption { options } => {
-            let options: Vec<_> = options.iter().map(|option| format!("`{option}`")).collect();
-            format!("aceita um destes: {}", options.join(", "))
+            let options = options.iter().map(|option| format!("`{option}`")).collect::<Vec<_>>().join(", ");
+            return language.say(format!("takes one of {options}"), format!("aceita um destes: {options}"));
         }
-        InvalidOption::TooLong { max, length } => format!("aceita no máximo {max} caracteres, e aqui há {length}"),
-    }
+        InvalidOption::TooLong { max, length } => {
+            return language.say(
+                format!("takes at most {max} characters, this has {length}"),
+                format!("aceita no máximo {max} caracteres, e aqui há {length}"),
+            );
+        }
+    };
+    language.say(english, portuguese).to_owned()
 }
 
 fn nothing_changed(language: Language) -> &'static str {
     language.say("Nothing was changed.", "Nada mudou.")
 }
 
-/// The agent has no such question any more.
+/// Says that the agent has no such setting.
 #[must_use]
 pub fn unknown_setting(language: Language, name: &str) -> String {
     let has_no = language.say("This channel's agent has no", "O agente deste canal não tem");
     format!("{ERROR_MARK} {has_no} {}. {}", code(name, SHOWN_CHARS), nothing_changed(language))
 }
 
-/// All values together take too much room.
+/// Says that all values together are too long.
 #[must_use]
 pub fn too_long(language: Language) -> &'static str {
     language.say(
-        "⚠️ All settings of this channel together are too long. Nothing was changed; try a shorter text.",
-        "⚠️ As configurações deste canal, juntas, são longas demais. Nada mudou; tente um texto mais curto.",
+        "⚠️ All settings of this channel together are too long. Nothing was changed. Try a shorter text.",
+        "⚠️ As configurações deste canal, juntas, são longas demais. Nada mudou. Tente um texto mais curto.",
     )
 }
 
-/// Tess could not be asked what can be set.
+/// Says that Tess could not be asked for the agent's settings.
 #[must_use]
 pub fn unavailable(language: Language) -> &'static str {
     language.say(
-        "⚠️ Tess could not be asked about this channel's agent; nothing was changed. Try again in a minute.",
-        "⚠️ Não foi possível consultar a Tess sobre o agente deste canal; nada mudou. Tente de novo em um minuto.",
+        "⚠️ Tess could not be asked about this channel's agent. Nothing was changed. Try again in a minute.",
+        "⚠️ Não foi possível consultar a Tess sobre o agente deste canal. Nada mudou. Tente de novo em um minuto.",
     )
 }
 
-/// What follows when a channel with settings of its own is given another agent.
+/// Ends the text about a change of agent when the channel had settings, which were removed.
 #[must_use]
 pub fn dropped(language: Language) -> &'static str {
     language.say(
-        " The settings made here were for the one before, and are dropped.",
-        " As configurações feitas aqui eram para o anterior e foram descartadas.",
+        " The settings of this channel were for the previous agent and were removed.",
+        " As configurações deste canal eram do agente anterior e foram removidas.",
     )
 }
 
@@ -200,7 +202,7 @@ mod tests {
     use crate::reply::MESSAGE_CHARS;
 
     #[test]
-    fn what_holds_is_told_and_where_it_comes_from() {
+    fn overview_lists_values_and_where_they_come_from() {
         let own = SettingValue::Channel("a `b`\nc".to_owned());
         let settings = [
             Setting { name: "temperature", value: own },
@@ -215,8 +217,8 @@ mod tests {
         - `model`: o padrão do bot, `tess-5`
         - `tools`: o padrão do agente
         - `language`: o padrão do agente, `pt`
-        - `empresa`: nada ainda, e o agente precisa disso
-        Para mudar isso é preciso a permissão **Gerenciar canais**.
+        - `empresa`: nada ainda, mas o agente precisa de um valor
+        Para mudá-las, é preciso ter a permissão **Gerenciar canais**.
         ");
         insta::assert_snapshot!(overview(Language::English, "Docs *Helper*", &settings, false), @r"
         ℹ️ **Docs \*Helper\*** answers in this channel with:
@@ -224,14 +226,14 @@ mod tests {
         - `model`: the bot's default, `tess-5`
         - `tools`: the agent's default
         - `language`: the agent's default, `pt`
-        - `empresa`: nothing yet, and the agent needs it
-        To change them takes the permission **Manage Channels**.
+        - `empresa`: nothing yet, but the agent needs a value
+        To change them, you need the permission **Manage Channels**.
         ");
-        insta::assert_snapshot!(overview(Language::English, "Plain", &[], true), @"ℹ️ **Plain** has nothing that could be set.");
+        insta::assert_snapshot!(overview(Language::English, "Plain", &[], true), @"ℹ️ **Plain** has no settings.");
     }
 
     #[test]
-    fn changes_are_told() {
+    fn other_texts_read_well_in_both_languages() {
         let texts = |language| {
             let whys = [
                 InvalidOption::NotANumber,
@@ -260,9 +262,9 @@ mod tests {
         ☑️ `model` agora é `auto`, a partir da próxima resposta.
         ☑️ `model` volta ao padrão, a partir da próxima resposta.
         ⚠️ O agente deste canal não tem `model`. Nada mudou.
-        ⚠️ As configurações deste canal, juntas, são longas demais. Nada mudou; tente um texto mais curto.
-        ⚠️ Não foi possível consultar a Tess sobre o agente deste canal; nada mudou. Tente de novo em um minuto.
-        As configurações feitas aqui eram para o anterior e foram descartadas.
+        ⚠️ As configurações deste canal, juntas, são longas demais. Nada mudou. Tente um texto mais curto.
+        ⚠️ Não foi possível consultar a Tess sobre o agente deste canal. Nada mudou. Tente de novo em um minuto.
+        As configurações deste canal eram do agente anterior e foram removidas.
         Vazio: o padrão do agente
         ⚠️ `n` aceita um número, como 5 ou 0,5. Nada mudou.
         ⚠️ `n` não pode ser definido aqui. Nada mudou.
@@ -277,9 +279,9 @@ mod tests {
         ☑️ `model` is now `auto`, from the next answer on.
         ☑️ `model` is the default again, from the next answer on.
         ⚠️ This channel's agent has no `model`. Nothing was changed.
-        ⚠️ All settings of this channel together are too long. Nothing was changed; try a shorter text.
-        ⚠️ Tess could not be asked about this channel's agent; nothing was changed. Try again in a minute.
-        The settings made here were for the one before, and are dropped.
+        ⚠️ All settings of this channel together are too long. Nothing was changed. Try a shorter text.
+        ⚠️ Tess could not be asked about this channel's agent. Nothing was changed. Try again in a minute.
+        The settings of this channel were for the previous agent and were removed.
         Empty: the agent's default
         ⚠️ `n` takes a number, such as 5 or 0.5. Nothing was changed.
         ⚠️ `n` cannot be set here. Nothing was changed.
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn many_long_settings_fit_in_one_message_with_the_sentence_about_a_change() {
+    fn many_long_settings_fit_into_one_message_with_the_text_about_a_change() {
         let long = "x".repeat(200);
         let setting = Setting { name: &long, value: SettingValue::AgentDefault(Some(long.clone())) };
         let why = InvalidOption::UnknownOption { options: vec![long.clone(); 9] };

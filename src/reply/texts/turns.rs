@@ -9,7 +9,7 @@ use crate::config::Language;
 #[must_use]
 pub fn progress(language: Language, ahead: usize, expected: Duration) -> String {
     let wait = approximate(language, expected);
-    let time = language.say(format!(", in about {wait}"), format!(", em cerca de {wait}"));
+    let time = language.say(format!(" in about {wait}"), format!(" em cerca de {wait}"));
     let time = if expected.is_zero() { String::new() } else { time };
     let place = match ahead {
         0 => language.say("Still working on it", "Ainda estou trabalhando nisso").to_owned(),
@@ -18,8 +18,8 @@ pub fn progress(language: Language, ahead: usize, expected: Duration) -> String 
             language.say(format!("{ahead} requests are ahead of yours"), format!("Há {ahead} pedidos na frente do seu"))
         }
     };
-    let comes = language.say("the answer comes here", "a resposta vem aqui");
-    format!("{NOTICE_MARK} {place}; {comes}{time}.")
+    let comes = language.say("The answer will appear here", "A resposta vai aparecer aqui");
+    format!("{NOTICE_MARK} {place}. {comes}{time}.")
 }
 
 /// The label of the stop button.
@@ -46,7 +46,7 @@ pub fn stopped(language: Language) -> &'static str {
 /// Answers `/stop` when a turn is being stopped.
 #[must_use]
 pub fn stopping(language: Language) -> &'static str {
-    language.say("☑️ Stopping it.", "☑️ Parando.")
+    language.say("☑️ Stopping the answer.", "☑️ Interrompendo a resposta.")
 }
 
 /// Answers `/stop` when no turn runs.
@@ -59,8 +59,8 @@ pub fn nothing_to_stop(language: Language) -> &'static str {
 #[must_use]
 pub fn retrying(language: Language) -> &'static str {
     language.say(
-        "☑️ Asking again; a new answer takes the place of the last one.",
-        "☑️ Perguntando de novo; uma nova resposta toma o lugar da última.",
+        "☑️ Asking again. The new answer will replace the last one.",
+        "☑️ Perguntando de novo. A nova resposta vai substituir a última.",
     )
 }
 
@@ -68,8 +68,10 @@ pub fn retrying(language: Language) -> &'static str {
 #[must_use]
 pub fn nothing_to_retry(language: Language) -> &'static str {
     language.say(
-        "ℹ️ That can not be repeated any more: only the last question here can be, and not after a restart or a reset.",
-        "ℹ️ Isso não pode mais ser repetido: só a última pergunta daqui pode, e não depois de um reinício ou de um `/reset`.",
+        "ℹ️ That cannot be repeated any more. Only the last question here can be repeated, and not after a restart \
+         or a `/reset`.",
+        "ℹ️ Isso não pode mais ser repetido. Só a última pergunta daqui pode ser repetida, e não depois de um \
+         reinício ou de um `/reset`.",
     )
 }
 
@@ -86,8 +88,8 @@ pub fn busy(language: Language) -> &'static str {
 #[must_use]
 pub fn not_requester(language: Language) -> &'static str {
     language.say(
-        "⚠️ Only who asked can do that, or someone with the permission **Manage Messages**.",
-        "⚠️ Só quem perguntou pode fazer isso, ou alguém com a permissão **Gerenciar mensagens**.",
+        "⚠️ Only the person who asked can do that, or someone with the permission **Manage Messages**.",
+        "⚠️ Só a pessoa que perguntou pode fazer isso, ou alguém com a permissão **Gerenciar mensagens**.",
     )
 }
 
@@ -108,16 +110,16 @@ mod tests {
             waits.map(|(ahead, seconds)| progress(language, ahead, Duration::from_secs(seconds))).join("\n")
         };
         assert_snapshot!(texts(PT), @"
-        ⏳ Ainda estou trabalhando nisso; a resposta vem aqui.
-        ⏳ Há um pedido na frente do seu; a resposta vem aqui, em cerca de um segundo.
-        ⏳ Há 3 pedidos na frente do seu; a resposta vem aqui, em cerca de 40 segundos.
-        ⏳ Há 90 pedidos na frente do seu; a resposta vem aqui, em cerca de 3 minutos.
+        ⏳ Ainda estou trabalhando nisso. A resposta vai aparecer aqui.
+        ⏳ Há um pedido na frente do seu. A resposta vai aparecer aqui em cerca de um segundo.
+        ⏳ Há 3 pedidos na frente do seu. A resposta vai aparecer aqui em cerca de 40 segundos.
+        ⏳ Há 90 pedidos na frente do seu. A resposta vai aparecer aqui em cerca de 3 minutos.
         ");
         assert_snapshot!(texts(EN), @"
-        ⏳ Still working on it; the answer comes here.
-        ⏳ One request is ahead of yours; the answer comes here, in about a second.
-        ⏳ 3 requests are ahead of yours; the answer comes here, in about 40 seconds.
-        ⏳ 90 requests are ahead of yours; the answer comes here, in about 3 minutes.
+        ⏳ Still working on it. The answer will appear here.
+        ⏳ One request is ahead of yours. The answer will appear here in about a second.
+        ⏳ 3 requests are ahead of yours. The answer will appear here in about 40 seconds.
+        ⏳ 90 requests are ahead of yours. The answer will appear here in about 3 minutes.
         ");
     }
 
@@ -132,21 +134,21 @@ mod tests {
     fn answers_to_stop_and_retry_start_with_a_mark() {
         assert_snapshot!(texts(EN), @"
         ☑️ Stopped. What the agent had begun may still be charged.
-        ☑️ Stopping it.
+        ☑️ Stopping the answer.
         ℹ️ Nothing is being answered here right now.
-        ☑️ Asking again; a new answer takes the place of the last one.
-        ℹ️ That can not be repeated any more: only the last question here can be, and not after a restart or a reset.
+        ☑️ Asking again. The new answer will replace the last one.
+        ℹ️ That cannot be repeated any more. Only the last question here can be repeated, and not after a restart or a `/reset`.
         ℹ️ I am still answering here. Try again once I am done.
-        ⚠️ Only who asked can do that, or someone with the permission **Manage Messages**.
+        ⚠️ Only the person who asked can do that, or someone with the permission **Manage Messages**.
         ");
         assert_snapshot!(texts(PT), @"
         ☑️ Parei. O que o agente já tinha começado ainda pode ser cobrado.
-        ☑️ Parando.
+        ☑️ Interrompendo a resposta.
         ℹ️ Nada está sendo respondido aqui agora.
-        ☑️ Perguntando de novo; uma nova resposta toma o lugar da última.
-        ℹ️ Isso não pode mais ser repetido: só a última pergunta daqui pode, e não depois de um reinício ou de um `/reset`.
+        ☑️ Perguntando de novo. A nova resposta vai substituir a última.
+        ℹ️ Isso não pode mais ser repetido. Só a última pergunta daqui pode ser repetida, e não depois de um reinício ou de um `/reset`.
         ℹ️ Ainda estou respondendo aqui. Tente de novo quando eu terminar.
-        ⚠️ Só quem perguntou pode fazer isso, ou alguém com a permissão **Gerenciar mensagens**.
+        ⚠️ Só a pessoa que perguntou pode fazer isso, ou alguém com a permissão **Gerenciar mensagens**.
         ");
     }
 }

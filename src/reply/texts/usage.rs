@@ -1,7 +1,7 @@
-//! What was spent, as people read it.
+//! The answers to `/usage`: what was spent.
 
 use std::{
-    fmt::{Display, Write as _},
+    fmt::Write as _,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,17 +16,17 @@ use crate::{
     ids::{AgentId, ChannelId, UserId},
 };
 
-/// Days of the chart.
+/// Number of days in the chart.
 pub const CHART_DAYS: usize = 14;
 
-/// Characters of an agent's title.
+/// Most characters of an agent's title that are shown.
 const TITLE_CHARS: usize = 40;
 
-/// Most users, channels and agents that are named.
+/// Most users, channels and agents that are listed.
 pub const TOP_COUNT: usize = 5;
 
-/// Cells of the longest bar: with the date and the amount a line fits on a phone.
-const BAR_CELLS: usize = 16;
+/// Length of the longest bar in characters: with the date and the amount, a line fits the width of a phone.
+const BAR_CHARS: usize = 16;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -39,7 +39,7 @@ pub struct UserUsage {
     pub week: Credits,
     /// In the last 30 days, today included.
     pub month: Credits,
-    /// What the user may spend a day.
+    /// The user's limit for a day, if there is one.
     pub day_limit: Option<Credits>,
 }
 
@@ -52,19 +52,19 @@ pub struct ServerUsage {
     pub week: Credits,
     /// In the last 30 days, today included.
     pub month: Credits,
-    /// Those who spent most in 30 days, at most [`TOP_COUNT`].
+    /// The users who spent the most in 30 days, at most [`TOP_COUNT`].
     pub users: Vec<(UserId, Credits)>,
-    /// The channels and threads it was spent in.
+    /// The channels and threads with the most spent in 30 days, at most [`TOP_COUNT`].
     pub channels: Vec<(ChannelId, Credits)>,
-    /// The agents it was spent on.
+    /// The agents with the most spent in 30 days, at most [`TOP_COUNT`].
     pub agents: Vec<(AgentId, Credits)>,
-    /// Each of the last days, oldest first.
+    /// What was spent on each of the last days, oldest first.
     pub days: [Credits; CHART_DAYS],
     /// When the last of [`Self::days`] began.
     pub last_day: SystemTime,
 }
 
-/// A user's own use.
+/// Reports what a user has spent.
 #[must_use]
 pub fn user_report(language: Language, usage: &UserUsage) -> String {
     let [today, week, month] = [usage.today, usage.week, usage.month].map(|credits| amount(language, credits));
@@ -90,7 +90,9 @@ pub fn user_report(language: Language, usage: &UserUsage) -> String {
     )
 }
 
-/// A guild's use. Names are mentions, which ping nobody in an answer that only the caller sees; `title_of` knows agents' titles.
+/// Reports what a guild has spent; `title_of` looks up agents' titles.
+///
+/// Users are shown as mentions. They ping nobody, since only the requester sees the answer.
 #[must_use]
 pub fn server_report(language: Language, usage: &ServerUsage, title_of: impl Fn(AgentId) -> Option<String>) -> String {
     if usage.month == Credits::ZERO {
@@ -122,25 +124,27 @@ pub fn server_report(language: Language, usage: &ServerUsage, title_of: impl Fn(
     text
 }
 
-/// The use of a server was asked for in a direct message.
+/// Says that the usage of a server cannot be shown in a direct message.
 #[must_use]
 pub fn needs_server(language: Language) -> &'static str {
     language.say(
-        "⚠️ There is no server here. Use `/usage scope:server` in one of its channels.",
-        "⚠️ Aqui não há servidor. Use `/usage scope:server` em um dos canais dele.",
+        "⚠️ This is a direct message, so there is no server here. Use `/usage scope:server` in a channel of the \
+         server.",
+        "⚠️ Esta é uma mensagem direta, e por isso não há servidor aqui. Use `/usage scope:server` em um canal do \
+         servidor.",
     )
 }
 
-/// The use of a server is for those who manage it.
+/// Says that the usage of a server takes a permission.
 #[must_use]
 pub fn needs_permission(language: Language) -> &'static str {
     language.say(
-        "⚠️ That takes the permission **Manage Server** or **Manage Channels**. `/usage` shows your own use.",
+        "⚠️ This needs the permission **Manage Server** or **Manage Channels**. `/usage` shows your own use.",
         "⚠️ Isso exige a permissão **Gerenciar servidor** ou **Gerenciar canais**. `/usage` mostra o seu próprio uso.",
     )
 }
 
-/// One line a day: month and day, a bar, the amount.
+/// One line a day: the date, a bar and the amount.
 fn chart(language: Language, days: &[Credits; CHART_DAYS], last_day: SystemTime) -> String {
     let highest = days.iter().copied().max().unwrap_or_default();
     let mut chart = String::new();
@@ -148,16 +152,16 @@ fn chart(language: Language, days: &[Credits; CHART_DAYS], last_day: SystemTime)
         let ago = (CHART_DAYS - 1 - at) as u32;
         let date = month_and_day(language, last_day.checked_sub(DAY * ago).unwrap_or(UNIX_EPOCH));
         let bar = bar(credits.share_of(highest));
-        let line = format!("{date} {bar:<BAR_CELLS$} {}", amount(language, *credits));
+        let line = format!("{date} {bar:<BAR_CHARS$} {}", amount(language, *credits));
         chart.push_str(line.trim_end());
         chart.push('\n');
     }
     chart
 }
 
-/// A bar in steps of half a cell; whatever is more than nothing can be seen.
+/// A bar in steps of half a character; any share above 0 is visible.
 fn bar(share: f64) -> String {
-    let halves = (share * 2.0 * BAR_CELLS as f64).ceil() as usize;
+    let halves = (share * 2.0 * BAR_CHARS as f64).ceil() as usize;
     let half = if halves % 2 == 1 { "▌" } else { "" };
     format!("{}{half}", "█".repeat(halves / 2))
 }
@@ -173,15 +177,11 @@ fn month_and_day(language: Language, moment: SystemTime) -> String {
     }
 }
 
-fn list<T>(language: Language, text: &mut String, what: &str, amounts: &[(T, Credits)], name: impl Fn(&T) -> String) {
-    let shown: Vec<_> =
-        amounts.iter().map(|(of, credits)| format!("{} {}", name(of), amount(language, *credits))).collect();
-    line(text, what, shown.join(" · "));
-}
-
-fn line(text: &mut String, what: &str, shown: impl Display) {
-    // Writing to a String can not fail.
-    let _ = writeln!(text, "- {what}: {shown}");
+/// Appends one line: a label, then each name with its amount.
+fn list<T>(language: Language, text: &mut String, label: &str, amounts: &[(T, Credits)], name: impl Fn(&T) -> String) {
+    let entries = amounts.iter().map(|(key, credits)| format!("{} {}", name(key), amount(language, *credits)));
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "- {label}: {}", entries.collect::<Vec<_>>().join(" · "));
 }
 
 #[cfg(test)]
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn own_use_is_three_amounts_and_the_budget_if_there_is_one() {
+    fn user_report_has_three_amounts_and_the_limit_if_there_is_one() {
         let usage = UserUsage { today: credits(0.0061), week: credits(1.5), month: credits(42.0), day_limit: None };
         assert_snapshot!(user_report(PT, &UserUsage { day_limit: Some(credits(2.5)), ..usage }), @"
         ℹ️ Suas mensagens custaram, em créditos da Tess:
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_use_is_a_chart_and_who_spent_most() {
+    fn server_report_has_a_chart_and_the_greatest_spenders() {
         let title_of = |id| (id == AgentId(8794)).then(|| "Helper*".to_owned());
         assert_snapshot!(server_report(EN, &usage(), title_of), @r"
         ℹ️ This server has spent, in Tess credits: today **2.00**, in 7 days **27.50**, in 30 days **60.12**.
@@ -276,18 +276,18 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_spent_nothing_is_told_so() {
+    fn server_report_says_when_nothing_was_spent() {
         let usage = ServerUsage { month: Credits::ZERO, ..usage() };
         assert_snapshot!(server_report(EN, &usage, |_| None), @"ℹ️ Nothing was spent on this server in the last 30 days.");
     }
 
     #[test]
-    fn whatever_is_more_than_nothing_has_a_bar() {
+    fn any_share_above_zero_has_a_visible_bar() {
         assert_eq!([bar(0.0), bar(1e-9), bar(0.5), bar(1.0)], ["", "▌", "████████", "████████████████"]);
     }
 
     #[test]
-    fn the_largest_numbers_fit_into_one_message() {
+    fn largest_amounts_fit_into_one_message() {
         let most = Credits::from_micro(u64::MAX);
         let largest = ServerUsage {
             today: most,
@@ -299,7 +299,7 @@ mod tests {
             days: [most; CHART_DAYS],
             last_day: last_day(),
         };
-        // Escaping can double it.
+        // Escaping can double its length.
         let title = |_| Some("*".repeat(2 * TITLE_CHARS));
         for language in Language::ALL {
             assert!(server_report(language, &largest, title).chars().count() <= crate::reply::MESSAGE_CHARS);
