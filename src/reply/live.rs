@@ -40,7 +40,7 @@ pub fn split_complete(language: Language, output: &str) -> Reply {
         return Reply { messages, file: None };
     }
     messages.truncate(MAX_MESSAGES);
-    messages.push(texts::answers::rest_in_file(language).to_owned());
+    messages.push(texts::answers::whole_answer_in_file(language).to_owned());
     Reply { messages, file: Some(output.to_owned()) }
 }
 
@@ -138,7 +138,7 @@ mod tests {
         let Reply { mut messages, file } = split_complete(EN, &output);
         assert_eq!(
             (messages.pop().as_deref(), file.as_deref()),
-            (Some(texts::answers::rest_in_file(EN)), Some(output.trim()))
+            (Some(texts::answers::whole_answer_in_file(EN)), Some(output.trim()))
         );
         assert_eq!((messages.len(), split_partial(&output)), (MAX_MESSAGES, messages));
         assert_eq!(split_complete(EN, "Short.").file, None);

@@ -48,7 +48,7 @@ pub fn split(language: Language, output: &str) -> Reply {
 
 /// The beginning of an output that is attached as a file.
 fn first_message(language: Language, output: &str) -> String {
-    let end = format!("\n\n{}", texts::answers::rest_in_file(language));
+    let end = format!("\n\n{}", texts::answers::whole_answer_in_file(language));
     let parts = parts::pack(output, MESSAGE_CHARS - end.chars().count(), 1);
     let mut first = parts.into_iter().next().map(Part::into_text).unwrap_or_default();
     first.push_str(&end);
@@ -177,7 +177,7 @@ pub(super) mod tests {
         let Reply { messages, file } = split(EN, &output);
         let [first] = &messages[..] else { panic!("{messages:?}") };
         assert!(first.starts_with("```rust\n") && chars(first) <= MESSAGE_CHARS);
-        assert!(first.ends_with(&format!("let x = 1;\n```\n\n{}", texts::answers::rest_in_file(EN))));
+        assert!(first.ends_with(&format!("let x = 1;\n```\n\n{}", texts::answers::whole_answer_in_file(EN))));
         assert_eq!(file, Some(output));
     }
 

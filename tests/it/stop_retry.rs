@@ -244,7 +244,7 @@ async fn stale_retry_button_has_no_effect() {
     chat.expect_reply("Later.").await;
     chat.settled().await;
     let told = chat.discord.press(error.id, &format!("retry:{asked}"), "alice").response().await;
-    assert!(told.ephemeral && told.content.contains("only the last"), "{}", told.content);
+    assert!(told.ephemeral && told.content.contains("Only the last question"), "{}", told.content);
     chat.finish().await;
 }
 

@@ -4,7 +4,7 @@ use crate::config::Language;
 
 /// Ends the first part of an answer that is attached as a file.
 #[must_use]
-pub fn rest_in_file(language: Language) -> &'static str {
+pub fn whole_answer_in_file(language: Language) -> &'static str {
     language.say(
         "*This is the beginning. The whole answer is in the attached file.*",
         "*Este é o começo. A resposta inteira está no arquivo anexado.*",
@@ -57,9 +57,9 @@ mod tests {
 
     #[test]
     fn line_about_the_file_is_a_part_of_the_answer() {
-        assert_snapshot!(rest_in_file(EN), @"*This is the beginning. The whole answer is in the attached file.*");
-        assert_snapshot!(rest_in_file(PT), @"*Este é o começo. A resposta inteira está no arquivo anexado.*");
-        assert!(Language::ALL.iter().all(|language| is_answer(rest_in_file(*language))));
+        assert_snapshot!(whole_answer_in_file(EN), @"*This is the beginning. The whole answer is in the attached file.*");
+        assert_snapshot!(whole_answer_in_file(PT), @"*Este é o começo. A resposta inteira está no arquivo anexado.*");
+        assert!(Language::ALL.iter().all(|language| is_answer(whole_answer_in_file(*language))));
     }
 
     #[test]

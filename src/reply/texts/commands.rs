@@ -5,7 +5,7 @@ use crate::config::{Language, RespondTo};
 /// The answer to `/help`: what the bot does, and its commands.
 #[must_use]
 pub fn help(language: Language, respond_to: RespondTo) -> String {
-    let listens = match respond_to {
+    let when = match respond_to {
         RespondTo::All => language.say("I answer every message here", "Respondo a todas as mensagens daqui"),
         RespondTo::Mentions => language.say(
             "I answer when you mention me or reply to me, and every direct message",
@@ -14,7 +14,7 @@ pub fn help(language: Language, respond_to: RespondTo) -> String {
     };
     language.say(
         format!(
-            "ℹ️ {listens}. I take the conversation so far into account. What you write while I work is answered \
+            "ℹ️ {when}. I take the conversation so far into account. What you write while I work is answered \
              next, all at once.\n\
              - `/agent` shows this channel's agent, or chooses another\n\
              - `/agents` lists the agents to choose from\n\
@@ -26,7 +26,7 @@ pub fn help(language: Language, respond_to: RespondTo) -> String {
              - `/help` shows this"
         ),
         format!(
-            "ℹ️ {listens}. Levo em conta a conversa até aqui. O que vocês escreverem enquanto trabalho é respondido \
+            "ℹ️ {when}. Levo em conta a conversa até aqui. O que vocês escreverem enquanto trabalho é respondido \
              em seguida, tudo de uma vez.\n\
              - `/agent` mostra o agente deste canal, ou escolhe outro\n\
              - `/agents` lista os agentes que podem ser escolhidos\n\
@@ -72,6 +72,7 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
+    use crate::reply::is_answer;
 
     const EN: Language = Language::English;
     const PT: Language = Language::Portuguese;
@@ -104,8 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn other_answers_start_with_a_mark() {
-        let texts = |language| [reset_done(language), needs_manage_channels(language)].join("\n");
+    fn no_text_is_taken_for_an_answer() {
+        let texts = |language| {
+            let texts = [reset_done(language), needs_manage_channels(language)];
+            assert!(!is_answer(&help(language, RespondTo::All)) && texts.iter().all(|text| !is_answer(text)));
+            texts.join("\n")
+        };
         assert_snapshot!(texts(PT), @"
         ☑️ Começando do zero. O agente não vê mais o que foi dito aqui antes.
         ⚠️ Isso exige a permissão **Gerenciar canais**. Peça a alguém que a tenha.
