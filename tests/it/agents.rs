@@ -86,8 +86,8 @@ async fn only_configured_agents_are_offered_and_accepted() {
     assert!(refused.ephemeral && refused.content.contains(&POET.to_string()), "{}", refused.content);
     assert!(choose(&chat, REVIEWER).await.content.contains("Code Reviewer"));
     chat.say("alice", "hi");
-    chat.next().await;
-    assert_eq!(chat.execution().await.agent, REVIEWER);
+    chat.next_message().await;
+    assert_eq!(chat.next_execution().await.agent, REVIEWER);
     chat.finish().await;
 }
 
@@ -100,8 +100,8 @@ async fn agent_removed_from_the_configuration_no_longer_answers() {
     chat.reconfigure(|config| config.tess.allowed_agents = allowed.allowed_agents);
     chat.start_bot().await;
     chat.say("alice", "hi");
-    chat.next().await;
-    assert_eq!(chat.execution().await.agent, HELPER);
+    chat.next_message().await;
+    assert_eq!(chat.next_execution().await.agent, HELPER);
     chat.finish().await;
 }
 
@@ -116,8 +116,8 @@ async fn agent_with_required_questions_is_refused_with_their_names() {
     assert!(refused.ephemeral);
     insta::assert_snapshot!(refused.content, @"⚠️ **Form** cannot answer here. It needs **nome-da-empresa**, **tom** with every message. Choose another with `/agent`.");
     chat.say("alice", "hi");
-    chat.next().await;
-    assert_eq!(chat.execution().await.agent, HELPER);
+    chat.next_message().await;
+    assert_eq!(chat.next_execution().await.agent, HELPER);
     chat.finish().await;
 }
 
@@ -130,10 +130,10 @@ async fn deleted_agent_is_reported_once_and_replaced_by_the_default() {
     chat.tess.answers(["From the default.", "Again.", "And again."]);
     let asked = chat.say("alice", "hi");
     chat.expect_reply("From the default.").await;
-    let told = chat.next().await;
-    assert_eq!(told.reply_to, Some(asked));
-    insta::assert_snapshot!(told.content, @"⚠️ This channel's agent (77001) no longer exists in Tess. The default (agent 8794) answers from now on. Choose another with `/agent`.");
-    chat.settled().await;
+    let reply = chat.next_message().await;
+    assert_eq!(reply.reply_to, Some(asked));
+    insta::assert_snapshot!(reply.content, @"⚠️ This channel's agent (77001) no longer exists in Tess. The default (agent 8794) answers from now on. Choose another with `/agent`.");
+    chat.wait_settled().await;
     chat.say("alice", "more");
     chat.expect_reply("Again.").await;
     chat.expect_asked(&["user: alice: hi"]).await;
@@ -142,7 +142,7 @@ async fn deleted_agent_is_reported_once_and_replaced_by_the_default() {
     chat.start_bot().await;
     chat.say("alice", "still there?");
     chat.expect_reply("And again.").await;
-    assert_eq!(chat.execution().await.agent, HELPER);
+    assert_eq!(chat.next_execution().await.agent, HELPER);
     assert_eq!(chat.tess.charged(), 3);
     chat.finish().await;
 }
@@ -157,13 +157,13 @@ async fn chosen_agent_is_kept_while_tess_knows_no_agent() {
         chat.tess.fault_on(Route::Execute, Fault::Answer { status: 404, content_type: "application/json", body });
     }
     chat.say("alice", "hi");
-    let text = chat.next().await;
+    let text = chat.next_message().await;
     assert!(text.content.starts_with("⚠️ Tess has no agent"), "{}", text.content);
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.tess.answers(["From the second."]);
     chat.say("alice", "and now?");
     chat.expect_reply("From the second.").await;
-    assert_eq!(chat.execution().await.agent, OTHER);
+    assert_eq!(chat.next_execution().await.agent, OTHER);
     chat.finish().await;
 }
 
@@ -174,11 +174,11 @@ async fn html_in_place_of_json_is_reported_and_keeps_the_chosen_agent() {
     choose(&chat, OTHER).await;
     chat.tess.html_next(404);
     chat.say("alice", "hi");
-    let text = chat.next().await;
+    let text = chat.next_message().await;
     assert!(text.content.contains("TESS_API_URL"), "{}", text.content);
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.say("alice", "and now?");
-    chat.next().await;
-    assert_eq!(chat.execution().await.agent, OTHER);
+    chat.next_message().await;
+    assert_eq!(chat.next_execution().await.agent, OTHER);
     chat.finish().await;
 }

@@ -29,11 +29,11 @@ async fn message_between_parts_of_a_reply_is_answered_after_a_kill() {
     chat.tess.answers([long]);
     chat.discord.set_delay(Route::CreateMessage, SOON / 50);
     chat.say("alice", "tell me more");
-    assert!(chat.next().await.content.starts_with("first"));
+    assert!(chat.next_message().await.content.starts_with("first"));
     chat.tess.hold();
     chat.say("bob", "and what of this?");
-    assert!(chat.next().await.content.starts_with("second"));
-    let _ = (chat.execution().await, chat.execution().await);
+    assert!(chat.next_message().await.content.starts_with("second"));
+    let _ = (chat.next_execution().await, chat.next_execution().await);
     chat.kill_bot();
     chat.tess.release();
     chat.tess.answers(["To bob."]);
@@ -50,7 +50,7 @@ async fn history_after_a_kill_contains_an_answer_posted_after_the_next_message()
     chat.say("alice", "first");
     chat.expect_asked(&["user: alice: first"]).await;
     chat.say("bob", "second");
-    chat.taken(2).await;
+    chat.wait_taken(2).await;
     chat.tess.release_one();
     chat.expect_reply("One.").await;
     let asked = ["user: alice: first", "assistant: One.", "user: bob: second"];
@@ -72,7 +72,7 @@ async fn message_during_a_rebuild_is_answered_once() {
     chat.discord.wait_until("the request for the history", |it| it.requests_of(Route::GetMessages) > 0).await;
     chat.say("bob", "second");
     chat.expect_reply("Both.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.expect_asked(&["user: alice: first\nbob: second"]).await;
     assert_eq!((chat.tess.charged(), chat.metrics.taken()), (1, 2));
     chat.finish().await;
@@ -88,14 +88,14 @@ async fn reply_interrupted_between_parts_is_posted_again_after_the_start() {
     let long = format!("{}\n\n{}", "one ".repeat(400).trim_end(), "two ".repeat(400).trim_end());
     chat.tess.answers([long.as_str(), long.as_str(), "Short."]);
     let asked = chat.say("alice", "at length");
-    assert!(chat.next().await.content.starts_with("one"));
+    assert!(chat.next_message().await.content.starts_with("one"));
     chat.kill_bot();
     chat.discord.forget_client();
     chat.start_bot().await;
-    let first = chat.next().await;
+    let first = chat.next_message().await;
     assert!(first.content.starts_with("one") && first.reply_to == Some(asked));
-    assert!(chat.next().await.content.starts_with("two"));
-    chat.settled().await;
+    assert!(chat.next_message().await.content.starts_with("two"));
+    chat.wait_settled().await;
     let left = chat.discord.messages(chat.channel);
     assert_eq!(left.len(), 3, "{}", chat.discord.transcript(chat.channel));
     assert_eq!(left[1].components, serde_json::json!([]), "it is complete");
@@ -110,7 +110,7 @@ async fn new_message_waits_for_the_catch_up() {
     chat.tess.answers(["Hi.", "Both at once."]);
     chat.say("alice", "hi");
     chat.expect_reply("Hi.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.stop_bot().await.unwrap();
     chat.say("alice", "missed");
     chat.discord.set_delay(Route::GetMessages, Duration::from_millis(400));
@@ -131,15 +131,15 @@ async fn reply_references_the_newest_existing_message() {
     chat.expect_asked(&["user: alice: first"]).await;
     let second = chat.say("bob", "second");
     let third = chat.say("carol", "third");
-    chat.taken(3).await;
+    chat.wait_taken(3).await;
     chat.tess.release_one();
     chat.expect_reply("One.").await;
-    let _ = chat.execution().await;
+    let _ = chat.next_execution().await;
     chat.discord.delete(third);
     // Events come in order: once the message of another channel is processed, the deletion is as well.
     let other = chat.discord.channel(chat.guild, "other");
     chat.discord.say(other, "dave", "a sign");
-    chat.taken(4).await;
+    chat.wait_taken(4).await;
     chat.tess.release();
     assert_eq!(chat.expect_reply("Both.").await.reply_to, Some(second));
     let _ = chat.discord.next_message(other).await;
@@ -172,7 +172,7 @@ async fn message_before_the_catch_up_does_not_hide_missed_messages() {
     chat.discord.set_delay(Route::GetMessages, SOON);
     chat.start_bot().await;
     let now = chat.say("bob", "said now");
-    chat.taken(1).await;
+    chat.wait_taken(1).await;
     chat.discord.delete(now);
     let metrics = chat.metrics.clone();
     chat.until("the channel to be evicted", move || metrics.settled() == 1).await;
@@ -217,7 +217,7 @@ async fn catch_up_interrupted_by_shutdown_continues_at_the_next_start() {
     chat.tess.answers(["One.", "Another."]);
     chat.start_bot().await;
     chat.discord.next_message(new).await;
-    chat.next().await;
+    chat.next_message().await;
     chat.finish().await;
 }
 
@@ -245,16 +245,16 @@ async fn missed_deletion_does_not_remove_the_reference_of_a_reply() {
         chat.tess.answers(["One.", "Both."]);
         chat.tess.hold();
         chat.say("alice", "first");
-        chat.execution().await;
+        chat.next_execution().await;
         let second = chat.say("bob", "second");
         let third = chat.say("carol", "third");
-        chat.taken(3).await;
+        chat.wait_taken(3).await;
         chat.tess.release_one();
-        chat.next().await;
-        chat.execution().await;
+        chat.next_message().await;
+        chat.next_execution().await;
         chat.discord.delete_silently(third);
         chat.tess.release();
-        assert_eq!(chat.next().await.reply_to, Some(second), "{mode}");
+        assert_eq!(chat.next_message().await.reply_to, Some(second), "{mode}");
         chat.finish().await;
     }
 }
@@ -266,17 +266,17 @@ async fn reply_to_a_deleted_message_does_not_settle_a_later_one_after_a_kill() {
         chat.tess.answers(["To nobody.", "To bob."]);
         chat.tess.hold();
         let gone = chat.say("alice", "first");
-        chat.execution().await;
+        chat.next_execution().await;
         chat.discord.delete_silently(gone);
         let after = chat.say("bob", "second");
-        chat.taken(2).await;
+        chat.wait_taken(2).await;
         chat.tess.release_one();
-        let reply = chat.next().await;
+        let reply = chat.next_message().await;
         assert_eq!((reply.reply_to, reply.id > after), (None, true));
         chat.kill_bot();
         chat.tess.release();
         chat.start_bot().await;
-        assert_eq!(chat.next().await.reply_to, Some(after));
+        assert_eq!(chat.next_message().await.reply_to, Some(after));
         chat.finish().await;
     }
 }
@@ -287,18 +287,18 @@ async fn channel_without_missed_messages_is_not_requested_at_every_start() {
     chat.tess.answers(["Hi."]);
     chat.tess.hold();
     chat.say("alice", "hi");
-    chat.execution().await;
+    chat.next_execution().await;
     // The bot gets no event of its own answer, so it cannot know that there is no event before it.
     chat.discord.silence_gateway(true);
     chat.tess.release();
     chat.expect_reply("Hi.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.kill_bot();
     chat.discord.silence_gateway(false);
     let mut asked = Vec::new();
     for _ in 0..3 {
         chat.start_bot().await;
-        chat.caught_up().await;
+        chat.wait_caught_up().await;
         asked.push(chat.discord.requests_of(Route::GetMessages));
         chat.stop_bot().await.unwrap();
     }
@@ -317,7 +317,7 @@ async fn new_message_waits_for_the_catch_up_across_sessions() {
     chat.discord.set_delay(Route::GetMessages, SOON);
     chat.start_bot().await;
     chat.say("bob", "said now");
-    chat.taken(1).await;
+    chat.wait_taken(1).await;
     chat.discord.withhold_guilds(true);
     let before = chat.discord.identifies();
     chat.discord.send_invalid_session(false);
@@ -328,10 +328,10 @@ async fn new_message_waits_for_the_catch_up_across_sessions() {
     let metrics = chat.metrics.clone();
     chat.until("only the guild to be left to catch up", move || metrics.catching_up() == 1).await;
     chat.discord.withhold_guilds(false);
-    chat.caught_up().await;
+    chat.wait_caught_up().await;
     chat.tess.release();
     chat.expect_reply("Both.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.expect_asked(&["user: alice: missed\nbob: said now"]).await;
     assert_eq!(chat.tess.charged(), 1);
     chat.finish().await;
@@ -340,21 +340,21 @@ async fn new_message_waits_for_the_catch_up_across_sessions() {
 #[tokio::test]
 async fn own_message_does_not_hide_an_earlier_event_in_transit() {
     let mut chat = Chat::start().await;
-    chat.caught_up().await;
+    chat.wait_caught_up().await;
     chat.tess.answers(["To alice.", "A sign.", "To bob."]);
     chat.tess.hold();
     chat.say("alice", "first");
-    chat.execution().await;
+    chat.next_execution().await;
     // Discord stores it, and sends its event after those of later messages.
     let late = chat.discord.say_in_past(chat.channel, "bob", "second", 0);
     chat.tess.release();
     chat.expect_reply("To alice.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     // When this one is answered, the bot has received the event of its own message above.
     let other = chat.discord.channel(chat.guild, "other");
     chat.discord.say(other, "carol", "anybody?");
     chat.discord.next_message(other).await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.kill_bot();
     chat.start_bot().await;
     assert_eq!(chat.expect_reply("To bob.").await.reply_to, Some(late));
@@ -379,9 +379,9 @@ async fn catch_up_between_sessions_precedes_a_starting_turn() {
     chat.discord.refuse_connections(false);
     chat.discord.wait_connected().await;
     chat.say("carol", "said now");
-    chat.next().await;
+    chat.next_message().await;
     chat.expect_asked(&["user: alice: missed\nbob: in the gap\ncarol: said now"]).await;
-    chat.settled().await;
+    chat.wait_settled().await;
     assert_eq!(chat.tess.charged(), 1);
     chat.finish().await;
 }
@@ -389,25 +389,25 @@ async fn catch_up_between_sessions_precedes_a_starting_turn() {
 #[tokio::test]
 async fn message_with_a_late_event_is_answered_after_a_kill() {
     let mut chat = Chat::start().await;
-    chat.caught_up().await;
+    chat.wait_caught_up().await;
     chat.tess.answers(["To bob.", "Lost.", "To alice."]);
     chat.tess.hold();
     let first = chat.discord.say_in_past(chat.channel, "alice", "first", 0);
     chat.say("bob", "second");
     chat.expect_asked(&["user: alice: first\nbob: second"]).await;
     chat.discord.redeliver(first);
-    chat.taken(2).await;
+    chat.wait_taken(2).await;
     chat.tess.release_one();
     chat.expect_reply("To bob.").await;
-    chat.execution().await;
+    chat.next_execution().await;
     chat.kill_bot();
     chat.tess.release();
     chat.start_bot().await;
     assert_eq!(chat.expect_reply("To alice.").await.reply_to, Some(first));
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.stop_bot().await.unwrap();
     chat.start_bot().await;
-    chat.caught_up().await;
+    chat.wait_caught_up().await;
     assert_eq!(chat.tess.charged(), 3, "a settled message stays settled");
     chat.finish().await;
 }
@@ -418,8 +418,8 @@ async fn missed_messages_to_others_become_context() {
     chat.tess.answers(["Hello.", "Blue."]);
     chat.say("bob", &format!("{} hi", chat.discord.mention()));
     chat.expect_reply("Hello.").await;
-    chat.settled().await;
-    chat.execution().await;
+    chat.wait_settled().await;
+    chat.next_execution().await;
     chat.discord.refuse_connections(true);
     chat.discord.send_invalid_session(false);
     chat.discord.wait_disconnected().await;
@@ -429,7 +429,7 @@ async fn missed_messages_to_others_become_context() {
     chat.expect_reply("Blue.").await;
     let asked = ["user: bob: hi", "assistant: Hello.", "user: alice: the fish is blue\nbob: which colour has it?"];
     chat.expect_asked(&asked).await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.finish().await;
 }
 
@@ -442,12 +442,12 @@ async fn part_with_the_nonce_of_a_deleted_message_gets_another_nonce() {
         let gone = json!({"message": "Unknown Message", "code": 10008});
         chat.discord.fail_next("POST", "/channels/*/messages", 404, gone, 1);
         let asked = chat.say("alice", "tell me at length");
-        assert_eq!(chat.next().await.reply_to, Some(asked), "{mode}");
-        chat.settled().await;
+        assert_eq!(chat.next_message().await.reply_to, Some(asked), "{mode}");
+        chat.wait_settled().await;
         let messages = chat.discord.messages(chat.channel);
         let posted: String = messages.iter().filter(|it| it.author == "bot").map(|it| it.content.as_str()).collect();
         assert_eq!(posted, answer.replace('\n', ""), "{mode}");
-        chat.next().await;
+        chat.next_message().await;
         chat.finish().await;
     }
 }
@@ -458,21 +458,21 @@ async fn queued_message_is_not_evicted_by_context() {
     chat.tess.answers(["One.", "Two."]);
     chat.tess.hold();
     chat.say("alice", &format!("{} first", chat.discord.mention()));
-    chat.execution().await;
+    chat.next_execution().await;
     let asked = chat.say("bob", &format!("{} second", chat.discord.mention()));
     for n in 0..6 {
         chat.say("carol", &format!("chatter {n}"));
     }
-    chat.taken(2).await;
+    chat.wait_taken(2).await;
     // When this is answered, the events of carol's messages are processed.
     let other = chat.discord.channel(chat.guild, "other");
     chat.discord.say(other, "dave", &chat.discord.mention());
-    chat.taken(3).await;
+    chat.wait_taken(3).await;
     chat.tess.release();
     chat.expect_reply("One.").await;
-    assert_eq!(chat.next().await.reply_to, Some(asked));
+    assert_eq!(chat.next_message().await.reply_to, Some(asked));
     chat.discord.next_message(other).await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.finish().await;
 }
 
@@ -482,14 +482,14 @@ async fn messages_in_a_rejoined_guild_are_answered() {
     chat.tess.answers(["Before.", "After."]);
     chat.say("alice", "hi");
     chat.expect_reply("Before.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     let known = chat.metrics.histories_bytes();
     chat.discord.dispatch_raw("GUILD_DELETE", json!({"id": chat.guild.to_string()}));
     chat.until("the history to be evicted", || chat.metrics.histories_bytes() < known).await;
     assert_eq!(chat.metrics.histories_bytes(), 0);
     chat.say("alice", "hello again");
     chat.expect_reply("After.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.finish().await;
 }
 
@@ -504,8 +504,8 @@ async fn missed_message_is_answered_despite_many_later_ones() {
     for n in 0..100 {
         chat.say("carol", &format!("chatter {n}"));
     }
-    assert_eq!(chat.next().await.reply_to, Some(asked));
-    chat.settled().await;
+    assert_eq!(chat.next_message().await.reply_to, Some(asked));
+    chat.wait_settled().await;
     chat.finish().await;
 }
 
@@ -519,8 +519,8 @@ async fn catch_up_skips_none_of_hundreds_of_messages() {
     }
     let asked = chat.say("alice", &format!("{} missed", chat.discord.mention()));
     chat.start_bot().await;
-    assert_eq!(chat.next().await.reply_to, Some(asked));
-    chat.settled().await;
+    assert_eq!(chat.next_message().await.reply_to, Some(asked));
+    chat.wait_settled().await;
     chat.finish().await;
 }
 
@@ -536,7 +536,7 @@ async fn context_between_missed_messages_is_kept_after_a_restart() {
     chat.start_bot().await;
     chat.expect_reply("Blue.").await;
     chat.expect_asked(&["user: bob: hello\nalice: the fish is blue\nbob: which colour has it?"]).await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.finish().await;
 }
 
@@ -548,9 +548,9 @@ async fn messages_before_the_bot_joined_a_guild_are_not_answered() {
     let channel = json!({"id": told_of.to_string(), "last_message_id": before.to_string()});
     chat.discord.dispatch_raw("GUILD_CREATE", json!({"id": "4242", "channels": [channel]}));
     chat.say("alice", "hi");
-    chat.next().await;
-    chat.settled().await;
-    chat.caught_up().await;
+    chat.next_message().await;
+    chat.wait_settled().await;
+    chat.wait_caught_up().await;
     assert_eq!(chat.metrics.taken(), 1);
     assert!(chat.discord.messages(told_of).iter().all(|message| message.author != "bot"));
     chat.finish().await;
@@ -572,7 +572,7 @@ async fn messages_to_others_are_not_answered_after_a_command() {
     chat.stop_bot().await.unwrap();
     chat.say("alice", "nor does anybody now");
     chat.start_bot().await;
-    chat.caught_up().await;
+    chat.wait_caught_up().await;
     assert_eq!(chat.metrics.taken(), 0);
     chat.finish().await;
 }

@@ -283,7 +283,7 @@ async fn defaults_are_checked_with_one_request_and_an_invalid_one_does_not_stop_
     let tess = chat.tess.clone();
     chat.until("the request for the agent", move || tess.agent_requests() == 1).await;
     chat.say("alice", "hi");
-    let text = chat.next().await;
+    let text = chat.next_message().await;
     assert!(text.content.starts_with("⚠️ Tess did not accept"), "{}", text.content);
     assert_eq!(chat.tess.agent_requests(), 1);
     chat.finish().await;

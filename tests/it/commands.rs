@@ -36,12 +36,12 @@ async fn manager_changes_the_agent_publicly_and_a_restart_keeps_it() {
         chat.tess.answers(["From the second."]);
         chat.say("alice", "who are you?");
         chat.expect_reply("From the second.").await;
-        assert_eq!(chat.execution().await.agent, other);
+        assert_eq!(chat.next_execution().await.agent, other);
     }
     let elsewhere = chat.discord.channel(chat.guild, "elsewhere");
     chat.discord.say(elsewhere, "alice", "and you?");
     chat.discord.next_message(elsewhere).await;
-    assert_eq!(chat.execution().await.agent, chat.tess.default_agent());
+    assert_eq!(chat.next_execution().await.agent, chat.tess.default_agent());
     chat.finish().await;
 }
 
@@ -57,7 +57,7 @@ async fn changing_the_agent_requires_manage_channels() {
     chat.tess.answers(["Still me."]);
     chat.say("alice", "hi");
     chat.expect_reply("Still me.").await;
-    assert_eq!(chat.execution().await.agent, chat.tess.default_agent());
+    assert_eq!(chat.next_execution().await.agent, chat.tess.default_agent());
     chat.finish().await;
 }
 
@@ -114,7 +114,7 @@ async fn reset_drops_the_history_and_a_restart_does_not_rebuild_it() {
     chat.tess.answers(["One.", "Two.", "Three."]);
     chat.say("alice", "remember the fish");
     chat.expect_reply("One.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     let done = chat.discord.slash(chat.channel, "alice", "reset", &json!([])).response().await;
     assert!(!done.ephemeral);
     chat.say("alice", "what?");
@@ -137,7 +137,7 @@ async fn answer_to_a_message_before_the_reset_is_dropped() {
     chat.say("alice", "old");
     chat.expect_asked(&["user: alice: old"]).await;
     chat.discord.slash(chat.channel, "alice", "reset", &json!([])).response().await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.tess.release();
     chat.say("alice", "new");
     chat.expect_reply("Fresh.").await;
@@ -168,7 +168,7 @@ async fn commands_are_registered_only_when_they_changed() {
     chat.stop_bot().await.unwrap();
     chat.start_bot().await;
     chat.say("alice", "hi");
-    chat.next().await;
+    chat.next_message().await;
     assert_eq!(chat.discord.command_puts(), 1);
     chat.finish().await;
 }

@@ -37,7 +37,7 @@ async fn messages_during_a_turn_are_the_next_batch() {
     chat.expect_asked(&["user: alice: first"]).await;
     chat.say("bob", "second");
     let last = chat.say("carol", "third");
-    chat.taken(3).await;
+    chat.wait_taken(3).await;
     chat.tess.release();
     chat.expect_reply("One.").await;
     let reply = chat.expect_reply("Both.").await;
@@ -161,9 +161,9 @@ async fn reply_quotes_a_message_outside_the_history() {
     chat.expect_reply("Two.").await;
     chat.reply_to("carol", old, "is it?");
     chat.expect_reply("Three.").await;
-    chat.execution().await;
-    chat.execution().await;
-    let asked = chat.execution().await.messages.to_string();
+    chat.next_execution().await;
+    chat.next_execution().await;
+    let asked = chat.next_execution().await.messages.to_string();
     assert!(asked.contains("alice") && asked.contains("the password is fish") && asked.contains("is it?"), "{asked}");
     chat.finish().await;
 }
@@ -179,7 +179,7 @@ async fn forwarded_text_counts_as_text() {
     });
     chat.discord.say_with(chat.channel, "alice", &forward);
     chat.expect_reply("Old news.").await;
-    let asked = chat.execution().await.messages.to_string();
+    let asked = chat.next_execution().await.messages.to_string();
     assert!(asked.contains("the news"), "{asked}");
     chat.finish().await;
 }
@@ -193,7 +193,7 @@ async fn with_files_off_message_with_only_a_file_is_context() {
     chat.discord.say_with(chat.channel, "alice", &file);
     chat.say("alice", "what did I post?");
     chat.expect_reply("I see a name.").await;
-    let asked = chat.execution().await.messages.to_string();
+    let asked = chat.next_execution().await.messages.to_string();
     assert!(asked.contains("cat.png"), "{asked}");
     assert_eq!(chat.metrics.taken(), 1);
     chat.finish().await;
@@ -230,21 +230,21 @@ async fn long_answer_is_posted_in_parts_and_the_first_is_a_reply() {
         (1..=60).map(|n| format!("Paragraph {n} {}", "word ".repeat(20).trim_end())).collect::<Vec<_>>().join("\n\n");
     chat.tess.answers([long.as_str(), "Short."]);
     let asked = chat.say("alice", "tell me everything");
-    let first = chat.next().await;
+    let first = chat.next_message().await;
     assert_eq!(first.reply_to, Some(asked));
     let mut parts = vec![first.content];
     while !parts.last().unwrap().contains("Paragraph 60 ") {
-        let part = chat.next().await;
+        let part = chat.next_message().await;
         assert_eq!(part.reply_to, None);
         assert!(part.content.chars().count() <= 2000);
         parts.push(part.content);
     }
     assert!(parts.len() > 2, "{}", parts.len());
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.say("alice", "and now?");
     chat.expect_reply("Short.").await;
-    chat.execution().await;
-    let second = chat.execution().await;
+    chat.next_execution().await;
+    let second = chat.next_execution().await;
     assert_eq!(second.messages[1]["content"], long, "the history contains the whole answer");
     chat.finish().await;
 }
@@ -256,7 +256,7 @@ async fn very_long_answer_is_posted_as_a_file_with_its_first_part() {
         (1..=400).map(|n| format!("Paragraph {n} {}", "word ".repeat(20).trim_end())).collect::<Vec<_>>().join("\n\n");
     chat.tess.answers([long.as_str()]);
     chat.say("alice", "tell me everything");
-    let message = chat.next().await;
+    let message = chat.next_message().await;
     let [(name, content)] = message.files.as_slice() else { panic!("{} files", message.files.len()) };
     assert!(name.ends_with(".md"), "{name}");
     assert_eq!(String::from_utf8_lossy(content), long);
@@ -304,9 +304,9 @@ async fn deleted_messages_are_removed_from_the_history() {
     chat.discord.delete_bulk(&[other]);
     chat.say("carol", "what was the number?");
     chat.expect_reply("Three.").await;
-    chat.execution().await;
-    chat.execution().await;
-    let asked = chat.execution().await.messages.to_string();
+    chat.next_execution().await;
+    chat.next_execution().await;
+    let asked = chat.next_execution().await.messages.to_string();
     assert!(!asked.contains("555") && !asked.contains("forget that"), "{asked}");
     chat.finish().await;
 }
@@ -319,12 +319,12 @@ async fn message_deleted_in_the_queue_is_not_answered() {
     chat.say("alice", "first");
     chat.expect_asked(&["user: alice: first"]).await;
     let second = chat.say("bob", "second");
-    chat.taken(2).await;
+    chat.wait_taken(2).await;
     chat.discord.delete(second);
     chat.until("the deletion to be processed", || chat.metrics.settled() == 1).await;
     chat.tess.release();
     chat.expect_reply("One.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     assert_eq!(chat.tess.charged(), 1);
     chat.finish().await;
 }
@@ -335,10 +335,10 @@ async fn history_is_limited_in_messages_and_drops_whole_turns() {
     chat.tess.answers(["A1", "A2", "A3"]);
     for text in ["q1", "q2", "q3"] {
         chat.say("alice", text);
-        chat.next().await;
+        chat.next_message().await;
     }
-    chat.execution().await;
-    chat.execution().await;
+    chat.next_execution().await;
+    chat.next_execution().await;
     chat.expect_asked(&["user: alice: q2", "assistant: A2", "user: alice: q3"]).await;
     chat.finish().await;
 }
@@ -359,7 +359,7 @@ async fn only_configured_options_are_sent() {
     chat.tess.answers(["Hi."]);
     chat.say("alice", "hi");
     chat.expect_reply("Hi.").await;
-    let body = chat.execution().await.body;
+    let body = chat.next_execution().await.body;
     let names: Vec<&String> = body.as_object().unwrap().keys().collect();
     assert_eq!(names, ["messages", "waitExecution"]);
     chat.finish().await;
@@ -368,7 +368,7 @@ async fn only_configured_options_are_sent() {
     chat.tess.answers(["Hi."]);
     chat.say("alice", "hi");
     chat.expect_reply("Hi.").await;
-    let body = chat.execution().await.body;
+    let body = chat.next_execution().await.body;
     assert_eq!((&body["temperature"], &body["tools"]), (&json!("0.5"), &json!("internet")));
     chat.finish().await;
 }
@@ -381,17 +381,17 @@ async fn history_is_rebuilt_from_discord_after_a_restart() {
     chat.say("alice", "first");
     chat.expect_reply("One.").await;
     chat.say("bob", "at length");
-    let mut read = chat.next().await;
+    let mut read = chat.next_message().await;
     while !read.content.contains("Line 30 ") {
-        read = chat.next().await;
+        read = chat.next_message().await;
     }
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.stop_bot().await.unwrap();
     chat.start_bot().await;
     chat.say("carol", "and?");
     chat.expect_reply("Three.").await;
-    chat.execution().await;
-    chat.execution().await;
+    chat.next_execution().await;
+    chat.next_execution().await;
     let long = format!("assistant: {long}");
     let lines = ["user: alice: first", "assistant: One.", "user: bob: at length", long.as_str(), "user: carol: and?"];
     chat.expect_asked(&lines).await;
@@ -413,16 +413,16 @@ async fn memory_of_histories_is_limited_and_an_evicted_one_is_rebuilt() {
         chat.discord.say(channel, alice, &text);
         chat.discord.next_message(channel).await;
     }
-    chat.settled().await;
+    chat.wait_settled().await;
     // Eviction frees a tenth at a time, so most of what fits is kept.
     let kept = chat.metrics.histories_bytes();
     assert!((30_000..=40_000).contains(&kept), "{kept}");
     for _ in 0..31 {
-        chat.execution().await;
+        chat.next_execution().await;
     }
     chat.discord.say(first, alice, "what?");
     chat.discord.next_message(first).await;
-    let asked = chat.execution().await.messages.to_string();
+    let asked = chat.next_execution().await.messages.to_string();
     assert!(asked.contains("remember the fish"), "{asked}");
     chat.finish().await;
 }
@@ -435,7 +435,7 @@ async fn metrics_of_histories_match_their_content() {
         let channel = chat.discord.channel(chat.guild, &format!("c{n}"));
         chat.discord.say(channel, "alice", "hi");
         chat.discord.next_message(channel).await;
-        chat.settled().await;
+        chat.wait_settled().await;
     }
     // All but the last were evicted, and the metrics were reduced accordingly.
     let kept = chat.metrics.histories_bytes();

@@ -29,7 +29,7 @@ fn of_the_server() -> Value {
 
 /// Expects a refusal of `message` as the bot's next message; returns the time from which the budget allows messages.
 async fn expect_refusal(chat: &Chat, message: u64, words: &str) -> SystemTime {
-    let refusal = chat.next().await;
+    let refusal = chat.next_message().await;
     assert_eq!(refusal.reply_to, Some(message), "{}", refusal.content);
     assert!(refusal.content.starts_with("⚠️") && refusal.content.contains(words), "{}", refusal.content);
     let (_, time) = refusal.content.split_once("<t:").expect("a time");
@@ -75,7 +75,7 @@ async fn usage_of_the_guild_is_shown_to_managers() {
     let nothing = usage(&chat, chat.channel, "boss", &of_the_server()).await;
     assert!(nothing.contains("Nothing was spent"), "{nothing}");
     chat.say("alice", "hi");
-    chat.next().await;
+    chat.next_message().await;
     let on_the_server = spent(&chat);
     let direct = chat.discord.dm("bob");
     chat.discord.say(direct, "bob", "psst");
@@ -172,7 +172,7 @@ async fn messages_beyond_the_limit_per_minute_are_refused_until_the_first_expire
     let chat = Chat::setup().set("MESSAGES_PER_USER_MINUTE", "2").start().await;
     for text in ["first", "second"] {
         chat.say("alice", text);
-        chat.next().await;
+        chat.next_message().await;
     }
     let third = chat.say("alice", "third");
     let opens = expect_refusal(&chat, third, "2 messages a minute").await;
@@ -196,12 +196,12 @@ async fn batch_is_answered_within_the_budget_and_the_rest_stays_refused() {
     chat.expect_asked(&["user: alice: first"]).await;
     let bobs = chat.say("bob", "second");
     let over = chat.say("alice", "third");
-    chat.taken(3).await;
+    chat.wait_taken(3).await;
     chat.tess.release();
     chat.expect_reply("One.").await;
     assert_eq!(chat.expect_reply("For bob.").await.reply_to, Some(bobs));
     expect_refusal(&chat, over, "1 message a minute").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.stop_bot().await.unwrap();
     chat.start_bot().await;
     chat.say("carol", "fourth");
@@ -218,14 +218,14 @@ async fn kill_during_a_turn_loses_neither_answers_nor_refusals() {
     chat.expect_reply("One.").await;
     chat.tess.hold();
     chat.say("carol", "second");
-    chat.execution().await;
-    chat.execution().await;
+    chat.next_execution().await;
+    chat.next_execution().await;
     let bobs = chat.say("bob", "third");
     let over = chat.say("alice", "fourth");
-    chat.taken(4).await;
+    chat.wait_taken(4).await;
     chat.tess.release_one();
     chat.expect_reply("For carol.").await;
-    chat.execution().await;
+    chat.next_execution().await;
     chat.kill_bot();
     chat.tess.release();
     chat.start_bot().await;
@@ -240,7 +240,7 @@ async fn exhausted_tess_credits_are_counted() {
     for refusals in 1..=2 {
         chat.tess.no_credits_next();
         chat.say("alice", "hi");
-        assert!(chat.next().await.content.contains("no credits left"));
+        assert!(chat.next_message().await.content.contains("no credits left"));
         assert_eq!(chat.metrics.no_credits_refusals(), refusals);
     }
     assert!(chat.metrics.encode().contains("tess_discord_no_credits_total 2"));
@@ -253,7 +253,7 @@ async fn retry_beyond_the_budget_is_refused_publicly() {
     chat.tess.answers(["One."]);
     let asked = chat.say("alice", "first");
     let reply = chat.expect_reply("One.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.discord.press(reply.id, &format!("retry:{asked}"), "alice").callback().await;
     expect_refusal(&chat, asked, "You have used up").await;
     assert_eq!(chat.tess.charged(), 1);
@@ -267,10 +267,10 @@ async fn retry_counts_towards_the_limit_per_minute() {
     let asked = chat.discord.say_in_past(chat.channel, "alice", "two minutes ago", 2);
     chat.discord.redeliver(asked);
     chat.expect_reply("One.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.discord.slash(chat.channel, "alice", "retry", &json!({})).response().await;
     chat.expect_reply("Another one.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.discord.slash(chat.channel, "alice", "retry", &json!({})).response().await;
     expect_refusal(&chat, asked, "1 message a minute").await;
     assert_eq!(chat.tess.charged(), 2);
@@ -282,7 +282,7 @@ async fn charged_empty_answer_counts_towards_the_budget() {
     let chat = Chat::setup().set("CREDITS_PER_USER_DAY", NEXT_TO_NOTHING).start().await;
     chat.tess.succeed_empty_next();
     chat.say("alice", "first");
-    assert!(chat.next().await.content.contains("answered with nothing"));
+    assert!(chat.next_message().await.content.contains("answered with nothing"));
     let second = chat.say("alice", "second");
     expect_refusal(&chat, second, "You have used up").await;
     chat.finish().await;

@@ -15,7 +15,7 @@ async fn post_with_a_lost_response_is_not_duplicated() {
         chat.discord.lose_response_next(Route::CreateMessage, lost);
         chat.say("alice", "hi");
         chat.expect_reply("Once.").await;
-        chat.settled().await;
+        chat.wait_settled().await;
         assert_eq!(chat.discord.messages(chat.channel).len(), 2, "{lost:?}");
         chat.finish().await;
     }
@@ -67,7 +67,7 @@ async fn concurrent_post_waits_for_the_rate_limited_one() {
     // The waiting note is rate limited when the answer is ready to be posted.
     chat.discord.wait_until("the note", |discord| discord.requests_of(Route::CreateMessage) == 1).await;
     chat.tess.release();
-    chat.settled().await;
+    chat.wait_settled().await;
     let messages = chat.discord.messages(chat.channel);
     assert_eq!(messages.last().map(|message| message.content.as_str()), Some("In its time."), "{messages:?}");
     while chat.discord.try_next_message(chat.channel).is_some() {}
@@ -83,7 +83,7 @@ async fn global_rate_limit_delays_every_channel() {
     chat.say("alice", "hi");
     chat.discord.wait_for_typing(chat.channel).await;
     chat.discord.say(other, alice, "hi");
-    chat.next().await;
+    chat.next_message().await;
     chat.discord.next_message(other).await;
     chat.finish().await;
 }
@@ -95,7 +95,7 @@ async fn refusing_channel_is_not_requested_for_a_while() {
         let chat = Chat::start().await;
         chat.discord.refuse_channel(chat.channel, status, code);
         chat.say("alice", "hi");
-        chat.settled().await;
+        chat.wait_settled().await;
         let charged = chat.tess.charged();
         chat.say("alice", "hello?");
         let metrics = chat.metrics.clone();
@@ -113,7 +113,7 @@ async fn answer_blocked_by_automod_is_reported() {
     chat.tess.answers(["a forbidden word"]);
     chat.discord.block_content("forbidden");
     chat.say("alice", "hi");
-    let text = chat.next().await;
+    let text = chat.next_message().await;
     assert!(text.content.starts_with("⚠️"), "{}", text.content);
     chat.finish().await;
 }
@@ -125,8 +125,8 @@ async fn part_that_cannot_be_posted_is_reported() {
     chat.tess.answers([long.as_str()]);
     chat.discord.block_content("forbidden");
     chat.say("alice", "hi");
-    assert!(chat.next().await.content.starts_with("fine"));
-    let text = chat.next().await;
+    assert!(chat.next_message().await.content.starts_with("fine"));
+    let text = chat.next_message().await;
     assert!(text.content.starts_with("⚠️"), "{}", text.content);
     chat.finish().await;
 }
@@ -184,7 +184,7 @@ async fn reply_has_no_reference_without_permission_to_read_the_history() {
     for (text, answer) in [("hi", "One."), ("hello?", "Two.")] {
         chat.say("alice", text);
         assert_eq!(chat.expect_reply(answer).await.reply_to, None);
-        chat.settled().await;
+        chat.wait_settled().await;
     }
     assert_eq!(chat.tess.charged(), 2);
     chat.finish().await;
@@ -197,6 +197,6 @@ async fn html_403_of_a_proxy_is_not_treated_as_discords_refusal() {
     chat.discord.fail_next("POST", "/channels/*/messages", 403, json!("<html>Sorry, you have been blocked</html>"), 1);
     chat.say("alice", "hi");
     chat.expect_reply("Here.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.finish().await;
 }

@@ -20,7 +20,7 @@ async fn expect_answer(chat: &Chat, word: &str) {
 async fn expect_recovery(disturb: impl AsyncFnOnce(&Chat)) -> Chat {
     let chat = Chat::start().await;
     expect_answer(&chat, "Before.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     disturb(&chat).await;
     expect_answer(&chat, "Right after.").await;
     expect_answer(&chat, "Later.").await;
@@ -195,7 +195,7 @@ async fn session_that_cannot_be_resumed_in_time_is_replaced() {
 async fn session_is_resumed_while_rest_is_down() {
     let chat = Chat::start().await;
     expect_answer(&chat, "Before.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     let (before, tried) = (chat.discord.identifies(), connection_attempts(&chat));
     chat.discord.set_down(true);
     chat.discord.drop_connection();
@@ -266,7 +266,7 @@ async fn events_out_of_order_are_processed_in_order() {
     for text in ["one", "two", "three"] {
         chat.say("alice", text);
     }
-    chat.taken(4).await;
+    chat.wait_taken(4).await;
     chat.tess.release();
     chat.expect_reply("Wait.").await;
     chat.expect_reply("All three.").await;

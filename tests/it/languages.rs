@@ -16,7 +16,7 @@ async fn public_texts_are_in_the_bots_language() {
     let chat = Chat::setup().set("BOT_LANGUAGE", "pt-BR").start().await;
     chat.tess.fail_execution_next(json!("no"));
     chat.say("alice", "oi");
-    let error = chat.next().await;
+    let error = chat.next_message().await;
     assert!(error.content.starts_with("⚠️ O agente não conseguiu terminar a resposta."), "{}", error.content);
     assert_eq!(error.components[0]["components"][0]["label"], "Tentar de novo");
     // Alice's language is English.

@@ -44,16 +44,16 @@ async fn live_reply_is_posted_with_the_first_words_and_edited_to_the_end() {
     chat.tess.answers(["One two three four five six seven eight nine."]);
     chat.tess.hold_stream_after(2);
     let asked = chat.say("alice", "count");
-    let reply = chat.next().await;
+    let reply = chat.next_message().await;
     assert_eq!(reply.reply_to, Some(asked));
     until_shown(&chat, "One two three four five six").await;
     assert_eq!(buttons(&chat.discord.message(reply.id).unwrap()), [format!("stop:{asked}")]);
     chat.tess.release();
-    chat.settled().await;
+    chat.wait_settled().await;
     let whole = chat.discord.message(reply.id).unwrap();
     assert_eq!(whole.content, "One two three four five six seven eight nine.");
     assert_eq!(buttons(&whole), [format!("retry:{asked}")]);
-    assert_eq!(chat.execution().await.body["stream"], json!(true));
+    assert_eq!(chat.next_execution().await.body["stream"], json!(true));
     chat.finish().await;
 }
 
@@ -64,7 +64,7 @@ async fn long_live_reply_spans_messages_with_closed_code_blocks() {
     let chat = setup.start().await;
     chat.tess.answers([long().as_str(), "Short."]);
     let asked = chat.say("alice", "at length");
-    chat.settled().await;
+    chat.wait_settled().await;
     let parts = read_all(&chat);
     assert_eq!(parts.len(), 2, "{parts:#?}");
     assert_eq!((parts[0].reply_to, parts[1].reply_to), (Some(asked), None));
@@ -76,10 +76,10 @@ async fn long_live_reply_spans_messages_with_closed_code_blocks() {
     }
     assert!(parts[1].content.ends_with("a few words."), "{}", parts[1].content);
     chat.say("alice", "and now?");
-    chat.next().await;
-    chat.settled().await;
-    chat.execution().await;
-    let second = chat.execution().await;
+    chat.next_message().await;
+    chat.wait_settled().await;
+    chat.next_execution().await;
+    let second = chat.next_execution().await;
     assert_eq!(second.messages[1]["content"], long(), "the history contains the whole answer");
     chat.finish().await;
 }
@@ -91,12 +91,12 @@ async fn full_message_is_not_edited_until_the_end() {
     // Beyond the boundary, so that the second message exists.
     chat.tess.hold_stream_after(120);
     chat.say("alice", "at length");
-    let first = chat.next().await;
-    let second = chat.next().await;
+    let first = chat.next_message().await;
+    let second = chat.next_message().await;
     let full = chat.discord.message(first.id).unwrap();
     assert_eq!((buttons(&full).len(), buttons(&second).len()), (1, 1));
     chat.tess.release();
-    chat.settled().await;
+    chat.wait_settled().await;
     let last = chat.discord.message(first.id).unwrap();
     assert_eq!((last.content, last.components), (full.content, json!([])));
     chat.finish().await;
@@ -108,7 +108,7 @@ async fn very_long_live_reply_ends_with_a_file() {
     let long = "A sentence of some words, and another one. ".repeat(400).trim_end().to_owned();
     chat.tess.answers([long.as_str()]);
     chat.say("alice", "everything");
-    chat.settled().await;
+    chat.wait_settled().await;
     let parts = read_all(&chat);
     let (last, before) = parts.split_last().unwrap();
     assert!(before.len() == 5 && before.iter().all(|part| part.files.is_empty()));
@@ -125,7 +125,7 @@ async fn edits_keep_a_minimum_interval() {
     chat.tess.answers(["word ".repeat(600)]);
     let begun = tokio::time::Instant::now();
     chat.say("alice", "many words");
-    chat.settled().await;
+    chat.wait_settled().await;
     let most = begun.elapsed().as_millis() / 200 + 6;
     let edits = chat.discord.requests_of(Route::EditMessage) as u128;
     assert!((1..=most).contains(&edits), "{edits} edits, at most {most}");
@@ -143,9 +143,9 @@ async fn lost_and_rate_limited_requests_leave_one_complete_reply() {
         chat.discord.lose_response_next(Route::EditMessage, lost);
         chat.discord.rate_limit_next(Route::EditMessage, Duration::from_millis(120), Scope::User, 1);
         chat.say("alice", "count");
-        chat.next().await;
+        chat.next_message().await;
         chat.tess.release();
-        chat.settled().await;
+        chat.wait_settled().await;
         assert_eq!(shown(&chat), ["count", "One two three four five six."], "{lost:?}");
         chat.finish().await;
     }
@@ -157,8 +157,8 @@ async fn broken_stream_is_completed_by_polling() {
     chat.tess.answers(["One two three four five six seven."]);
     chat.tess.break_stream_next(1);
     chat.say("alice", "count");
-    let reply = chat.next().await;
-    chat.settled().await;
+    let reply = chat.next_message().await;
+    chat.wait_settled().await;
     assert_eq!(chat.discord.message(reply.id).unwrap().content, "One two three four five six seven.");
     assert_eq!(chat.tess.charged(), 1);
     chat.finish().await;
@@ -171,7 +171,7 @@ async fn answer_without_a_stream_is_posted() {
     chat.tess.no_stream_next();
     chat.say("alice", "hi");
     chat.expect_reply("At once.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     assert_eq!(chat.discord.requests_of(Route::EditMessage), 0);
     chat.finish().await;
 }
@@ -183,21 +183,21 @@ async fn error_during_a_stream_keeps_the_text_out_of_the_history() {
     chat.tess.hold_stream_after(1);
     chat.tess.fail_stream_next(1, "out of breath");
     let asked = chat.say("alice", "count");
-    chat.next().await;
+    chat.next_message().await;
     chat.tess.release();
-    let text = chat.next().await;
+    let text = chat.next_message().await;
     assert!(text.reply_to == Some(asked) && text.content.starts_with("⚠️"), "{}", text.content);
-    chat.settled().await;
+    chat.wait_settled().await;
     assert_eq!(shown(&chat)[1], "One two three\n-# ⚠️ Not finished.");
     chat.say("alice", "again");
-    chat.next().await;
-    chat.settled().await;
+    chat.next_message().await;
+    chat.wait_settled().await;
     chat.stop_bot().await.unwrap();
     chat.start_bot().await;
     chat.say("alice", "and again");
-    chat.next().await;
-    chat.settled().await;
-    chat.execution().await;
+    chat.next_message().await;
+    chat.wait_settled().await;
+    chat.next_execution().await;
     chat.expect_asked(&["user: alice: count\nalice: again"]).await;
     chat.expect_asked(&["user: alice: count\nalice: again", "assistant: Better.", "user: alice: and again"]).await;
     chat.finish().await;
@@ -210,10 +210,10 @@ async fn part_blocked_by_automod_ends_the_reply_with_a_reason() {
     chat.tess.answers(["One two three forbidden five six."]);
     chat.tess.hold_stream_after(1);
     chat.say("alice", "count");
-    let reply = chat.next().await;
+    let reply = chat.next_message().await;
     chat.tess.release();
-    assert!(chat.next().await.content.starts_with("⚠️"));
-    chat.settled().await;
+    assert!(chat.next_message().await.content.starts_with("⚠️"));
+    chat.wait_settled().await;
     let reply = chat.discord.message(reply.id).unwrap();
     assert_eq!((reply.content.as_str(), reply.components), ("One two three\n-# ⚠️ Not finished.", json!([])));
     chat.finish().await;
@@ -225,10 +225,10 @@ async fn reset_during_a_live_reply_deletes_it() {
     chat.tess.answers([long().as_str()]);
     chat.tess.hold_stream_after(120);
     chat.say("alice", "at length");
-    chat.next().await;
-    chat.next().await;
+    chat.next_message().await;
+    chat.next_message().await;
     chat.discord.slash(chat.channel, "alice", "reset", &json!([])).response().await;
-    chat.settled().await;
+    chat.wait_settled().await;
     let left = shown(&chat);
     assert!(left.len() == 2 && left[1].starts_with('☑'), "{left:#?}");
     chat.tess.release();
@@ -241,10 +241,10 @@ async fn deleted_live_reply_is_not_posted_again() {
     chat.tess.answers(["One two three four five six."]);
     chat.tess.hold_stream_after(1);
     chat.say("alice", "count");
-    let reply = chat.next().await;
+    let reply = chat.next_message().await;
     chat.discord.delete(reply.id);
     chat.tess.release();
-    chat.settled().await;
+    chat.wait_settled().await;
     assert_eq!(shown(&chat), ["count"]);
     chat.finish().await;
 }
@@ -255,11 +255,11 @@ async fn waiting_note_is_removed_with_the_first_words() {
     chat.tess.answers(["One two three four five six."]);
     chat.tess.hold_stream_after(0);
     chat.say("alice", "count");
-    let note = chat.next().await;
+    let note = chat.next_message().await;
     assert!(note.content.starts_with('⏳'), "{}", note.content);
     chat.tess.release();
-    chat.next().await;
-    chat.settled().await;
+    chat.next_message().await;
+    chat.wait_settled().await;
     assert_eq!(shown(&chat), ["count", "One two three four five six."]);
     chat.finish().await;
 }
@@ -270,14 +270,14 @@ async fn live_reply_interrupted_by_shutdown_is_replaced_after_the_start() {
     chat.tess.answers(["One two three four five six.", "Afresh."]);
     chat.tess.hold_stream_after(1);
     let asked = chat.say("alice", "count");
-    chat.next().await;
+    chat.next_message().await;
     chat.stop_bot().await.unwrap();
     assert_eq!(shown(&chat), ["count", "One two three"]);
     chat.tess.release();
     chat.start_bot().await;
-    let reply = chat.next().await;
+    let reply = chat.next_message().await;
     assert_eq!(reply.reply_to, Some(asked));
-    chat.settled().await;
+    chat.wait_settled().await;
     assert_eq!(shown(&chat), ["count", "Afresh."]);
     chat.finish().await;
 }
@@ -288,27 +288,27 @@ async fn kill_during_a_live_reply_leads_to_one_answer() {
         let mut chat = live().set("CATCH_UP_MINUTES", catch_up).start().await;
         chat.tess.answers(["Hi."]);
         chat.say("alice", "hi");
-        chat.next().await;
-        chat.settled().await;
+        chat.next_message().await;
+        chat.wait_settled().await;
         chat.tess.answers([long().as_str(), "Afresh."]);
         chat.tess.hold_stream_after(120);
         chat.say("alice", "at length");
-        chat.next().await;
-        chat.next().await;
+        chat.next_message().await;
+        chat.next_message().await;
         chat.kill_bot();
         chat.tess.release();
         chat.start_bot().await;
         if catch_up == "0" {
             chat.say("alice", "hello?");
         }
-        chat.next().await;
-        chat.settled().await;
+        chat.next_message().await;
+        chat.wait_settled().await;
         let left = shown(&chat);
         assert!(left.len() <= 5 && left.last().unwrap() == "Afresh.", "{left:#?}");
         assert!(!left.iter().any(|text| text.contains("compute")), "{left:#?}");
-        chat.execution().await;
-        chat.execution().await;
-        let asked = chat.execution().await.messages.to_string();
+        chat.next_execution().await;
+        chat.next_execution().await;
+        let asked = chat.next_execution().await.messages.to_string();
         assert!(asked.contains("Hi.") && !asked.contains("compute"), "{asked}");
         chat.finish().await;
     }
@@ -319,11 +319,11 @@ async fn complete_live_reply_is_not_repeated_after_a_kill() {
     let mut chat = live().start().await;
     chat.tess.answers([long().as_str()]);
     chat.say("alice", "at length");
-    chat.settled().await;
+    chat.wait_settled().await;
     let before = shown(&chat);
     chat.kill_bot();
     chat.start_bot().await;
-    chat.caught_up().await;
+    chat.wait_caught_up().await;
     assert_eq!((shown(&chat), chat.tess.charged()), (before, 1));
     read_all(&chat);
     chat.finish().await;

@@ -58,8 +58,8 @@ impl Chat {
     /// The options of the next execution.
     async fn asked_with(&self) -> Value {
         self.say("alice", "hi");
-        self.next().await;
-        let mut body = self.execution().await.body;
+        self.next_message().await;
+        let mut body = self.next_execution().await.body;
         for usual in ["messages", "waitExecution", "wait_execution", "stream"] {
             body.as_object_mut().unwrap().remove(usual);
         }
@@ -111,7 +111,7 @@ async fn chosen_option_is_sent_from_the_next_turn_and_after_a_restart() {
     let elsewhere = chat.discord.channel(chat.guild, "elsewhere");
     chat.discord.say(elsewhere, "alice", "hi");
     chat.discord.next_message(elsewhere).await;
-    assert!(chat.execution().await.body.get("model").is_none(), "another channel keeps its own");
+    assert!(chat.next_execution().await.body.get("model").is_none(), "another channel keeps its own");
     chat.finish().await;
 }
 
@@ -267,7 +267,7 @@ async fn settings_in_direct_messages_need_no_permission() {
     chat.discord.choose(message, "settings:option:model", "alice", &["=auto"]).response().await;
     chat.discord.say(direct, "alice", "hi");
     chat.discord.next_message(direct).await;
-    assert_eq!(chat.execution().await.body["model"], "auto");
+    assert_eq!(chat.next_execution().await.body["model"], "auto");
     chat.finish().await;
 }
 
@@ -280,12 +280,12 @@ async fn deleted_agent_drops_its_settings() {
     settings.set("model", &["=gpt-4o-mini"]).await;
     chat.tess.remove_agent(REVIEWER);
     chat.say("alice", "hi");
-    chat.next().await;
-    let told = chat.next().await;
-    assert!(told.content.ends_with("were removed."), "{}", told.content);
-    let body = chat.execution().await.body;
+    chat.next_message().await;
+    let reply = chat.next_message().await;
+    assert!(reply.content.ends_with("were removed."), "{}", reply.content);
+    let body = chat.next_execution().await.body;
     assert_eq!((&body["model"], &body["messages"][0]["content"]), (&Value::Null, &json!("alice: hi")));
-    chat.settled().await;
+    chat.wait_settled().await;
     assert_eq!(chat.asked_with().await, json!({}));
     chat.finish().await;
 }

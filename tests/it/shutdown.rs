@@ -79,7 +79,7 @@ async fn messages_while_offline_are_one_turn_after_the_start() {
     chat.tess.answers(["Hi.", "Welcome back."]);
     chat.say("alice", "hi");
     chat.expect_reply("Hi.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.stop_bot().await.unwrap();
     chat.say("alice", "are you there?");
     let last = chat.say("bob", "hello?");
@@ -95,9 +95,9 @@ async fn messages_while_offline_are_one_turn_after_the_start() {
 async fn catch_up_includes_channels_without_a_history() {
     let mut chat = Chat::start().await;
     chat.say("alice", "hi");
-    chat.next().await;
-    chat.settled().await;
-    chat.caught_up().await;
+    chat.next_message().await;
+    chat.wait_settled().await;
+    chat.wait_caught_up().await;
     chat.stop_bot().await.unwrap();
     let new = chat.discord.channel(chat.guild, "new");
     chat.tess.answers(["Found you."]);
@@ -114,8 +114,8 @@ async fn catch_up_excludes_channels_that_are_not_configured() {
     chat.reconfigure(|config| config.intake.channels = [channel.into()].into());
     chat.start_bot().await;
     chat.say("alice", "hi");
-    chat.next().await;
-    chat.caught_up().await;
+    chat.next_message().await;
+    chat.wait_caught_up().await;
     chat.stop_bot().await.unwrap();
     let unlisted = chat.discord.channel(chat.guild, "unlisted");
     chat.discord.say(unlisted, "bob", "not for the bot");
@@ -135,7 +135,7 @@ async fn direct_message_while_offline_is_answered() {
     let direct = chat.discord.dm(alice);
     chat.discord.say(direct, alice, "hi");
     chat.discord.next_message(direct).await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.stop_bot().await.unwrap();
     chat.tess.answers(["Still here."]);
     chat.discord.say(direct, alice, "there?");
@@ -172,16 +172,16 @@ async fn catch_up_answers_messages_up_to_the_configured_age() {
         let mut chat = Chat::start().await;
         let first = chat.discord.say_in_past(chat.channel, "alice", "first", age + 5);
         chat.discord.redeliver(first);
-        chat.next().await;
-        chat.settled().await;
+        chat.next_message().await;
+        chat.wait_settled().await;
         chat.stop_bot().await.unwrap();
         let missed = chat.discord.say_in_past(chat.channel, "alice", "missed", age);
         chat.reconfigure(|config| config.catch_up = Duration::from_secs(minutes * 60));
         chat.start_bot().await;
-        chat.caught_up().await;
+        chat.wait_caught_up().await;
         assert_eq!(chat.metrics.taken(), u64::from(answered), "{age} minutes old, {minutes} minutes are caught up");
         if answered {
-            assert_eq!(chat.next().await.reply_to, Some(missed));
+            assert_eq!(chat.next_message().await.reply_to, Some(missed));
         }
         chat.finish().await;
     }
@@ -197,7 +197,7 @@ async fn catch_up_without_new_messages_executes_nothing() {
         chat.discord.say(*channel, alice, "hi");
         chat.discord.next_message(*channel).await;
     }
-    chat.settled().await;
+    chat.wait_settled().await;
     let last = chat.discord.messages(channels[5]).last().unwrap().id;
     // The bot's own answers count as marks after some time.
     let handled = |chat: &Chat| chat.number_on_disk(&format!("SELECT handled FROM channel WHERE id = {}", channels[5]));
@@ -205,7 +205,7 @@ async fn catch_up_without_new_messages_executes_nothing() {
     chat.stop_bot().await.unwrap();
     let before = chat.discord.requests_of(Route::GetMessages);
     chat.start_bot().await;
-    chat.caught_up().await;
+    chat.wait_caught_up().await;
     assert_eq!(chat.discord.requests_of(Route::GetMessages), before);
     chat.finish().await;
 }
@@ -216,15 +216,15 @@ async fn catch_up_reads_more_than_one_page() {
     chat.tess.answers(["Hi.", "All of them."]);
     chat.say("alice", "hi");
     chat.expect_reply("Hi.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.stop_bot().await.unwrap();
     for n in 1..=150 {
         chat.say("alice", &format!("message {n}"));
     }
     chat.start_bot().await;
     chat.expect_reply("All of them.").await;
-    chat.execution().await;
-    let asked = chat.execution().await.messages.to_string();
+    chat.next_execution().await;
+    let asked = chat.next_execution().await.messages.to_string();
     assert!(asked.contains("message 1\\n") && asked.contains("message 150"), "{asked}");
     assert_eq!(chat.metrics.taken(), 150);
     chat.finish().await;
@@ -252,12 +252,12 @@ async fn waiting_note_left_by_a_kill_is_removed() {
     chat.tess.answers(["Never posted.", "Posted."]);
     chat.tess.hold_next();
     chat.say("alice", "think");
-    assert!(chat.next().await.content.starts_with('⏳'));
+    assert!(chat.next_message().await.content.starts_with('⏳'));
     chat.kill_bot();
     chat.reconfigure(|config| config.reply.notice_after = Duration::from_secs(60));
     chat.start_bot().await;
     chat.expect_reply("Posted.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     let left: Vec<String> = chat.discord.messages(chat.channel).into_iter().map(|message| message.content).collect();
     assert_eq!(left, ["think", "Posted."]);
     chat.finish().await;
@@ -267,8 +267,8 @@ async fn waiting_note_left_by_a_kill_is_removed() {
 async fn deleted_state_file_is_counted_and_the_bot_continues_in_memory() {
     let chat = Chat::start().await;
     chat.say("alice", "hi");
-    chat.next().await;
-    chat.settled().await;
+    chat.next_message().await;
+    chat.wait_settled().await;
     chat.remove_state();
     chat.tess.answers(["Still here."]);
     chat.say("alice", "hello?");
@@ -284,7 +284,7 @@ async fn state_of_a_left_guild_is_removed() {
     chat.tess.answers(["One.", "Two."]);
     chat.say("alice", "remember the fish");
     chat.expect_reply("One.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     let before = chat.metrics.histories_bytes();
     chat.discord.dispatch_raw("GUILD_DELETE", serde_json::json!({"id": chat.guild.to_string()}));
     let metrics = chat.metrics.clone();

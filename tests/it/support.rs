@@ -102,7 +102,7 @@ impl Setup {
     pub(crate) async fn start(self) -> Chat {
         let mut chat = self.prepare().await;
         chat.start_bot().await;
-        chat.caught_up().await;
+        chat.wait_caught_up().await;
         chat
     }
 
@@ -236,24 +236,24 @@ impl Chat {
 
     /// Waits for the bot's next message, which must have this text.
     pub(crate) async fn expect_reply(&self, text: &str) -> SimMessage {
-        let message = self.next().await;
+        let message = self.next_message().await;
         assert_eq!(message.content, text, "\n{}", self.discord.transcript(self.channel));
         message
     }
 
     /// Waits for the bot's next message.
-    pub(crate) async fn next(&self) -> SimMessage {
+    pub(crate) async fn next_message(&self) -> SimMessage {
         self.discord.next_message(self.channel).await
     }
 
     /// Waits for the next execution.
-    pub(crate) async fn execution(&self) -> Execution {
+    pub(crate) async fn next_execution(&self) -> Execution {
         self.tess.next_execution().await.expect("an execution")
     }
 
     /// Waits for the next execution, whose messages must be these `role: content` lines.
     pub(crate) async fn expect_asked(&self, lines: &[&str]) {
-        let execution = self.execution().await;
+        let execution = self.next_execution().await;
         let messages = execution.messages.as_array().unwrap().clone();
         let asked: Vec<String> = messages
             .iter()
@@ -263,12 +263,12 @@ impl Chat {
     }
 
     /// Waits until this many messages were accepted for an answer.
-    pub(crate) async fn taken(&self, messages: u64) {
+    pub(crate) async fn wait_taken(&self, messages: u64) {
         self.until("the messages to be accepted", || self.metrics.taken() == messages).await;
     }
 
     /// Waits until the bot is connected and its catch-up is complete.
-    pub(crate) async fn caught_up(&self) {
+    pub(crate) async fn wait_caught_up(&self) {
         self.until("the bot to have caught up", || self.is_up() && self.metrics.catching_up() == 0).await;
     }
 
@@ -278,7 +278,7 @@ impl Chat {
     }
 
     /// Waits until every accepted message has an outcome.
-    pub(crate) async fn settled(&self) {
+    pub(crate) async fn wait_settled(&self) {
         let metrics = self.metrics.clone();
         self.until("every message to have its outcome", move || metrics.taken() > 0 && metrics.in_flight() == 0).await;
     }

@@ -10,10 +10,10 @@ use crate::support::Chat;
 /// Expects an error text with `word` for the next message, and an answer to the one after it.
 async fn expect_error_then_answer(chat: Chat, word: &str) {
     let asked = chat.say("alice", "hi");
-    let text = chat.next().await;
+    let text = chat.next_message().await;
     assert_eq!(text.reply_to, Some(asked));
     assert!(text.content.starts_with("⚠️") && text.content.contains(word), "{}", text.content);
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.tess.answers(["Here I am."]);
     chat.say("alice", "again");
     chat.expect_reply("Here I am.").await;
@@ -147,12 +147,12 @@ async fn waiting_note_is_posted_and_removed_with_the_answer() {
     chat.tess.answers(["Finally."]);
     chat.tess.hold();
     let asked = chat.say("alice", "think hard");
-    let note = chat.next().await;
+    let note = chat.next_message().await;
     assert!(note.content.starts_with('⏳'), "{}", note.content);
     assert_eq!(note.reply_to, Some(asked));
     chat.tess.release();
     chat.expect_reply("Finally.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     let left: Vec<String> = chat.discord.messages(chat.channel).into_iter().map(|message| message.content).collect();
     assert_eq!(left, ["think hard", "Finally."]);
     chat.finish().await;
@@ -164,11 +164,11 @@ async fn waiting_note_is_removed_after_a_failure() {
     chat.tess.fail_execution_next(json!("no"));
     chat.tess.hold();
     chat.say("alice", "think hard");
-    chat.next().await;
+    chat.next_message().await;
     chat.tess.release();
-    let text = chat.next().await;
+    let text = chat.next_message().await;
     assert!(text.content.starts_with("⚠️"), "{}", text.content);
-    chat.settled().await;
+    chat.wait_settled().await;
     assert_eq!(chat.discord.messages(chat.channel).len(), 2);
     chat.finish().await;
 }
@@ -179,10 +179,10 @@ async fn panic_in_a_turn_is_reported_and_the_bot_continues() {
     let mut chat = Chat::setup().change(|config| config.tess.timeout = Duration::MAX).start().await;
     for round in 1..=2 {
         let asked = chat.say("alice", "hi");
-        let text = chat.next().await;
+        let text = chat.next_message().await;
         assert_eq!(text.reply_to, Some(asked));
         assert!(text.content.starts_with("⚠️ Something broke"), "{}", text.content);
-        chat.settled().await;
+        chat.wait_settled().await;
         chat.panics = round;
     }
     chat.finish().await;
@@ -265,7 +265,7 @@ async fn longest_waiting_channel_is_served_next() {
         chat.discord.say(*channel, "bob", "hello");
         chat.discord.next_message(*channel).await;
     }
-    chat.settled().await;
+    chat.wait_settled().await;
     let before = chat.tess.executions().len();
     chat.tess.hold_next();
     chat.say("alice", "me first");
@@ -278,7 +278,7 @@ async fn longest_waiting_channel_is_served_next() {
     }
     chat.taken(4 + 1 + 3 + 20).await;
     chat.tess.release();
-    chat.settled().await;
+    chat.wait_settled().await;
     let asked = chat.tess.executions().split_off(before);
     let who: Vec<bool> = asked.iter().map(|execution| execution.messages.to_string().contains("and me")).collect();
     // The busy channel was first. Its next turn comes after those of all channels that waited.
