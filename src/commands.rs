@@ -117,31 +117,31 @@ impl Commands {
         let address = InteractionAddress { application, id, token };
         let mut respond = Responder::new(self.inner.discord.clone(), address, &request);
         let call = Call { data: &self.inner.data, caller: &caller, respond: &mut respond, id };
-        let handled = AssertUnwindSafe(handle(call, &request)).catch_unwind().await;
+        let Err(error) = catch_panic(handle(call, &request)).await else { return };
         let subject = subject_of(&request);
-        let report = match handled {
-            Ok(Ok(())) => return,
-            Ok(Err(CommandError::Discord(error))) => {
-                warn!(interaction = subject, %error, "response to an interaction failed");
-                return;
-            }
-            Ok(Err(error)) => {
-                if matches!(error, CommandError::Missing(_) | CommandError::Unreadable) {
-                    self.inner.metrics.gateway_undecodable(EVENT_TYPE);
-                }
-                warn!(interaction = subject, %error, "interaction not handled");
+        warn!(interaction = subject, %error, "interaction failed");
+        let report = match error {
+            // What could not be sent is not followed by more.
+            CommandError::Discord(_) => return,
+            CommandError::Missing(_) | CommandError::Unreadable => {
+                self.inner.metrics.gateway_undecodable(EVENT_TYPE);
                 texts::commands::not_understood(caller.language)
             }
-            Err(_panic) => {
+            CommandError::Unknown => texts::commands::not_understood(caller.language),
+            CommandError::Panicked => {
                 self.inner.metrics.panicked();
-                warn!(interaction = subject, "command panicked; this is a bug in the bot");
                 texts::errors::internal(caller.language)
             }
         };
         if let Err(error) = respond.report(report).await {
-            warn!(interaction = subject, %error, "failed to report the failure of a command");
+            warn!(interaction = subject, %error, "failed to report a failed interaction");
         }
     }
+}
+
+/// Makes an error of a panic.
+async fn catch_panic(handled: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+    AssertUnwindSafe(handled).catch_unwind().await.unwrap_or(Err(CommandError::Panicked))
 }
 
 async fn handle(call: Call<'_>, request: &Request) -> Result<(), CommandError> {
@@ -179,7 +179,7 @@ async fn handle(call: Call<'_>, request: &Request) -> Result<(), CommandError> {
     }
 }
 
-/// What a caller is told who lacks the right that is required.
+/// The reply to a caller who lacks the right that is required.
 fn refusal(caller: &Caller, required: Option<Right>) -> Option<Reply> {
     let lacking = required.filter(|right| !caller.may(*right))?;
     let text = match lacking {
@@ -190,7 +190,7 @@ fn refusal(caller: &Caller, required: Option<Right>) -> Option<Reply> {
     Some(Reply::private(text))
 }
 
-/// What an interaction is about, for the log: a name of ours, never what a person wrote.
+/// What an interaction belongs to, for the log: a name of the bot's own, never what a person wrote.
 fn subject_of(request: &Request) -> &str {
     match request {
         Request::Command { name, .. } | Request::Completion { name, .. } => {
@@ -200,5 +200,51 @@ fn subject_of(request: &Request) -> &str {
             table::components(COMMANDS, custom_id).map_or("unknown", |(components, _)| components.prefix)
         }
         Request::Unreadable => "unreadable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::commands::table::Text;
+
+    #[tokio::test]
+    async fn panic_in_a_handler_becomes_an_error() {
+        let handled = catch_panic(async { panic!("on purpose") }).await;
+        assert!(matches!(handled, Err(CommandError::Panicked)), "{handled:?}");
+        assert!(catch_panic(async { Ok(()) }).await.is_ok());
+    }
+
+    #[test]
+    fn definitions_keep_the_limits_of_discord() {
+        let fits = |text: Text| [text.english, text.portuguese].map(|text| (1..=100).contains(&text.chars().count()));
+        for command in COMMANDS {
+            assert!(!command.name.is_empty() && command.name.bytes().all(|byte| byte.is_ascii_lowercase()));
+            let options = command.options.iter().map(|option| option.description);
+            for text in options.chain([command.description]) {
+                assert_eq!(fits(text), [true, true], "{}", command.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_and_prefixes_identify_a_command() {
+        let names: BTreeSet<_> = COMMANDS.iter().map(|command| command.name).collect();
+        assert_eq!(names.len(), COMMANDS.len());
+        let all = COMMANDS.iter().filter_map(|command| command.components.as_ref());
+        let prefixes: Vec<_> = all.map(|components| components.prefix).collect();
+        assert_eq!(prefixes.iter().collect::<BTreeSet<_>>().len(), prefixes.len());
+        assert!(prefixes.iter().all(|prefix| !prefix.contains(':')), "{prefixes:?}");
+    }
+
+    #[test]
+    fn custom_ids_of_other_versions_are_unknown() {
+        let (_, subject) = table::components(COMMANDS, "settings:page:2:a").unwrap();
+        assert_eq!(subject, "page:2:a");
+        for custom_id in ["", "other", "other:settings", ":settings"] {
+            assert!(matches!(table::components(COMMANDS, custom_id), Err(CommandError::Unknown)), "{custom_id}");
+        }
     }
 }

@@ -29,19 +29,19 @@ pub mod button;
 mod cdn;
 mod engine;
 pub mod interaction;
-mod interactions;
 mod messages;
 pub mod model;
 mod post;
 mod rate_limit;
+mod responses;
 
 pub use self::{
     account::{ChannelInfo, GuildInfo, Me, RoleInfo},
     application::SessionStarts,
     cdn::FetchError,
-    interactions::InteractionAddress,
     messages::Page,
     post::{Nonce, Post},
+    responses::InteractionAddress,
 };
 
 /// The `User-Agent` of every request, in the form that Discord requires.
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_permission_closes_the_channel_and_a_blocked_word_does_not() {
+    fn missing_permission_closes_the_channel_and_a_blocked_word_does_not() {
         let refused = |status, code| DiscordError::Refused { status, code, message: String::new() };
         assert!(refused(403, 50013).closes_channel());
         assert!(refused(404, 10003).closes_channel());

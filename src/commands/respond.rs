@@ -187,3 +187,113 @@ impl Responder {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use sim::discord::{DiscordOptions, DiscordSim, InteractionHandle, Route};
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::{
+        config::{DiscordConfig, Timings},
+        ids::{ApplicationId, InteractionId},
+        telemetry::Metrics,
+    };
+
+    const COMMAND: Request = Request::Unreadable;
+
+    /// A command that was used `age` ago, and its responder.
+    async fn used(age: Duration) -> (DiscordSim, InteractionHandle, Responder) {
+        let sim = DiscordSim::start(DiscordOptions::default()).await.unwrap();
+        let used = sim.slash(sim.general(), "alice", "help", &json!({}));
+        let responder = Responder { received: Instant::now() - age, ..responder(&sim, &used, &COMMAND) };
+        (sim, used, responder)
+    }
+
+    fn responder(sim: &DiscordSim, used: &InteractionHandle, request: &Request) -> Responder {
+        let config =
+            DiscordConfig { token: sim.token().into(), api_url: sim.url().to_owned(), requests_per_second: 50 };
+        let discord = Discord::new(reqwest::Client::new(), &config, &Timings::default(), Metrics::new()).unwrap();
+        let address = InteractionAddress {
+            application: ApplicationId::new(1),
+            id: InteractionId::new(used.id()),
+            token: format!("sim-interaction-{}", used.id()).into(),
+        };
+        Responder::new(discord, address, request)
+    }
+
+    async fn late_work() -> Reply {
+        sleep(Duration::from_millis(10)).await;
+        Reply::public("done")
+    }
+
+    #[tokio::test]
+    async fn work_that_ends_in_time_is_the_response_itself() {
+        let (sim, used, mut responder) = used(Duration::ZERO).await;
+        responder.reply_with(Visibility::Private, late_work()).await.unwrap();
+        let shown = used.response().await;
+        assert_eq!((shown.content.as_str(), shown.deferred, shown.ephemeral), ("done", false, false));
+        assert_eq!(sim.violations(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn late_work_is_acknowledged_and_edited_in() {
+        let (sim, used, mut responder) = used(ACKNOWLEDGE_AFTER).await;
+        responder.reply_with(Visibility::Private, late_work()).await.unwrap();
+        let shown = used.response().await;
+        assert_eq!((shown.content.as_str(), shown.deferred, shown.ephemeral), ("done", true, true));
+        assert!(used.followups().is_empty());
+        assert_eq!(sim.violations(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn failure_is_reported_in_the_place_of_a_deferred_message() {
+        let (sim, used, mut responder) = used(ACKNOWLEDGE_AFTER).await;
+        let deferred = CreateInteractionResponse::Defer(CreateInteractionResponseMessage::new().ephemeral(true));
+        responder.respond(deferred, Stage::MessageDeferred).await.unwrap();
+        responder.report("failed").await.unwrap();
+        assert_eq!(used.response().await.content, "failed");
+        assert!(used.followups().is_empty());
+        assert_eq!(sim.violations(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn failure_after_the_response_is_a_private_message_of_its_own() {
+        let (sim, used, mut responder) = used(Duration::ZERO).await;
+        responder.reply(Reply::public("done")).await.unwrap();
+        responder.report("failed").await.unwrap();
+        assert_eq!(used.response().await.content, "done");
+        let contents: Vec<_> = used.followups().into_iter().map(|message| message.content).collect();
+        assert_eq!(contents, ["failed"]);
+        assert_eq!(sim.violations(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn follow_up_that_may_have_been_posted_is_not_sent_again() {
+        let (sim, used, mut responder) = used(Duration::ZERO).await;
+        responder.reply(Reply::public("done")).await.unwrap();
+        sim.lose_response_next(Route::Followup, sim::discord::LostResponse::BadGateway);
+        assert!(responder.report("failed").await.is_err());
+        assert_eq!((used.followups().len(), sim.requests_of(Route::Followup)), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn failed_completion_is_answered_with_no_choices() {
+        let (sim, _, _) = used(Duration::ZERO).await;
+        let typed = sim.autocomplete(sim.general(), "alice", "agent", "id", "x");
+        let request = Request::Completion { name: "agent".to_owned(), typed: "x".to_owned() };
+        responder(&sim, &typed, &request).report("failed").await.unwrap();
+        assert_eq!(typed.callback().await["data"]["choices"], json!([]));
+        assert_eq!(sim.violations(), [""; 0]);
+    }
+
+    #[test]
+    fn reply_never_pings() {
+        let reply = || Reply::public("@everyone");
+        for body in [serde_json::to_value(reply().message()), serde_json::to_value(reply().edit())] {
+            let mentions: Value = body.unwrap()["allowed_mentions"].clone();
+            assert_eq!(mentions, json!({"parse": [], "users": [], "roles": [], "replied_user": false}));
+        }
+    }
+}

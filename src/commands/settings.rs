@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_custom_id_and_its_values_determine_the_step() {
+    fn custom_id_and_its_values_determine_the_step() {
         let chosen = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
         assert_eq!(step("back", &[]), Some(Step::Overview));
         assert_eq!(step("question", &chosen(&["choose:a:b"])), Some(Step::Choose { question: "a:b", page: 0 }));

@@ -62,7 +62,7 @@ pub(super) enum OptionKind {
 pub(super) struct Components {
     /// What their custom ids begin with, up to a colon.
     pub(super) prefix: &'static str,
-    /// As for the command. Whoever lacks it is told so in the place of the message, which must therefore be private.
+    /// As for the command. The refusal replaces the message, so only private messages may have components that require a right.
     pub(super) requires: Option<Right>,
     pub(super) press: Press,
     pub(super) submit: Option<Submit>,
@@ -120,6 +120,9 @@ pub(super) enum CommandError {
     /// No command of this version handles it.
     #[error("the interaction belongs to another version of the bot")]
     Unknown,
+    /// The handler panicked.
+    #[error("the handler panicked; this is a bug in the bot")]
+    Panicked,
 }
 
 pub(super) type Handled<'a> = Pin<Box<dyn Future<Output = Result<(), CommandError>> + Send + 'a>>;

@@ -176,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn a_429_without_a_pause_still_pauses() {
+    fn limit_without_a_pause_still_pauses() {
         assert_eq!(pause_of(&limited(&HeaderMap::new(), b"{}")), (Scope::Route, 5.0));
         assert_eq!(pause_of(&limited(&headers(&[("retry-after", "soon")]), b"{}")), (Scope::Route, 5.0));
         assert_eq!(pause_of(&limited(&HeaderMap::new(), br#"{"retry_after": 0}"#)), (Scope::Route, 0.1));
     }
 
     #[test]
-    fn a_global_limit_is_recognized_by_its_body_or_its_header() {
+    fn global_limit_is_recognized_by_its_body_or_its_header() {
         assert_eq!(
             pause_of(&limited(&HeaderMap::new(), br#"{"retry_after": 2, "global": true}"#)),
             (Scope::Global, 2.0)
@@ -192,19 +192,19 @@ mod tests {
     }
 
     #[test]
-    fn a_429_of_cloudflare_limits_the_whole_address() {
+    fn limit_of_cloudflare_holds_for_the_whole_address() {
         let answer = limited(&headers(&[("retry-after", "2")]), b"<html>error 1015</html>");
         assert_eq!(pause_of(&answer), (Scope::Global, 2.0));
     }
 
     #[test]
-    fn a_shared_limit_does_not_count_as_invalid() {
+    fn shared_limit_does_not_count_as_invalid() {
         let answer = limited(&headers(&[("x-ratelimit-scope", "shared")]), b"{}");
         assert!(matches!(answer, Answer::Limited { counts: false, .. }));
     }
 
     #[test]
-    fn a_malformed_quota_is_no_quota() {
+    fn malformed_quota_is_no_quota() {
         let good = [("x-ratelimit-remaining", "3"), ("x-ratelimit-reset-after", "1.25")];
         assert_eq!(quota(&headers(&good)).map(|quota| quota.remaining), Some(3));
         for bad in ["-1", "NaN", "inf", "lots", "1e400"] {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_without_json_has_no_code() {
+    fn refusal_without_json_has_no_code() {
         let refusal = refusal(StatusCode::FORBIDDEN, b"<html>");
         assert_eq!((refusal.code, refusal.message.as_str()), (0, ""));
     }

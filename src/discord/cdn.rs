@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_discord_on_this_machine_serves_its_own_files() {
+    fn discord_on_this_machine_serves_its_own_files() {
         let local = "http://127.0.0.1:4000";
         assert!(is_fetched(local, "http://127.0.0.1:4000/attachments/1/2/a.txt"));
         assert!(!is_fetched(local, "http://127.0.0.1:4001/attachments/1/2/a.txt"));

@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_field_costs_that_field_alone() {
+    fn malformed_field_costs_that_field_alone() {
         let asked_for = ["/type", "/data", "/data/name", "/data/custom_id"];
         for (value, request) in samples() {
             let mut found = Vec::new();
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interaction_without_id_or_token_cannot_be_answered() {
+    fn interaction_without_id_or_token_cannot_be_answered() {
         let (value, _) = samples()[0].clone();
         for (field, wrong) in [("id", json!("0")), ("id", json!(null)), ("token", json!(7)), ("token", json!(""))] {
             let mut value = value.clone();
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_cannot_change_the_path_it_becomes_part_of() {
+    fn token_cannot_change_the_path_it_becomes_part_of() {
         for token in ["..", "a/b", "a?b", "a#b", "a%2fb", "a\\b", "a b", "á"] {
             assert!(!is_token(token), "{token}");
         }
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_not_printed() {
+    fn token_is_not_printed() {
         let (value, _) = samples()[0].clone();
         let printed = format!("{:?}", Interaction::read(&value).unwrap());
         assert!(!printed.contains("aW50ZXJhY3Rpb24"), "{printed}");

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nickname_takes_precedence_over_the_display_name_and_that_over_the_user_name() {
+    fn nickname_takes_precedence_over_the_display_name_and_that_over_the_user_name() {
         let read = |extra: Value| serde_json::from_value::<Message>(message(&extra)).unwrap();
         assert_eq!(read(json!({})).author_name(), "alice");
         let author = json!({"id": "30", "username": "alice", "global_name": "Alice"});
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_with_a_malformed_field_is_still_read() {
+    fn message_with_a_malformed_field_is_still_read() {
         let odd =
             message(&json!({"attachments": "not a list", "mentions": 7, "flags": null, "components": [{"type": 99}]}));
         assert!(serde_json::from_value::<Message>(odd.clone()).is_err());
@@ -284,14 +284,14 @@ mod tests {
     }
 
     #[test]
-    fn a_button_is_found_by_the_prefix_of_its_custom_id() {
+    fn button_is_found_by_the_prefix_of_its_custom_id() {
         let rows = json!([{"type": 99}, {"type": 1, "components": [{"type": 2, "custom_id": "stop:5"}]}]);
         let message = Message::read_leniently(message(&json!({"components": rows}))).unwrap();
         assert!(message.has_button("stop:") && !message.has_button("retry:"));
     }
 
     #[test]
-    fn a_message_without_an_author_is_not_read() {
+    fn message_without_an_author_is_not_read() {
         assert!(Message::read_leniently(json!({"id": "1", "channel_id": "2"})).is_none());
     }
 
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forward_is_no_reply_and_its_text_counts() {
+    fn forward_is_no_reply_and_its_text_counts() {
         let forward = json!({
             "message_reference": {"type": 1, "message_id": "5"},
             "message_snapshots": [{"message": {"content": "the news", "attachments": [{"filename": "a.png"}]}}],

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_pings_nobody_and_can_be_sent_again() {
+    fn message_pings_nobody_and_can_be_sent_again() {
         let body = body_of(&post());
         assert_eq!(body["allowed_mentions"], json!({"parse": [], "users": [], "roles": [], "replied_user": false}));
         assert_eq!((&body["nonce"], &body["enforce_nonce"]), (&json!("5p1"), &json!(true)));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_message_with_a_file_says_so() {
+    fn silent_message_with_a_file_says_so() {
         let body = body_of(&Post { silent: true, file: Some("text"), reply_to: None, ..post() });
         assert_eq!(body["flags"], 1 << 12);
         assert_eq!(body["attachments"][0]["id"], 0);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_of_the_longest_id_fits() {
+    fn nonce_of_the_longest_id_fits() {
         let nonce = Nonce::part(MessageId::new(u64::MAX), 12);
         assert!(nonce.0.len() <= NONCE_CHARS, "{}", nonce.0);
         assert_ne!(nonce, Nonce::note(MessageId::new(u64::MAX), 'w'));

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exhausted_route_waits_for_its_reset_and_others_do_not() {
+    fn exhausted_route_waits_for_its_reset_and_others_do_not() {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 50);
         limits.learn(POST, Quota { remaining: 1, reset_after: secs(5) }, now);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_global_429_stops_every_route() {
+    fn global_429_stops_every_route() {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 50);
         limits.limit(POST, Scope::Global, secs(3), now);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_has_one_request_in_flight_at_a_time() {
+    fn route_has_one_request_in_flight_at_a_time() {
         let now = Instant::now();
         let mut limits = RateLimits::new(now, 50);
         assert_eq!(limits.take(POST, now), Ok(()));

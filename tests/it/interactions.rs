@@ -18,7 +18,7 @@ fn malformed() -> Vec<Option<Value>> {
 }
 
 #[tokio::test]
-async fn a_command_with_a_malformed_field_is_still_answered() {
+async fn command_with_a_malformed_field_is_still_answered() {
     let chat = Chat::start().await;
     let pointers = [
         "/type",
@@ -57,11 +57,13 @@ async fn a_command_with_a_malformed_field_is_still_answered() {
             assert!(shown.content.starts_with(expected), "{pointer} {wrong:?}: {}", shown.content);
         }
     }
+    let counted = r#"tess_discord_gateway_undecodable_total{type="INTERACTION_CREATE"}"#;
+    assert!(chat.metrics.encode().contains(counted));
     chat.finish().await;
 }
 
 #[tokio::test]
-async fn a_press_with_a_malformed_field_is_still_answered() {
+async fn press_with_a_malformed_field_is_still_answered() {
     let chat = Chat::start().await;
     let pointers = [
         "/message",
@@ -98,7 +100,7 @@ async fn a_press_with_a_malformed_field_is_still_answered() {
 }
 
 #[tokio::test]
-async fn a_completion_with_a_malformed_field_still_gets_choices() {
+async fn completion_with_a_malformed_field_still_gets_choices() {
     let chat = Chat::start().await;
     for (pointer, is_offered) in [("/locale", true), ("/member", true), ("/data/options", true), ("/data/name", false)]
     {
@@ -110,7 +112,7 @@ async fn a_completion_with_a_malformed_field_still_gets_choices() {
 }
 
 #[tokio::test]
-async fn a_form_with_a_malformed_field_is_still_answered() {
+async fn form_with_a_malformed_field_is_still_answered() {
     let chat = Chat::setup().set("TESS_AGENT_ID", &REVIEWER.to_string()).start().await;
     chat.discord.make_manager("boss");
     let settings = chat.discord.slash(chat.channel, "boss", "settings", &json!({}));
@@ -143,7 +145,7 @@ async fn permissions_that_cannot_be_read_are_none() {
 }
 
 #[tokio::test]
-async fn an_answer_whose_outcome_is_unknown_is_sent_again_and_shown_once() {
+async fn answer_whose_outcome_is_unknown_is_sent_again_and_shown_once() {
     let chat = Chat::start().await;
     for lost in [LostResponse::BadGateway, LostResponse::Closed] {
         chat.discord.lose_response_next(Route::Callback, lost);
@@ -156,7 +158,7 @@ async fn an_answer_whose_outcome_is_unknown_is_sent_again_and_shown_once() {
 }
 
 #[tokio::test]
-async fn a_limited_answer_waits_for_its_own_limit() {
+async fn limited_answer_waits_for_its_own_limit() {
     let chat = Chat::start().await;
     chat.discord.rate_limit_next(Route::Callback, Duration::from_millis(300), Scope::User, 1);
     let shown = chat.discord.slash(chat.channel, "alice", "help", &json!({})).response().await;
@@ -165,7 +167,7 @@ async fn a_limited_answer_waits_for_its_own_limit() {
 }
 
 #[tokio::test]
-async fn a_global_limit_does_not_hold_an_answer_back() {
+async fn global_limit_does_not_hold_an_answer_back() {
     let chat = Chat::start().await;
     chat.tess.answers(["Hello!"]);
     chat.discord.rate_limit_next(Route::Typing, Duration::from_secs(2), Scope::Global, 1);
@@ -179,7 +181,7 @@ async fn a_global_limit_does_not_hold_an_answer_back() {
 }
 
 #[tokio::test]
-async fn a_refused_interaction_token_is_not_the_bots() {
+async fn refused_interaction_token_is_not_the_bots() {
     let chat = Chat::start().await;
     let refusal = json!({"code": 50027, "message": "Invalid Webhook Token"});
     chat.discord.fail_next("POST", "/interactions/*", 401, refusal, 1);

@@ -1,4 +1,4 @@
-//! The routes that answer an interaction. Each is authorized by the interaction's token, not by the bot's.
+//! The routes of the responses to interactions. The interaction's token authorizes them, not the bot's.
 //! <https://discord.com/developers/docs/interactions/receiving-and-responding#endpoints>
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +14,7 @@ use crate::ids::{ApplicationId, InteractionId};
 /// Discord's code for an interaction that has its response already.
 const ALREADY_ACKNOWLEDGED: u64 = 40060;
 
-/// What the routes of an interaction are addressed by.
+/// Addresses the responses to an interaction.
 #[derive(Clone, Debug)]
 pub struct InteractionAddress {
     /// The bot's application.
@@ -29,7 +29,7 @@ impl Discord {
     /// Sends the first response to an interaction, which Discord accepts once and within three seconds.
     ///
     /// It is retried until `deadline` even where Discord may have taken it: a second one is refused with
-    /// [`ALREADY_ACKNOWLEDGED`], which then tells that the first was taken.
+    /// [`ALREADY_ACKNOWLEDGED`], which shows that the first was taken.
     ///
     /// # Errors
     /// [`DiscordError`].
