@@ -109,7 +109,7 @@ impl Socket {
 
     /// Reads the next payload, which must be this event.
     async fn event(&mut self, name: &str) -> Value {
-        let payload = self.next_message().await;
+        let payload = self.next().await;
         assert_eq!(payload["t"], name, "{payload}");
         payload["d"].clone()
     }

@@ -196,14 +196,14 @@ async fn panic_while_a_refusal_is_posted_is_reported_and_the_channel_continues()
     chat.tess.answers(["One.", "For bob."]);
     chat.say("alice", "first");
     chat.expect_reply("One.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     let refusal = json!({"code": 50013, "message": "Missing Permissions"});
     chat.discord.fail_next("POST", "/channels/*/messages", 403, refusal, 1);
     let second = chat.say("alice", "second");
-    let text = chat.next().await;
+    let text = chat.next_message().await;
     assert_eq!(text.reply_to, Some(second));
     assert!(text.content.starts_with("⚠️ Something broke"), "{}", text.content);
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.panics = 1;
     chat.say("bob", "and I?");
     chat.expect_reply("For bob.").await;
@@ -223,7 +223,7 @@ async fn panic_while_a_channel_is_prepared_leaves_its_messages_answered() {
     );
     chat.say("alice", "hi");
     chat.expect_reply("Hello.").await;
-    chat.settled().await;
+    chat.wait_settled().await;
     chat.panics = 1;
     chat.finish().await;
 }
@@ -276,7 +276,7 @@ async fn longest_waiting_channel_is_served_next() {
     for n in 0..20 {
         chat.say("alice", &format!("me again {n}"));
     }
-    chat.taken(4 + 1 + 3 + 20).await;
+    chat.wait_taken(4 + 1 + 3 + 20).await;
     chat.tess.release();
     chat.wait_settled().await;
     let asked = chat.tess.executions().split_off(before);
