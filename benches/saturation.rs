@@ -17,10 +17,7 @@ use sim::{
     tess::TessOptions,
 };
 
-use tess_discord::{
-    bot::Bot,
-    config::{Config, Timings},
-};
+use tess_discord::{Bot, Config, Timings};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 

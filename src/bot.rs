@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::{
     check,
+    clients::clients,
     commands::Commands,
     config::{Config, Timings},
     conversation::{Conversations, catch_up::CatchUp},
@@ -28,12 +29,6 @@ use crate::{
     telemetry::Metrics,
     tess::Tess,
 };
-
-/// How long a connection to either service may take to open.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long an idle connection is kept: shorter than the services keep theirs, so that none is used that is closed already.
-const POOL_IDLE: Duration = Duration::from_secs(50);
 
 /// Interactions that may be under way at once. Beyond it Discord tells the caller that the bot did not answer.
 const MOST_INTERACTIONS: usize = 200;
@@ -143,36 +138,9 @@ impl Bot {
     }
 }
 
-/// Builds a bot and runs it until `stop`.
-///
-/// # Errors
-/// Whatever keeps it from going on, in words.
-pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
-    Bot::build(config).await?.run(stop).await
-}
-
-/// The clients of both services; they send nothing yet.
-///
-/// # Errors
-/// What the operator has to put right, in words.
-pub fn clients(config: &Config, metrics: &Metrics) -> anyhow::Result<(Discord, Tess)> {
-    let http = http_client().build()?;
-    let discord = Discord::new(http.clone(), &config.discord, &config.timings, metrics.clone())
-        .context("DISCORD_TOKEN has characters that no token has")?;
-    Ok((discord, Tess::new(http, &config.tess, &config.timings)))
-}
-
-/// What every request to either service is made with. It follows no redirects: they would carry the key to whoever they name.
-pub fn http_client() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(POOL_IDLE)
-        .redirect(reqwest::redirect::Policy::none())
-}
-
 /// Tells the operator early what people would be told later. The bot runs on: it may be put right in Tess.
 async fn check_defaults(config: Config, tess: Tess) {
-    for problem in check::default_agent(&config, &tess).await {
+    for problem in check::default_agent_problems(&config, &tess).await {
         warn!(problem, "the default agent would not answer");
     }
 }

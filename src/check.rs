@@ -11,26 +11,39 @@ use self::report::Line;
 pub use self::report::Report;
 
 use crate::{
+    clients::clients,
     config::Config,
-    discord::Discord,
     state::{State, StateError},
     telemetry::Metrics,
     tess::Tess,
 };
 
 /// Checks everything; `execute` also runs the default agent once, which costs credits.
-pub async fn run(config: &Config, discord: &Discord, tess: &Tess, execute: bool) -> Report {
+///
+/// # Errors
+/// What keeps the clients from being built, in words.
+pub async fn run(config: &Config, execute: bool) -> anyhow::Result<Report> {
+    let (discord, tess) = clients(config, &Metrics::new())?;
     let mut lines = vec![Line::passed("Configuration", "nothing is missing or misspelt")];
-    let (discord, tess) = tokio::join!(discord::lines(config, discord), tess::lines(&config.tess, tess, execute));
+    let (discord, tess) = tokio::join!(discord::lines(config, &discord), tess::lines(&config.tess, &tess, execute));
     lines.extend(discord);
     lines.push(state_file(config).await);
     lines.extend(tess);
-    Report::new(lines)
+    Ok(Report::new(lines))
 }
 
-/// Returns what is wrong with the default agent and the defaults of its options, one sentence each, with what to do.
-/// Sends one look-up.
-pub async fn default_agent(config: &Config, tess: &Tess) -> Vec<String> {
+/// Returns what is wrong with the default agent and the defaults of its options, one sentence each, with what to do. Sends one
+/// look-up.
+///
+/// # Errors
+/// What keeps the clients from being built, in words.
+pub async fn default_agent(config: &Config) -> anyhow::Result<Vec<String>> {
+    let (_, tess) = clients(config, &Metrics::new())?;
+    Ok(default_agent_problems(config, &tess).await)
+}
+
+/// The same, with the bot's own client.
+pub(crate) async fn default_agent_problems(config: &Config, tess: &Tess) -> Vec<String> {
     match tess.agent(config.tess.agent).await {
         Ok(agent) => tess::problems(tess, &agent),
         Err(error) => vec![tess::explain(tess, &error)],

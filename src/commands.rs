@@ -71,7 +71,7 @@ struct Data {
 
 /// The commands, ready to run. Cheap to clone.
 #[derive(Clone)]
-pub struct Commands {
+pub(crate) struct Commands {
     inner: Arc<Inner>,
 }
 
@@ -85,7 +85,13 @@ struct Inner {
 impl Commands {
     /// The commands over the given conversations.
     #[must_use]
-    pub fn new(discord: Discord, conversations: Conversations, tess: Tess, config: &Config, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        discord: Discord,
+        conversations: Conversations,
+        tess: Tess,
+        config: &Config,
+        metrics: Metrics,
+    ) -> Self {
         let data = Data {
             conversations,
             agents: AgentDirectory::new(tess.clone(), config.tess.allowed_agents.clone()),
@@ -99,18 +105,18 @@ impl Commands {
 
     /// The commands as Discord registers them.
     #[must_use]
-    pub fn definition(&self) -> Value {
+    pub(crate) fn definition(&self) -> Value {
         table::definition(COMMANDS)
     }
 
     /// Sets the application, which READY names and which responses are addressed to.
-    pub fn set_application(&self, application: ApplicationId) {
+    pub(crate) fn set_application(&self, application: ApplicationId) {
         // A bot has one application, so a later READY names the same.
         let _ = self.inner.application.set(application);
     }
 
     /// Handles an interaction to its end. Whatever fails, a panic included, is logged and reported to the caller.
-    pub async fn run(&self, interaction: Interaction) {
+    pub(crate) async fn run(&self, interaction: Interaction) {
         let Some(application) = self.inner.application.get().copied() else { return };
         let caller = Caller::new(&interaction, self.inner.data.language);
         let Interaction { id, token, request, .. } = interaction;

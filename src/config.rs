@@ -28,19 +28,18 @@ mod timings;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-pub use self::{
+pub(crate) use self::{
     budget::BudgetConfig,
-    credits::Credits,
     discord::DiscordConfig,
     intake::{IntakeConfig, RespondTo},
     language::Language,
     memory::HistoryConfig,
     problems::Problems,
-    process::{LogConfig, LogFormat},
+    process::LogConfig,
     replies::{ReplyConfig, ReplyMode},
     tess::{AllowedAgents, TessConfig},
-    timings::Timings,
 };
+pub use self::{credits::Credits, process::LogFormat, timings::Timings};
 use self::{environment::Environment, reader::Reader};
 
 /// All settings, checked.

@@ -46,10 +46,10 @@ use crate::{
 
 mod attachments;
 mod budget;
-pub mod catch_up;
+pub(crate) mod catch_up;
 mod channel;
 mod channels;
-pub mod control;
+pub(crate) mod control;
 mod delivery;
 mod driver;
 mod live;
@@ -73,52 +73,52 @@ use self::{
 
 /// All conversations of a bot. Cheap to clone.
 #[derive(Clone)]
-pub struct Conversations {
+pub(crate) struct Conversations {
     shared: Arc<Shared>,
 }
 
 impl Conversations {
     /// No conversation is in memory yet.
-    pub fn new(config: &Config, discord: Discord, tess: Tess, state: State, metrics: Metrics) -> Self {
+    pub(crate) fn new(config: &Config, discord: Discord, tess: Tess, state: State, metrics: Metrics) -> Self {
         let services = Services { discord, tess, state, metrics, config: config.clone() };
         Self { shared: Arc::new(Shared::new(services)) }
     }
 
     /// Deletes, in the background, the files that an earlier process left at Tess.
-    pub fn delete_leftover_uploads(&self) {
+    pub(crate) fn delete_leftover_uploads(&self) {
         self.shared.uploads.delete_leftovers();
     }
 
     /// Sets the bot's own user, as READY names it.
-    pub fn set_bot_user(&self, user: UserId) {
+    pub(crate) fn set_bot_user(&self, user: UserId) {
         self.shared.set_bot_user(user);
     }
 
     /// Begins a catch-up after READY, which named `guilds`; dropping it ends it. `None` when it is switched off.
-    pub fn begin_catch_up(&self, guilds: Vec<GuildId>) -> Option<CatchUp> {
+    pub(crate) fn begin_catch_up(&self, guilds: Vec<GuildId>) -> Option<CatchUp> {
         CatchUp::begin(&self.shared, guilds)
     }
 
     /// Whether no missed messages are being looked for; false once shutdown began.
-    pub fn has_caught_up(&self) -> bool {
+    pub(crate) fn has_caught_up(&self) -> bool {
         let shared = &self.shared;
         !shared.tasks.draining.is_cancelled() && shared.pending_catch_ups.load(Ordering::Relaxed) == 0
     }
 
     /// Records the parent channel of a thread, where it matters.
-    pub fn record_thread(&self, thread: ChannelId, parent: ChannelId) {
+    pub(crate) fn record_thread(&self, thread: ChannelId, parent: ChannelId) {
         if self.shared.services.config.intake.channels.contains(&parent) {
             self.shared.threads.insert(thread, parent);
         }
     }
 
     /// Handles a posted message. Whether it comes once, twice or late makes no difference.
-    pub fn on_message(&self, message: &Message) {
+    pub(crate) fn on_message(&self, message: &Message) {
         self.shared.receive(message, message.guild_id);
     }
 
     /// Applies an edit to the history; ignores the bot's own messages, which only the bot edits.
-    pub fn on_edit(&self, message: &Message) {
+    pub(crate) fn on_edit(&self, message: &Message) {
         let (shared, bot_user) = (&self.shared, self.shared.bot_user());
         let Some(channel) = shared.channels.get(message.channel_id) else { return };
         if message.author.id != bot_user {
@@ -129,7 +129,7 @@ impl Conversations {
     }
 
     /// Forgets deleted messages; those that were waiting are not answered.
-    pub fn on_deletion(&self, deletion: &Deletion) {
+    pub(crate) fn on_deletion(&self, deletion: &Deletion) {
         let deleted: HashSet<MessageId> = deletion.messages().collect();
         let deleted: Vec<MessageId> = deleted.into_iter().collect();
         self.shared.dispatch(deletion.channel_id, Input::Deletion(&deleted));
@@ -137,7 +137,7 @@ impl Conversations {
     }
 
     /// Forgets a channel or thread that was deleted, or hidden from the bot.
-    pub fn on_channel_gone(&self, channel: ChannelId) {
+    pub(crate) fn on_channel_gone(&self, channel: ChannelId) {
         let shared = &self.shared;
         shared.threads.remove(&channel);
         shared.services.state.remove_channel(channel);
@@ -146,7 +146,7 @@ impl Conversations {
     }
 
     /// Forgets the channels of a guild that the bot is not in any more.
-    pub fn on_guild_gone(&self, guild: GuildId) {
+    pub(crate) fn on_guild_gone(&self, guild: GuildId) {
         for channel in self.shared.channels.ids(|channel| channel.guild == Some(guild)) {
             self.on_channel_gone(channel);
         }
@@ -154,7 +154,7 @@ impl Conversations {
 
     /// Forgets all that was said in a channel up to `mark`, for good: a restart does not bring it back, and an answer to it
     /// that is on its way is dropped.
-    pub fn reset(&self, channel: ChannelId, mark: MessageId) {
+    pub(crate) fn reset(&self, channel: ChannelId, mark: MessageId) {
         let state = &self.shared.services.state;
         state.advance_reset_mark(channel, mark);
         let late: Vec<_> = state.late_messages(channel).into_iter().filter(|message| *message <= mark).collect();
@@ -163,7 +163,7 @@ impl Conversations {
     }
 
     /// Moves the handled marks of idle channels to the bot's own messages there that are older than the last call.
-    pub fn advance_marks(&self) {
+    pub(crate) fn advance_marks(&self) {
         // What was left for the next start then looks idle, and is not handled.
         if self.shared.tasks.draining.is_cancelled() {
             return;
@@ -174,7 +174,7 @@ impl Conversations {
     }
 
     /// Stops the turn that runs in a channel; with `message`, only if that is the newest message that it answers.
-    pub fn stop(&self, channel: ChannelId, message: Option<MessageId>, by: Requester) -> StopResult {
+    pub(crate) fn stop(&self, channel: ChannelId, message: Option<MessageId>, by: Requester) -> StopResult {
         let Reply::Stop(result) = self.shared.dispatch(channel, Input::Stop { message, by }) else {
             return StopResult::NothingRuns;
         };
@@ -186,7 +186,7 @@ impl Conversations {
 
     /// Repeats the last turn of a channel; the new answer replaces the old one in the history. With `message`, only if that is
     /// the newest message that it answered. `request`: the id of what asks for it, which no other request has.
-    pub fn retry(
+    pub(crate) fn retry(
         &self,
         channel: ChannelId,
         message: Option<MessageId>,
@@ -206,41 +206,41 @@ impl Conversations {
     }
 
     /// The agent that answers in a channel.
-    pub fn agent(&self, channel: ChannelId) -> AgentId {
+    pub(crate) fn agent(&self, channel: ChannelId) -> AgentId {
         self.shared.agent(channel)
     }
 
     /// Lets another agent answer in a channel from its next turn on; returns whether [options](Self::options) for the agent before
     /// were dropped.
-    pub fn set_agent(&self, channel: ChannelId, agent: AgentId) -> bool {
+    pub(crate) fn set_agent(&self, channel: ChannelId, agent: AgentId) -> bool {
         self.shared.set_agent(channel, agent)
     }
 
     /// The channel's own values for its agent's settings.
-    pub fn options(&self, channel: ChannelId) -> Options {
+    pub(crate) fn options(&self, channel: ChannelId) -> Options {
         self.shared.options(channel)
     }
 
     /// Keeps the channel's own values for its agent's settings, from its next turn on. `false`, and nothing changed, when
     /// they are longer than [`crate::state::MAX_OPTIONS_BYTES`].
     #[must_use]
-    pub fn set_options(&self, channel: ChannelId, options: &Options) -> bool {
+    pub(crate) fn set_options(&self, channel: ChannelId, options: &Options) -> bool {
         self.shared.set_options(channel, options)
     }
 
     /// What a user's messages have cost, wherever they were posted.
-    pub fn usage_of(&self, user: UserId) -> UserUsage {
+    pub(crate) fn usage_of(&self, user: UserId) -> UserUsage {
         self.shared.spending.of_user(user)
     }
 
     /// What a guild's messages have cost, and for whom, where and with which agents most of it in the last 30 days.
-    pub fn usage_in(&self, guild: GuildId) -> ServerUsage {
+    pub(crate) fn usage_in(&self, guild: GuildId) -> ServerUsage {
         self.shared.spending.of_guild(guild)
     }
 
     /// Accepts no more messages, and gives running turns up to `grace` to end. What is not answered then is left for the next
     /// start's catch-up.
-    pub async fn shut_down(&self, grace: Duration) {
+    pub(crate) async fn shut_down(&self, grace: Duration) {
         self.shared.tasks.shut_down(grace).await;
         for channel in self.shared.channels.ids(|_| true) {
             self.shared.dispatch(channel, Input::Shutdown);

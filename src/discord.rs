@@ -22,21 +22,23 @@ use crate::{
     telemetry::Metrics,
 };
 
-mod account;
+pub(crate) mod account;
 mod answer;
 mod application;
-pub mod button;
+pub(crate) mod button;
 mod cdn;
 mod engine;
-pub mod interaction;
+pub(crate) mod interaction;
 mod messages;
-pub mod model;
+pub(crate) mod model;
 mod post;
 mod rate_limit;
 mod responses;
+#[cfg(test)]
+mod tls_tests;
 
-pub use self::{
-    account::{ChannelInfo, GuildInfo, Me, RoleInfo},
+pub(crate) use self::{
+    account::{ChannelInfo, GuildInfo},
     application::SessionStarts,
     cdn::FetchError,
     messages::Page,
@@ -46,7 +48,8 @@ pub use self::{
 
 /// The `User-Agent` of every request, in the form that Discord requires.
 /// <https://discord.com/developers/docs/reference#user-agent>
-pub const USER_AGENT: &str = concat!("DiscordBot (https://github.com/tess-discord, ", env!("CARGO_PKG_VERSION"), ")");
+pub(crate) const USER_AGENT: &str =
+    concat!("DiscordBot (https://github.com/tess-discord, ", env!("CARGO_PKG_VERSION"), ")");
 
 /// Tries of a request that is safe to repeat and that a person waits for.
 const READ_TRIES: u32 = 4;
@@ -59,7 +62,7 @@ const UNKNOWN_MESSAGE: u64 = 10008;
 
 /// Why a request to Discord failed, by what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
-pub enum DiscordError {
+pub(crate) enum DiscordError {
     /// 401: the token is wrong or was reset. Nothing is sent any more.
     #[error("Discord refused the bot's token")]
     Unauthorized,
@@ -87,13 +90,13 @@ pub enum DiscordError {
 impl DiscordError {
     /// Whether the bot may post in the channel, but not reply to a message there.
     #[must_use]
-    pub fn forbids_replies(&self) -> bool {
+    pub(crate) fn forbids_replies(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if NO_HISTORY.contains(code))
     }
 
     /// Whether the bot may not post in the channel at all, rather than not post this one message.
     #[must_use]
-    pub fn closes_channel(&self) -> bool {
+    pub(crate) fn closes_channel(&self) -> bool {
         // Missing access, missing permissions, unknown channel, archived or locked thread, no direct messages to this user.
         const CLOSED: [u64; 7] = [50001, 50013, 10003, 50083, 160_005, 50007, 50278];
         matches!(self, Self::Refused { status, code, .. } if CLOSED.contains(code) || (*code == 0 && matches!(status, 403 | 404)))
@@ -102,7 +105,7 @@ impl DiscordError {
 
 /// The client. Cheap to clone.
 #[derive(Clone)]
-pub struct Discord {
+pub(crate) struct Discord {
     engine: Arc<Engine>,
 }
 
@@ -111,7 +114,7 @@ impl Discord {
     ///
     /// # Errors
     /// When the token cannot be the value of a header.
-    pub fn new(
+    pub(crate) fn new(
         http: reqwest::Client,
         config: &DiscordConfig,
         timings: &Timings,
@@ -134,7 +137,7 @@ impl Discord {
     }
 
     /// Waits until Discord refuses the token.
-    pub async fn token_rejected(&self) {
+    pub(crate) async fn token_rejected(&self) {
         self.engine.token_rejected.cancelled().await;
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 
 /// An event of Discord's gateway that the bot acts on.
 #[derive(Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// A new session began; events since the previous session were missed.
     Ready {
         /// The bot's own user.
@@ -40,7 +40,7 @@ pub enum Event {
 
 /// A channel or thread as the gateway describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KnownChannel {
+pub(crate) struct KnownChannel {
     /// Its id.
     pub id: ChannelId,
     /// The channel that a thread belongs to; `None` for a channel.

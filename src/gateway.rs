@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use twilight_gateway::{ConfigBuilder, Intents, Session};
 
-pub use self::fatal::Fatal;
+pub(crate) use self::fatal::Fatal;
 use self::{
     connection::{Connection, Disconnect, PreApproved, Received},
     decode::{Frame, INVALID_SESSION, RECONNECT, Undecodable},
@@ -66,7 +66,7 @@ enum Step {
 }
 
 /// Opens the gateway's connections, one after the other.
-pub struct Gateway {
+pub(crate) struct Gateway {
     discord: Discord,
     token: String,
     /// Set when another host than Discord's was configured; then no URL that Discord names is followed.
@@ -100,7 +100,12 @@ impl SessionState {
 impl Gateway {
     /// Creates a gateway that reports on `readiness` whether it is up.
     #[must_use]
-    pub fn new(discord: Discord, config: &Config, metrics: Metrics, readiness: watch::Sender<Readiness>) -> Self {
+    pub(crate) fn new(
+        discord: Discord,
+        config: &Config,
+        metrics: Metrics,
+        readiness: watch::Sender<Readiness>,
+    ) -> Self {
         let token = config.discord.token.expose_secret().to_owned();
         let proxied = config.discord.api_url != DISCORD;
         Self { discord, token, proxied, timings: config.timings.clone(), metrics, readiness }
@@ -110,7 +115,7 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Fatal`], when to try again is of no use.
-    pub async fn run(&self, stop: &CancellationToken, mut on_event: impl FnMut(Event)) -> Result<(), Fatal> {
+    pub(crate) async fn run(&self, stop: &CancellationToken, mut on_event: impl FnMut(Event)) -> Result<(), Fatal> {
         let mut state = SessionState::default();
         let mut backoff = Backoff::new(self.timings.backoff_min, self.timings.backoff_max).with_jitter(0.25);
         loop {

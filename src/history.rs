@@ -7,5 +7,5 @@ mod entry;
 mod list;
 mod request;
 
-pub use entry::Entry;
-pub use list::{History, Retention};
+pub(crate) use entry::Entry;
+pub(crate) use list::{History, Retention};

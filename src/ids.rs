@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use serenity::model::id::{
+pub(crate) use serenity::model::id::{
     ApplicationId, AttachmentId, ChannelId, GuildId, InteractionId, MessageId, RoleId, UserId,
 };
 
@@ -25,11 +25,11 @@ pub struct AgentId(pub u64);
 
 /// The numeric id of an execution of a Tess agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ExecutionId(pub u64);
+pub(crate) struct ExecutionId(pub u64);
 
 /// The numeric id of a file stored at Tess.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct FileId(pub u64);
+pub(crate) struct FileId(pub u64);
 
 /// The numeric id of a Tess workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +63,13 @@ impl FromStr for AgentId {
 
 /// Returns when a message was posted, to the millisecond.
 #[must_use]
-pub fn posted_at(message: MessageId) -> SystemTime {
+pub(crate) fn posted_at(message: MessageId) -> SystemTime {
     UNIX_EPOCH + DISCORD_EPOCH + Duration::from_millis(message.get() >> TIME_SHIFT)
 }
 
 /// Returns the smallest id that a message posted at `time` can have; the bounds of the id space where `time` is beyond them.
 #[must_use]
-pub fn first_id_at(time: SystemTime) -> MessageId {
+pub(crate) fn first_id_at(time: SystemTime) -> MessageId {
     let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(DISCORD_EPOCH);
     let id = since_epoch.as_millis().saturating_mul(1 << TIME_SHIFT);
     // serenity panics on an id of zero.

@@ -9,7 +9,7 @@ use crate::{
     intake::files::FileRoute,
 };
 
-pub mod files;
+pub(crate) mod files;
 
 /// Most characters of a quoted message that the agent is sent.
 const MAX_QUOTE_CHARS: usize = 300;
@@ -22,7 +22,7 @@ const BARE_MENTION: &str = "(mentions you)";
 
 /// What to do with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Add it to the history and answer it.
     Answer,
     /// Add it to the history as context for later answers.
@@ -33,7 +33,7 @@ pub enum Decision {
 
 /// Where a message was posted: facts that the message itself does not hold.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// Whether it is a direct message. The message cannot tell: Discord's REST API leaves out the guild of a message.
     pub is_direct: bool,
     /// The parent channel, when it was posted in a thread.
@@ -42,14 +42,14 @@ pub struct Origin {
 
 /// Whether the bot is active in a channel. It always is in direct messages, and in a thread whose parent is enabled.
 #[must_use]
-pub fn is_enabled_channel(channel: ChannelId, config: &IntakeConfig, origin: Origin) -> bool {
+pub(crate) fn is_enabled_channel(channel: ChannelId, config: &IntakeConfig, origin: Origin) -> bool {
     let is_listed = |channel| config.channels.contains(&channel);
     origin.is_direct || config.channels.is_empty() || is_listed(channel) || origin.parent.is_some_and(is_listed)
 }
 
 /// Decides what to do with a message. `me` is the bot's user.
 #[must_use]
-pub fn decide(message: &Message, me: UserId, config: &IntakeConfig, origin: Origin) -> Decision {
+pub(crate) fn decide(message: &Message, me: UserId, config: &IntakeConfig, origin: Origin) -> Decision {
     let direct = origin.is_direct;
     if !is_enabled_channel(message.channel_id, config, origin) || message.author.id == me || !message.is_from_a_person()
     {
@@ -65,7 +65,7 @@ pub fn decide(message: &Message, me: UserId, config: &IntakeConfig, origin: Orig
 
 /// Whether a message holds text, its own or forwarded, and not only files.
 #[must_use]
-pub fn has_text(message: &Message) -> bool {
+pub(crate) fn has_text(message: &Message) -> bool {
     !message.content.trim().is_empty() || message.forwarded_texts().next().is_some()
 }
 
@@ -85,7 +85,7 @@ fn replies_to(message: &Message, user: UserId) -> bool {
 /// Mentions are replaced by names, and mentions of the bot are removed. The result is empty when the message holds none of
 /// these. `quote` is the message that it replies to, for when the history does not hold that one.
 #[must_use]
-pub fn render(message: &Message, me: UserId, quote: Option<&Message>) -> String {
+pub(crate) fn render(message: &Message, me: UserId, quote: Option<&Message>) -> String {
     let mut text = replace_markup(&message.content, message, me);
     let forwarded: Vec<_> = message.forwarded_texts().map(|text| replace_markup(text, message, me)).collect();
     let files = message.file_names();

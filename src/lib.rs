@@ -62,19 +62,31 @@
 //!   turn that a kill or the end of `SHUTDOWN_GRACE` cut off: nobody has its answer, so the next start asks again.
 
 mod backoff;
-pub mod bot;
+mod bot;
 pub mod check;
-pub mod commands;
-pub mod config;
-pub mod conversation;
-pub mod discord;
-pub mod event;
-pub mod gateway;
-pub mod history;
-pub mod ids;
-pub mod intake;
-pub mod ops;
-pub mod reply;
-pub mod state;
-pub mod telemetry;
-pub mod tess;
+mod clients;
+mod commands;
+mod config;
+mod conversation;
+mod discord;
+mod event;
+mod gateway;
+mod history;
+mod ids;
+mod intake;
+mod ops;
+mod reply;
+mod state;
+mod telemetry;
+mod tess;
+
+pub use self::{
+    bot::Bot,
+    config::{Config, Credits, LogFormat, Timings},
+    ops::probe as probe_health,
+    telemetry::{Metrics, Outcome, init as init_logs},
+};
+
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;

@@ -3,12 +3,7 @@
 use std::process::ExitCode;
 
 use lexopt::{Arg, ValueExt};
-use tess_discord::{
-    bot, check,
-    config::Config,
-    ops,
-    telemetry::{self, Metrics},
-};
+use tess_discord::{Bot, Config, check, init_logs, probe_health};
 use tokio::signal;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -97,8 +92,8 @@ fn parse_arguments() -> Result<Command, lexopt::Error> {
 }
 
 async fn run(config: Config) -> ExitCode {
-    telemetry::init(config.log.format, config.log.filter.clone());
-    let bot = match bot::Bot::build(config).await {
+    init_logs(config.log.format, config.log.filter.clone());
+    let bot = match Bot::build(config).await {
         Ok(bot) => bot,
         Err(error) => return fail(&format!("{error:#}"), CONFIGURATION),
     };
@@ -111,11 +106,10 @@ async fn run(config: Config) -> ExitCode {
 }
 
 async fn run_check(config: &Config, execute: bool) -> ExitCode {
-    let (discord, tess) = match bot::clients(config, &Metrics::new()) {
-        Ok(clients) => clients,
+    let report = match check::run(config, execute).await {
+        Ok(report) => report,
         Err(error) => return fail(&format!("{error:#}"), CONFIGURATION),
     };
-    let report = check::run(config, &discord, &tess, execute).await;
     print!("{report}");
     if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -124,7 +118,7 @@ async fn health(config: &Config) -> ExitCode {
     let Some(address) = config.health_addr else {
         return fail("HEALTH_ADDR is not set, so there is no address to ask", CONFIGURATION);
     };
-    if ops::probe(address).await { ExitCode::SUCCESS } else { fail("the bot does not answer", FAILED) }
+    if probe_health(address).await { ExitCode::SUCCESS } else { fail("the bot does not answer", FAILED) }
 }
 
 /// Cancels `stop` on SIGTERM or Ctrl-C; a second signal ends the program at once.

@@ -28,7 +28,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// Whether messages can be answered now; the answer of `/readyz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readiness {
+pub(crate) enum Readiness {
     /// The gateway has not been up yet.
     Starting,
     /// The gateway is up.
@@ -57,7 +57,7 @@ struct Ops {
 }
 
 /// Serves the endpoints until `stop`. They are for a private address: they have no authentication and contain no secret.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     metrics: Metrics,
     ready: watch::Receiver<Readiness>,

@@ -30,24 +30,24 @@ use crate::{
     telemetry::Metrics,
 };
 
-pub use self::{
+pub(crate) use self::{
     facts::{ActiveChannel, before},
     file::StateError,
     ledger::{Day, SpendingKey},
 };
 
 /// Longest hash that [`State::set_commands_hash`] stores, in bytes.
-pub const MAX_COMMANDS_HASH_BYTES: usize = 128;
+pub(crate) const MAX_COMMANDS_HASH_BYTES: usize = 128;
 
 /// Longest JSON text that [`State::set_options`] stores, in bytes.
-pub const MAX_OPTIONS_BYTES: usize = 8_192;
+pub(crate) const MAX_OPTIONS_BYTES: usize = 8_192;
 
 /// How long [`State::close`] waits for the disk.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The durable facts of one bot. Clones share them; dropping the last one writes what has changed.
 #[derive(Clone)]
-pub struct State(Arc<Handle>);
+pub(crate) struct State(Arc<Handle>);
 
 struct Handle(Arc<Shared>);
 
@@ -59,7 +59,7 @@ impl State {
     ///
     /// # Errors
     /// The file cannot be used; the error says what to do.
-    pub fn open(path: &Path, flush_interval: Duration, metrics: Metrics) -> Result<Self, StateError> {
+    pub(crate) fn open(path: &Path, flush_interval: Duration, metrics: Metrics) -> Result<Self, StateError> {
         let file = StateFile::open(path)?;
         let facts = Facts::loaded(file.load()?, SystemTime::now());
         let shared = Writer::start(file, facts, flush_interval, metrics)?;
@@ -68,24 +68,24 @@ impl State {
 
     /// Returns the agent chosen for the channel.
     #[must_use]
-    pub fn agent(&self, channel: ChannelId) -> Option<AgentId> {
+    pub(crate) fn agent(&self, channel: ChannelId) -> Option<AgentId> {
         self.shared().read(|facts| facts.row(channel).agent)
     }
 
     /// Chooses an agent for the channel; `None` restores the default.
-    pub fn set_agent(&self, channel: ChannelId, agent: Option<AgentId>) {
+    pub(crate) fn set_agent(&self, channel: ChannelId, agent: Option<AgentId>) {
         self.shared().change(|facts| facts.set_agent(channel, agent));
     }
 
     /// Returns the channel's own answers to its agent's questions, as JSON.
     #[must_use]
-    pub fn options(&self, channel: ChannelId) -> Option<Arc<str>> {
+    pub(crate) fn options(&self, channel: ChannelId) -> Option<Arc<str>> {
         self.shared().read(|facts| facts.row(channel).options)
     }
 
     /// Stores the channel's answers to its agent's questions; `None` removes them. Returns `false`, without a change, if they
     /// are longer than [`MAX_OPTIONS_BYTES`].
-    pub fn set_options(&self, channel: ChannelId, options: Option<&str>) -> bool {
+    pub(crate) fn set_options(&self, channel: ChannelId, options: Option<&str>) -> bool {
         let fits = options.is_none_or(|options| options.len() <= MAX_OPTIONS_BYTES);
         if fits {
             self.shared().change(|facts| facts.set_options(channel, options));
@@ -95,82 +95,82 @@ impl State {
 
     /// Returns the message up to which the channel's history was reset.
     #[must_use]
-    pub fn reset_mark(&self, channel: ChannelId) -> Option<MessageId> {
+    pub(crate) fn reset_mark(&self, channel: ChannelId) -> Option<MessageId> {
         self.shared().read(|facts| facts.row(channel).reset_mark)
     }
 
     /// Moves the reset mark forward; an older message changes nothing.
-    pub fn advance_reset_mark(&self, channel: ChannelId, mark: MessageId) {
+    pub(crate) fn advance_reset_mark(&self, channel: ChannelId, mark: MessageId) {
         self.shared().change(|facts| facts.advance_reset_mark(channel, mark));
     }
 
     /// Returns the last message up to which every message of the channel is settled. It stays before [late
     /// messages](Self::late_messages).
     #[must_use]
-    pub fn handled_mark(&self, channel: ChannelId) -> Option<MessageId> {
+    pub(crate) fn handled_mark(&self, channel: ChannelId) -> Option<MessageId> {
         self.shared().read(|facts| facts.handled(channel))
     }
 
     /// Moves the handled mark forward; an older message changes nothing.
-    pub fn advance_handled_mark(&self, channel: ChannelId, message: MessageId) {
+    pub(crate) fn advance_handled_mark(&self, channel: ChannelId, message: MessageId) {
         self.shared().change(|facts| facts.advance_handled_mark(channel, message));
     }
 
     /// Records a channel before its message is handled. The first time its handled mark is set just before that message and
     /// written at once, so that catch-up finds the message after a crash in the first turn. `guild`: none for a direct message.
-    pub fn track_channel(&self, channel: ChannelId, message: MessageId, guild: Option<GuildId>) {
+    pub(crate) fn track_channel(&self, channel: ChannelId, message: MessageId, guild: Option<GuildId>) {
         self.shared().change(|facts| facts.track_channel(channel, message, guild));
     }
 
     /// Records a message that arrived after a turn for a later one had started. It is stored until it is settled, because
     /// the reply to the later message looks as if it answered both.
-    pub fn add_late_message(&self, channel: ChannelId, message: MessageId) {
+    pub(crate) fn add_late_message(&self, channel: ChannelId, message: MessageId) {
         self.shared().change(|facts| facts.add_late_message(channel, message));
     }
 
     /// Removes messages that are settled; those that were not late are ignored.
-    pub fn remove_late_messages(&self, channel: ChannelId, messages: &[MessageId]) {
+    pub(crate) fn remove_late_messages(&self, channel: ChannelId, messages: &[MessageId]) {
         self.shared().change(|facts| facts.remove_late_messages(channel, messages));
     }
 
     /// Returns the late messages of a channel that are not settled, oldest first.
     #[must_use]
-    pub fn late_messages(&self, channel: ChannelId) -> Vec<MessageId> {
+    pub(crate) fn late_messages(&self, channel: ChannelId) -> Vec<MessageId> {
         self.shared().read(|facts| facts.late(channel).collect())
     }
 
     /// Records a file in Tess's storage that has to be deleted after its turn.
-    pub fn add_pending_deletion(&self, file: FileId) {
+    pub(crate) fn add_pending_deletion(&self, file: FileId) {
         self.shared().change(|facts| facts.add_pending_deletion(file));
     }
 
     /// Removes a file that was deleted at Tess.
-    pub fn remove_pending_deletion(&self, file: FileId) {
+    pub(crate) fn remove_pending_deletion(&self, file: FileId) {
         self.shared().change(|facts| facts.remove_pending_deletion(file));
     }
 
     /// Returns the files that have to be deleted at Tess.
     #[must_use]
-    pub fn pending_deletions(&self) -> Vec<FileId> {
+    pub(crate) fn pending_deletions(&self) -> Vec<FileId> {
         self.shared().read(|facts| facts.bot().pending_deletions.iter().copied().collect())
     }
 
     /// Returns when the bot was last known to receive messages, to the second.
     #[must_use]
-    pub fn last_seen(&self) -> Option<SystemTime> {
+    pub(crate) fn last_seen(&self) -> Option<SystemTime> {
         let seconds = self.shared().read(|facts| facts.bot().last_seen)?;
         UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
     }
 
     /// Records that the bot received messages until `now`.
-    pub fn set_last_seen(&self, now: SystemTime) {
+    pub(crate) fn set_last_seen(&self, now: SystemTime) {
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         self.shared().change(|facts| facts.set_last_seen(seconds));
     }
 
     /// Returns the channels with a handled mark at `mark` or later, at most `max`, most recent first.
     #[must_use]
-    pub fn active_since(&self, mark: MessageId, max: usize) -> Vec<ActiveChannel> {
+    pub(crate) fn active_since(&self, mark: MessageId, max: usize) -> Vec<ActiveChannel> {
         let mut active = self.shared().read(|facts| facts.active_since(mark));
         active.sort_unstable_by_key(|active| Reverse(active.handled));
         active.truncate(max);
@@ -179,12 +179,12 @@ impl State {
 
     /// Returns the hash of the slash commands that were last registered with Discord.
     #[must_use]
-    pub fn commands_hash(&self) -> Option<String> {
+    pub(crate) fn commands_hash(&self) -> Option<String> {
         self.shared().read(|facts| facts.bot().commands_hash.clone())
     }
 
     /// Stores the hash of the slash commands; one longer than [`MAX_COMMANDS_HASH_BYTES`] is ignored.
-    pub fn set_commands_hash(&self, hash: &str) {
+    pub(crate) fn set_commands_hash(&self, hash: &str) {
         if hash.len() <= MAX_COMMANDS_HASH_BYTES {
             self.shared().change(|facts| facts.set_commands_hash(hash));
         }
@@ -192,14 +192,14 @@ impl State {
 
     /// Adds what an execution cost. It is kept for 60 days, or shorter if very many people spend. It is written with the next
     /// flush, so that a kill may lose the last moment.
-    pub fn add_spending(&self, by: SpendingKey, credits: Credits) {
+    pub(crate) fn add_spending(&self, by: SpendingKey, credits: Credits) {
         self.shared().change(|facts| facts.add_spending(by, credits));
     }
 
     /// Sums what was spent on `days` by the key that `group` returns for each row; rows without a key are left out. Reads
     /// every row of these days.
     #[must_use]
-    pub fn spending<K: Eq + Hash>(
+    pub(crate) fn spending<K: Eq + Hash>(
         &self,
         days: RangeInclusive<Day>,
         group: impl Fn(&SpendingKey) -> Option<K>,
@@ -208,13 +208,13 @@ impl State {
     }
 
     /// Removes the facts of a channel that is gone, except what was spent there.
-    pub fn remove_channel(&self, channel: ChannelId) {
+    pub(crate) fn remove_channel(&self, channel: ChannelId) {
         self.shared().change(|facts| facts.remove_channel(channel));
     }
 
     /// Writes what has changed and closes the file. Gives up after a few seconds if the disk does not respond.
     /// Later changes stay in memory. May be called again.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.shared().stop();
         let shared = Arc::clone(self.shared());
         // On a thread, so that a paused clock does not skip the disk's work.

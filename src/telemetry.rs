@@ -17,10 +17,8 @@ use tracing_subscriber::{
 
 use crate::config::LogFormat;
 
-pub use self::{
-    metrics::{Metrics, Opening},
-    outcome::Outcome,
-};
+pub(crate) use self::metrics::Opening;
+pub use self::{metrics::Metrics, outcome::Outcome};
 
 /// The crates whose events below warnings are logged: the bot and its demo.
 const OURS: [&str; 2] = ["tess_discord", "demo"];

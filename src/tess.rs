@@ -74,12 +74,11 @@ mod transport;
 mod upload;
 mod wire;
 
-pub use self::{
+pub(crate) use self::{
     agent::{Agent, Question},
     client::Tess,
-    defaults::InvalidDefault,
     error::TessError,
-    files::{FileKind, GeneratedFile, MAX_FILE_BYTES, MAX_FILES_PER_EXECUTION},
+    files::{FileKind, GeneratedFile, MAX_FILES_PER_EXECUTION},
     options::{InvalidOption, Options},
     request::{Answer, ChatMessage, Request, Role},
 };

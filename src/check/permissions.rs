@@ -69,7 +69,7 @@ pub(super) fn missing(granted: Permissions) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::discord::RoleInfo;
+    use crate::discord::account::RoleInfo;
 
     const GUILD: GuildId = GuildId::new(1);
     const ME: UserId = UserId::new(2);

@@ -63,7 +63,7 @@ impl Drop for PendingCatchUp {
 }
 
 /// The catch-up of one gateway session; it ends when this is dropped.
-pub struct CatchUp {
+pub(crate) struct CatchUp {
     session: Session,
     /// Guilds of READY whose channels are not known yet.
     expected: HashMap<GuildId, PendingCatchUp>,
@@ -147,14 +147,14 @@ impl CatchUp {
     }
 
     /// A guild became available. One that READY did not name has just invited the bot: nothing in it was said to the bot.
-    pub fn on_guild(&mut self, guild: GuildId, channels: &[KnownChannel]) {
+    pub(crate) fn on_guild(&mut self, guild: GuildId, channels: &[KnownChannel]) {
         if let Some(_pending) = self.expected.remove(&guild) {
             self.session.ask_guild(guild, channels);
         }
     }
 
     /// A guild will not become available any more.
-    pub fn on_guild_gone(&mut self, guild: GuildId) {
+    pub(crate) fn on_guild_gone(&mut self, guild: GuildId) {
         self.expected.remove(&guild);
     }
 }

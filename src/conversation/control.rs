@@ -9,14 +9,14 @@ use crate::{
 
 /// Prefix of the custom id of a button that stops the turn whose newest message's id follows. A message of the bot that has
 /// such a button is not finished: by it the next start recognises what a kill left behind.
-pub const STOP: &str = "stop:";
+pub(crate) const STOP: &str = "stop:";
 
 /// Prefix of the custom id of a button that repeats the turn whose newest message's id follows.
-pub const RETRY: &str = "retry:";
+pub(crate) const RETRY: &str = "retry:";
 
 /// Who wants a turn stopped or repeated.
 #[derive(Clone, Copy, Debug)]
-pub struct Requester {
+pub(crate) struct Requester {
     /// The user.
     pub user: UserId,
     /// Whether they may manage the messages of the channel.
@@ -32,7 +32,7 @@ impl Requester {
 
 /// What came of a request to stop a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopResult {
+pub(crate) enum StopResult {
     /// The turn ends and says so, unless its answer is being posted already.
     Stopping,
     /// It answers others.
@@ -43,7 +43,7 @@ pub enum StopResult {
 
 /// What came of a request to repeat a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RetryResult {
+pub(crate) enum RetryResult {
     /// It runs again.
     Repeating,
     /// It answered others.

@@ -20,7 +20,7 @@ use crate::{
     tess::{Tess, TessError},
 };
 
-/// Files of all channels that are on their way from Discord to Tess at once. Each may take [`crate::tess::MAX_FILE_BYTES`] of
+/// Files of all channels that are on their way from Discord to Tess at once. Each may take `MAX_FILE_BYTES` of
 /// memory, twice.
 const CONCURRENT_UPLOADS: usize = 2;
 

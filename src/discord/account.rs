@@ -23,7 +23,7 @@ const CATEGORY: u64 = 4;
 
 /// The bot's own user.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Me {
+pub(crate) struct Me {
     /// Its id.
     pub id: UserId,
     /// Its name.
@@ -32,7 +32,7 @@ pub struct Me {
 
 /// A channel or thread.
 #[derive(Clone, Debug, Deserialize)]
-pub struct ChannelInfo {
+pub(crate) struct ChannelInfo {
     /// Empty for a direct-message channel.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
@@ -52,20 +52,20 @@ pub struct ChannelInfo {
 impl ChannelInfo {
     /// Whether it is a thread of its parent.
     #[must_use]
-    pub fn is_thread(&self) -> bool {
+    pub(crate) fn is_thread(&self) -> bool {
         THREADS.contains(&self.kind)
     }
 
     /// Whether it is a category, in which no message can be posted.
     #[must_use]
-    pub fn is_category(&self) -> bool {
+    pub(crate) fn is_category(&self) -> bool {
         self.kind == CATEGORY
     }
 }
 
 /// A guild.
 #[derive(Clone, Debug, Deserialize)]
-pub struct GuildInfo {
+pub(crate) struct GuildInfo {
     /// Its name.
     pub name: String,
     /// The owner, who has every permission.
@@ -76,7 +76,7 @@ pub struct GuildInfo {
 
 /// A role.
 #[derive(Clone, Debug, Deserialize)]
-pub struct RoleInfo {
+pub(crate) struct RoleInfo {
     /// Its id.
     pub id: RoleId,
     /// The permissions of its members.
@@ -88,7 +88,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn me(&self) -> Result<Me, DiscordError> {
+    pub(crate) async fn me(&self) -> Result<Me, DiscordError> {
         self.look_up("me", 0, "/users/@me").await
     }
 
@@ -96,7 +96,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn may_read_messages(&self) -> Result<bool, DiscordError> {
+    pub(crate) async fn may_read_messages(&self) -> Result<bool, DiscordError> {
         #[derive(Deserialize)]
         struct Application {
             #[serde(default)]
@@ -110,7 +110,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn channel(&self, channel: ChannelId) -> Result<ChannelInfo, DiscordError> {
+    pub(crate) async fn channel(&self, channel: ChannelId) -> Result<ChannelInfo, DiscordError> {
         self.look_up("channel", channel.get(), &format!("/channels/{channel}")).await
     }
 
@@ -118,7 +118,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn guild(&self, guild: GuildId) -> Result<GuildInfo, DiscordError> {
+    pub(crate) async fn guild(&self, guild: GuildId) -> Result<GuildInfo, DiscordError> {
         self.look_up("guild", guild.get(), &format!("/guilds/{guild}")).await
     }
 
@@ -126,7 +126,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn roles(&self, guild: GuildId, member: UserId) -> Result<Vec<RoleId>, DiscordError> {
+    pub(crate) async fn roles(&self, guild: GuildId, member: UserId) -> Result<Vec<RoleId>, DiscordError> {
         #[derive(Deserialize)]
         struct Member {
             roles: Vec<RoleId>,

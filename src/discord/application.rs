@@ -12,7 +12,7 @@ use crate::ids::ApplicationId;
 /// Where a new session is opened, and how many Discord still allows.
 /// <https://discord.com/developers/docs/events/gateway#session-start-limit-object>
 #[derive(Clone, Debug)]
-pub struct SessionStarts {
+pub(crate) struct SessionStarts {
     /// The gateway.
     pub url: String,
     /// IDENTIFYs left.
@@ -26,7 +26,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn gateway_url(&self) -> Result<String, DiscordError> {
+    pub(crate) async fn gateway_url(&self) -> Result<String, DiscordError> {
         #[derive(Deserialize)]
         struct Gateway {
             url: String,
@@ -40,7 +40,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn session_starts(&self) -> Result<SessionStarts, DiscordError> {
+    pub(crate) async fn session_starts(&self) -> Result<SessionStarts, DiscordError> {
         #[derive(Deserialize)]
         struct Gateway {
             url: String,
@@ -63,7 +63,11 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn register_commands(&self, application: ApplicationId, commands: &Value) -> Result<(), DiscordError> {
+    pub(crate) async fn register_commands(
+        &self,
+        application: ApplicationId,
+        commands: &Value,
+    ) -> Result<(), DiscordError> {
         let key = RouteKey::of_bot("commands", 0);
         let path = format!("/applications/{application}/commands");
         let build = || self.start(Method::PUT, &path).json(commands);

@@ -7,7 +7,7 @@ use serenity::{
 
 /// A button, shown in the secondary style.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Button {
+pub(crate) struct Button {
     /// Its custom id, 1 to 100 characters: what it does, a colon, and what it refers to.
     pub id: String,
     /// Its label, at most 80 characters.

@@ -22,7 +22,7 @@ const RETRIES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from
 
 /// Why a file was not fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FetchError {
+pub(crate) enum FetchError {
     /// Its URL is not on one of Discord's hosts; no request was sent.
     #[error("the file is not at Discord")]
     ForeignHost,
@@ -45,7 +45,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`FetchError`].
-    pub async fn fetch(&self, url: &str, most: usize) -> Result<Vec<u8>, FetchError> {
+    pub(crate) async fn fetch(&self, url: &str, most: usize) -> Result<Vec<u8>, FetchError> {
         let url = Url::parse(url).ok().filter(|url| self.is_of_discord(url)).ok_or(FetchError::ForeignHost)?;
         let fetched = timeout(FETCH_WITHIN, async {
             for tried in 1..TRIES {

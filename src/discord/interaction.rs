@@ -26,7 +26,7 @@ const TOKEN_CHARS: usize = 1_024;
 
 /// Something that a person asked of the bot, and to which Discord expects a response within three seconds.
 #[derive(Clone, Debug)]
-pub struct Interaction {
+pub(crate) struct Interaction {
     /// Its id, a snowflake: when it was made.
     pub id: InteractionId,
     /// Lets the bot respond, for fifteen minutes. A secret.
@@ -45,7 +45,7 @@ pub struct Interaction {
 
 /// Where an interaction was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// In a direct message with the bot.
     Direct,
     /// In a guild.
@@ -59,7 +59,7 @@ pub enum Origin {
 
 /// What an interaction asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
+pub(crate) enum Request {
     /// A slash command.
     Command {
         /// The command's name.
@@ -94,7 +94,7 @@ pub enum Request {
 
 /// An option of a command, as a person filled it in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandOption {
+pub(crate) struct CommandOption {
     /// Its name.
     pub name: String,
     /// Its value; a number as its digits.
@@ -104,7 +104,7 @@ pub struct CommandOption {
 impl Interaction {
     /// Reads an interaction. `None`: it has no id or no token, so it cannot be answered.
     #[must_use]
-    pub fn read(value: &Value) -> Option<Self> {
+    pub(crate) fn read(value: &Value) -> Option<Self> {
         let member = &value["member"];
         let channels = [&value["channel_id"], &value["channel"]["id"], &value["message"]["channel_id"]];
         Some(Self {

@@ -19,7 +19,7 @@ use crate::ids::{ChannelId, MessageId};
 
 /// Which of a channel's messages are asked for.
 #[derive(Clone, Copy, Debug)]
-pub enum Page {
+pub(crate) enum Page {
     /// The newest ones.
     Newest,
     /// Those after this one.
@@ -32,7 +32,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn post(&self, channel: ChannelId, post: &Post<'_>) -> Result<Option<MessageId>, DiscordError> {
+    pub(crate) async fn post(&self, channel: ChannelId, post: &Post<'_>) -> Result<Option<MessageId>, DiscordError> {
         #[derive(Deserialize)]
         struct Created {
             id: MessageId,
@@ -63,7 +63,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn edit(
+    pub(crate) async fn edit(
         &self,
         channel: ChannelId,
         message: MessageId,
@@ -88,7 +88,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn delete(&self, channel: ChannelId, message: MessageId) -> Result<(), DiscordError> {
+    pub(crate) async fn delete(&self, channel: ChannelId, message: MessageId) -> Result<(), DiscordError> {
         let key = RouteKey::of_bot("delete_message", channel.get());
         let path = format!("/channels/{channel}/messages/{message}");
         match self.request(key, RetryPolicy::Tries(READ_TRIES), || self.start(Method::DELETE, &path)).await {
@@ -102,7 +102,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn trigger_typing(&self, channel: ChannelId) -> Result<(), DiscordError> {
+    pub(crate) async fn trigger_typing(&self, channel: ChannelId) -> Result<(), DiscordError> {
         let key = RouteKey::of_bot("typing", channel.get());
         let path = format!("/channels/{channel}/typing");
         let build = || self.start(Method::POST, &path).header(header::CONTENT_LENGTH, 0);
@@ -113,7 +113,12 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn messages(&self, channel: ChannelId, page: Page, most: usize) -> Result<Vec<Message>, DiscordError> {
+    pub(crate) async fn messages(
+        &self,
+        channel: ChannelId,
+        page: Page,
+        most: usize,
+    ) -> Result<Vec<Message>, DiscordError> {
         let key = RouteKey::of_bot("get_messages", channel.get());
         let mut path = format!("/channels/{channel}/messages?limit={}", most.clamp(1, 100));
         if let Page::After(id) = page {

@@ -14,14 +14,14 @@ use crate::ids::{AttachmentId, ChannelId, GuildId, MessageId, UserId};
 const WRITTEN_BY_PEOPLE: [u64; 2] = [0, 19];
 
 /// `flags` bit of a message that was posted without a notification.
-pub const SILENT: u64 = 1 << 12;
+pub(crate) const SILENT: u64 = 1 << 12;
 
 /// `message_reference.type` of a forward.
 const FORWARD: u64 = 1;
 
 /// A message, from the gateway or from REST.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Message {
+pub(crate) struct Message {
     /// A snowflake: greater means later.
     pub id: MessageId,
     /// The channel, thread or direct-message channel it was posted in.
@@ -65,7 +65,7 @@ pub struct Message {
 
 /// A user, as messages carry it.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Author {
+pub(crate) struct Author {
     /// The user's id.
     pub id: UserId,
     #[serde(default)]
@@ -88,7 +88,7 @@ struct Member {
 
 /// A file in a message. <https://discord.com/developers/docs/resources/message#attachment-object>
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Attachment {
+pub(crate) struct Attachment {
     /// The file's id.
     #[serde(default)]
     pub id: Option<AttachmentId>,
@@ -136,7 +136,7 @@ struct SnapshotMessage {
 impl Author {
     /// The name that people see: the nickname in the guild, the display name, or the user name.
     #[must_use]
-    pub fn shown_name(&self) -> &str {
+    pub(crate) fn shown_name(&self) -> &str {
         let nick = self.member.as_ref().and_then(|member| member.nick.as_deref());
         nick.or(self.global_name.as_deref()).unwrap_or(&self.username)
     }
@@ -145,14 +145,14 @@ impl Author {
 impl Message {
     /// Reads a message; leniently if it cannot be read otherwise.
     #[must_use]
-    pub fn read(value: Value) -> Option<Self> {
+    pub(crate) fn read(value: Value) -> Option<Self> {
         Self::deserialize(&value).ok().or_else(|| Self::read_leniently(value))
     }
 
     /// Reads only the fields that are needed to answer a message, and skips those that are malformed.
     /// `None` when its ids or its author are missing.
     #[must_use]
-    pub fn read_leniently(mut value: Value) -> Option<Self> {
+    pub(crate) fn read_leniently(mut value: Value) -> Option<Self> {
         let object = value.as_object_mut()?;
         object.retain(|key, value| match key.as_str() {
             "id" | "channel_id" | "author" | "webhook_id" => true,
@@ -173,60 +173,60 @@ impl Message {
 
     /// The author's name as people see it in this channel.
     #[must_use]
-    pub fn author_name(&self) -> &str {
+    pub(crate) fn author_name(&self) -> &str {
         let nick = self.member.as_ref().and_then(|member| member.nick.as_deref());
         nick.unwrap_or_else(|| self.author.shown_name())
     }
 
     /// Whether a person wrote it: no bot, no webhook, no system message.
     #[must_use]
-    pub fn is_from_a_person(&self) -> bool {
+    pub(crate) fn is_from_a_person(&self) -> bool {
         !self.author.bot && self.webhook_id.is_none() && WRITTEN_BY_PEOPLE.contains(&self.kind)
     }
 
     /// Whether it is a plain message or reply, rather than, for example, the answer to a slash command.
     #[must_use]
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         WRITTEN_BY_PEOPLE.contains(&self.kind)
     }
 
     /// Whether it continues the message before it, as the bot posts the later parts of a reply: silent, and a reply to nothing. (A
     /// first part whose referenced message was deleted is not silent.)
     #[must_use]
-    pub fn continues(&self) -> bool {
+    pub(crate) fn continues(&self) -> bool {
         self.replies_to().is_none() && self.flags & SILENT != 0
     }
 
     /// The message it replies to.
     #[must_use]
-    pub fn replies_to(&self) -> Option<MessageId> {
+    pub(crate) fn replies_to(&self) -> Option<MessageId> {
         let reference = self.message_reference.as_ref()?;
         (reference.kind != FORWARD).then_some(reference.message_id).flatten()
     }
 
     /// Whether it has a button whose custom id begins with `prefix`.
     #[must_use]
-    pub fn has_button(&self, prefix: &str) -> bool {
+    pub(crate) fn has_button(&self, prefix: &str) -> bool {
         let parts = self.components.iter().filter_map(|row| row["components"].as_array()).flatten();
         let mut ids = parts.filter_map(|part| part["custom_id"].as_str());
         ids.any(|id| id.starts_with(prefix))
     }
 
     /// The texts of the messages forwarded in it.
-    pub fn forwarded_texts(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn forwarded_texts(&self) -> impl Iterator<Item = &str> {
         let texts = self.message_snapshots.iter().map(|snapshot| snapshot.message.content.as_str());
         texts.filter(|text| !text.trim().is_empty())
     }
 
     /// The files in it, forwarded ones included.
-    pub fn attachments(&self) -> impl Iterator<Item = &Attachment> {
+    pub(crate) fn attachments(&self) -> impl Iterator<Item = &Attachment> {
         let forwarded = self.message_snapshots.iter().flat_map(|snapshot| &snapshot.message.attachments);
         self.attachments.iter().chain(forwarded)
     }
 
     /// The names of the files and stickers in it, forwarded ones included.
     #[must_use]
-    pub fn file_names(&self) -> Vec<&str> {
+    pub(crate) fn file_names(&self) -> Vec<&str> {
         let files = self.attachments().map(|file| file.filename.as_str());
         files.chain(self.sticker_items.iter().map(|sticker| sticker.name.as_str())).collect()
     }
@@ -234,7 +234,7 @@ impl Message {
 
 /// `MESSAGE_DELETE` and `MESSAGE_DELETE_BULK`.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Deletion {
+pub(crate) struct Deletion {
     /// The channel they were in.
     pub channel_id: ChannelId,
     /// The message, when it is one.
@@ -247,7 +247,7 @@ pub struct Deletion {
 
 impl Deletion {
     /// Every message that is gone.
-    pub fn messages(&self) -> impl Iterator<Item = MessageId> {
+    pub(crate) fn messages(&self) -> impl Iterator<Item = MessageId> {
         self.id.into_iter().chain(self.ids.iter().copied())
     }
 }

@@ -19,7 +19,7 @@ const NONCE_CHARS: usize = 25;
 
 /// A message to be posted.
 #[derive(Clone, Debug)]
-pub struct Post<'a> {
+pub(crate) struct Post<'a> {
     /// At most 2000 code points.
     pub content: &'a str,
     /// The message it replies to. If that one is gone, nothing is posted: [`super::DiscordError::UnknownReference`].
@@ -36,25 +36,25 @@ pub struct Post<'a> {
 
 /// Identifies a message before it has an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Nonce(String);
+pub(crate) struct Nonce(String);
 
 impl Nonce {
     /// The nonce of a part of the reply to a message: the same after a restart.
     #[must_use]
-    pub fn part(answered: MessageId, part: usize) -> Self {
+    pub(crate) fn part(answered: MessageId, part: usize) -> Self {
         Self::of(answered, 'p', part)
     }
 
     /// The nonce of a notice that belongs to the reply to a message.
     #[must_use]
-    pub fn note(answered: MessageId, kind: char) -> Self {
+    pub(crate) fn note(answered: MessageId, kind: char) -> Self {
         Self::of(answered, kind, 0)
     }
 
     /// The nonce of a part of a live reply. A live reply that a kill interrupted is deleted, and Discord creates nothing for the
     /// nonce of a deleted message: `attempt` (below 1000) distinguishes the next one.
     #[must_use]
-    pub fn live(answered: MessageId, attempt: u16, part: usize) -> Self {
+    pub(crate) fn live(answered: MessageId, attempt: u16, part: usize) -> Self {
         Self::of(answered, 'l', usize::from(attempt) * 10 + part)
     }
 

@@ -16,7 +16,7 @@ const ALREADY_ACKNOWLEDGED: u64 = 40060;
 
 /// Addresses the responses to an interaction.
 #[derive(Clone, Debug)]
-pub struct InteractionAddress {
+pub(crate) struct InteractionAddress {
     /// The bot's application.
     pub application: ApplicationId,
     /// The interaction.
@@ -33,7 +33,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn respond(
+    pub(crate) async fn respond(
         &self,
         to: &InteractionAddress,
         response: &CreateInteractionResponse,
@@ -56,7 +56,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn edit_response(
+    pub(crate) async fn edit_response(
         &self,
         to: &InteractionAddress,
         response: &EditInteractionResponse,
@@ -72,7 +72,7 @@ impl Discord {
     ///
     /// # Errors
     /// [`DiscordError`].
-    pub async fn follow_up(
+    pub(crate) async fn follow_up(
         &self,
         to: &InteractionAddress,
         message: &CreateInteractionResponseFollowup,

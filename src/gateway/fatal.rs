@@ -2,7 +2,7 @@
 
 /// Why the bot cannot go on. The text of each is the one line that an operator reads.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum Fatal {
+pub(crate) enum Fatal {
     /// HTTP 401, or close code 4004.
     #[error(
         "Discord refuses DISCORD_TOKEN: open https://discord.com/developers/applications, choose the application, Bot, Reset Token, \

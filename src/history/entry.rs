@@ -6,7 +6,7 @@ use crate::{ids::MessageId, tess::Role};
 
 /// One entry of a channel's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// A person's message.
     Person {
         /// The message.
@@ -36,19 +36,19 @@ pub(super) type SortKey = (MessageId, Option<MessageId>);
 impl Entry {
     /// Creates the entry of a person's message.
     #[must_use]
-    pub fn person(id: MessageId, name: &str, text: &str) -> Self {
+    pub(crate) fn person(id: MessageId, name: &str, text: &str) -> Self {
         Self::Person { id, name: name.into(), text: text.into(), attachment_text: Box::default() }
     }
 
     /// Creates the entry of the agent's answer to everything up to the message `answers`, posted as `parts`.
     #[must_use]
-    pub fn answer(parts: &[MessageId], answers: MessageId, text: &str) -> Self {
+    pub(crate) fn answer(parts: &[MessageId], answers: MessageId, text: &str) -> Self {
         Self::Answer { parts: parts.into(), answers, text: text.into() }
     }
 
     /// Every Discord message that the entry stands for.
     #[must_use]
-    pub fn ids(&self) -> &[MessageId] {
+    pub(crate) fn ids(&self) -> &[MessageId] {
         match self {
             Self::Person { id, .. } => std::slice::from_ref(id),
             Self::Answer { parts, .. } => parts,

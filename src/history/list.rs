@@ -13,7 +13,7 @@ const SPARE_CAPACITY: usize = 4;
 
 /// How long [`History::trim`] keeps a person's message; a greater value is kept longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Retention {
+pub(crate) enum Retention {
     /// Context for later answers: dropped first.
     Context,
     /// A message to be answered together with later ones: dropped when no context is left.
@@ -24,7 +24,7 @@ pub enum Retention {
 
 /// The entries of one channel, oldest first.
 #[derive(Clone, Debug, Default)]
-pub struct History {
+pub(crate) struct History {
     entries: VecDeque<Entry>,
     /// The sum over `entries`.
     size: Size,
@@ -33,12 +33,12 @@ pub struct History {
 impl History {
     /// Creates an empty history, which holds no heap memory yet.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Inserts an entry by its sort order. Returns `false` and changes nothing when one of its messages is already there.
-    pub fn insert(&mut self, entry: Entry) -> bool {
+    pub(crate) fn insert(&mut self, entry: Entry) -> bool {
         if entry.ids().iter().any(|id| self.contains(*id)) {
             return false;
         }
@@ -52,19 +52,19 @@ impl History {
     }
 
     /// Records the agent's answer to everything up to `answers`, posted as `parts`; replaces an earlier answer to it.
-    pub fn record_answer(&mut self, parts: &[MessageId], answers: MessageId, text: &str) {
+    pub(crate) fn record_answer(&mut self, parts: &[MessageId], answers: MessageId, text: &str) {
         self.remove_answer_to(answers);
         self.insert(Entry::answer(parts, answers, text));
     }
 
     /// Applies an edit of a person's message. Returns `false` when there is no such message.
-    pub fn edit(&mut self, id: MessageId, text: &str) -> bool {
+    pub(crate) fn edit(&mut self, id: MessageId, text: &str) -> bool {
         self.change_person(id, |old, _| *old = text.into())
     }
 
     /// Appends the content of a file to a person's message; later edits keep it. Returns `false` when there is no such
     /// message.
-    pub fn append_attachment_text(&mut self, id: MessageId, content: &str) -> bool {
+    pub(crate) fn append_attachment_text(&mut self, id: MessageId, content: &str) -> bool {
         self.change_person(id, |_, attachment_text| *attachment_text = format!("{attachment_text}\n{content}").into())
     }
 
@@ -81,7 +81,7 @@ impl History {
 
     /// The content of files appended to a message; empty when there is none.
     #[must_use]
-    pub fn attachment_text(&self, id: MessageId) -> &str {
+    pub(crate) fn attachment_text(&self, id: MessageId) -> &str {
         match self.position(id).and_then(|at| self.entries.get(at)) {
             Some(Entry::Person { attachment_text, .. }) => attachment_text,
             Some(Entry::Answer { .. }) | None => "",
@@ -90,13 +90,13 @@ impl History {
 
     /// Unicode code points that the agent is sent of these messages.
     #[must_use]
-    pub fn chars_of(&self, messages: &[MessageId]) -> usize {
+    pub(crate) fn chars_of(&self, messages: &[MessageId]) -> usize {
         let entries = messages.iter().filter_map(|id| self.entries.get(self.position(*id)?));
         entries.map(|entry| entry.size().chars).sum()
     }
 
     /// Removes a message; a part of an answer removes the whole answer. Returns `false` when there is no such message.
-    pub fn remove(&mut self, id: MessageId) -> bool {
+    pub(crate) fn remove(&mut self, id: MessageId) -> bool {
         let at = self.position(id);
         if let Some(at) = at {
             self.remove_at(at);
@@ -105,7 +105,7 @@ impl History {
     }
 
     /// Removes the answer whose newest answered message is `newest`. Returns `false` when there is none.
-    pub fn remove_answer_to(&mut self, newest: MessageId) -> bool {
+    pub(crate) fn remove_answer_to(&mut self, newest: MessageId) -> bool {
         let is_answer = |entry: &Entry| matches!(entry, Entry::Answer { answers, .. } if *answers == newest);
         let at = self.entries.iter().rposition(is_answer);
         if let Some(at) = at {
@@ -115,7 +115,7 @@ impl History {
     }
 
     /// Removes everything up to and including the message `mark`, and the answers to it.
-    pub fn clear_up_to(&mut self, mark: MessageId) {
+    pub(crate) fn clear_up_to(&mut self, mark: MessageId) {
         while self.entries.front().is_some_and(|oldest| oldest.sort_key().0 <= mark) {
             self.remove_at(0);
         }
@@ -126,7 +126,7 @@ impl History {
     ///
     /// [`Retention::Context`] is dropped before [`Retention::Queued`]. The answers that directly follow a dropped message
     /// are dropped with it, so that no answer is kept without its question.
-    pub fn trim(&mut self, limits: &HistoryConfig, retention: impl Fn(MessageId) -> Retention) {
+    pub(crate) fn trim(&mut self, limits: &HistoryConfig, retention: impl Fn(MessageId) -> Retention) {
         let retention = |entry: &Entry| match entry {
             Entry::Person { id, .. } => retention(*id),
             Entry::Answer { .. } => Retention::Context,
@@ -145,36 +145,31 @@ impl History {
 
     /// Whether the message is there, as a person's message or as a part of an answer.
     #[must_use]
-    pub fn contains(&self, id: MessageId) -> bool {
+    pub(crate) fn contains(&self, id: MessageId) -> bool {
         self.position(id).is_some()
-    }
-
-    /// Every entry, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Entry> {
-        self.entries.iter()
     }
 
     /// The number of entries; an answer counts once, however many messages it was posted as.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether there is no entry.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// Unicode code points that the agent is sent at most: texts, names and what separates them.
     #[must_use]
-    pub fn chars(&self) -> usize {
+    pub(crate) fn chars(&self) -> usize {
         self.size.chars
     }
 
     /// Bytes that this history holds on the heap, without the allocator's overhead.
     #[must_use]
-    pub fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         self.size.heap_bytes + self.entries.capacity() * size_of::<Entry>()
     }
 
@@ -188,7 +183,7 @@ impl History {
     /// which did not take it into account. `with_names` puts `name: ` before each person's message. `instructions` become a
     /// first `developer` message.
     #[must_use]
-    pub fn request_messages(
+    pub(crate) fn request_messages(
         &self,
         newest: MessageId,
         asked: &[MessageId],
@@ -261,7 +256,7 @@ mod tests {
     }
 
     fn texts(history: &History) -> Vec<&str> {
-        history.iter().map(Entry::text).collect()
+        history.entries.iter().map(Entry::text).collect()
     }
 
     #[test]
@@ -292,7 +287,8 @@ mod tests {
         }
         let asked = |id: MessageId| if id.get() == 2 { Retention::Queued } else { Retention::Context };
         history.trim(&HistoryConfig { messages: 3, ..LIMITS }, asked);
-        let left = |history: &History| history.iter().flat_map(Entry::ids).map(|id| id.get()).collect::<Vec<_>>();
+        let left =
+            |history: &History| history.entries.iter().flat_map(Entry::ids).map(|id| id.get()).collect::<Vec<_>>();
         assert_eq!(left(&history), [2, 5, 6]);
         let replied_to = |id: MessageId| if id.get() == 2 { Retention::ReplyTarget } else { Retention::Queued };
         history.trim(&HistoryConfig { messages: 1, ..LIMITS }, replied_to);
@@ -374,7 +370,7 @@ mod tests {
         history.trim(&HistoryConfig { chars: 100, ..LIMITS }, context);
         assert_eq!(history.len(), 1);
         history.trim(&HistoryConfig { messages: 0, chars: 0, ..LIMITS }, context);
-        assert_eq!(history.iter().flat_map(Entry::ids).collect::<Vec<_>>(), [&id(20)]);
+        assert_eq!(history.entries.iter().flat_map(Entry::ids).collect::<Vec<_>>(), [&id(20)]);
     }
 
     #[test]
@@ -393,7 +389,7 @@ mod tests {
             history.insert(Entry::person(id(n), "a name of usual length", &"x".repeat(600)));
         }
         history.trim(&LIMITS, context);
-        let text: usize = history.iter().map(|entry| entry.text().len()).sum();
+        let text: usize = history.entries.iter().map(|entry| entry.text().len()).sum();
         assert!(history.heap_bytes() <= text + 100 * history.len(), "{} bytes for {text}", history.heap_bytes());
     }
 
@@ -445,7 +441,7 @@ mod tests {
                     }
                     Event::Clear(n) => {
                         history.clear_up_to(id(n));
-                        prop_assert!(history.iter().all(|entry| entry.sort_key().0 > id(n)));
+                        prop_assert!(history.entries.iter().all(|entry| entry.sort_key().0 > id(n)));
                     }
                     Event::Trim => {
                         history.trim(&limits, context);
@@ -453,12 +449,12 @@ mod tests {
                         prop_assert!(history.chars() <= chars || history.len() == 1);
                     }
                 }
-                let recount = history.iter().fold(Size::default(), |mut sum, entry| {
+                let recount = history.entries.iter().fold(Size::default(), |mut sum, entry| {
                     sum.add(entry.size());
                     sum
                 });
                 prop_assert_eq!(recount, history.size);
-                prop_assert!(history.iter().is_sorted_by_key(Entry::sort_key));
+                prop_assert!(history.entries.iter().is_sorted_by_key(Entry::sort_key));
             }
         }
 

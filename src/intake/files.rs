@@ -3,7 +3,7 @@
 use crate::{discord::model::Attachment, tess::FileKind};
 
 /// Largest file that is put into the conversation as text, in bytes.
-pub const TEXT_BYTES: usize = 64 * 1024;
+pub(crate) const TEXT_BYTES: usize = 64 * 1024;
 
 /// File extensions of text and code, with the language name for a code block; sorted by extension.
 const TEXT_EXTENSIONS: [(&str, &str); 68] = [
@@ -79,7 +79,7 @@ const TEXT_EXTENSIONS: [(&str, &str); 68] = [
 
 /// How a file reaches the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileRoute {
+pub(crate) enum FileRoute {
     /// Its text is appended to the message, as a code block.
     Inline {
         /// The language of the code block; empty when there is none.
@@ -94,7 +94,7 @@ impl FileRoute {
     ///
     /// A text that is too large for the conversation is uploaded if Tess reads files of its kind.
     #[must_use]
-    pub fn of(file: &Attachment) -> Option<Self> {
+    pub(crate) fn of(file: &Attachment) -> Option<Self> {
         match language(file) {
             Some(language) if file.size <= TEXT_BYTES => Some(Self::Inline { language }),
             // If Tess does not read the file either, the route is `Inline`, so that its size is reported as the problem.
@@ -105,7 +105,7 @@ impl FileRoute {
 
     /// The route of a file that turned out not to be text, or not to fit into the conversation.
     #[must_use]
-    pub fn upload(file: &Attachment) -> Option<Self> {
+    pub(crate) fn upload(file: &Attachment) -> Option<Self> {
         FileKind::of(&file.filename).map(Self::Upload)
     }
 }
@@ -123,7 +123,7 @@ fn language(file: &Attachment) -> Option<&'static str> {
 
 /// The text of a file as the agent is sent it: its name, then a code block that nothing in the text can close.
 #[must_use]
-pub fn inline_block(name: &str, language: &str, text: &str) -> String {
+pub(crate) fn inline_block(name: &str, language: &str, text: &str) -> String {
     let longest_run = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest_run.max(2) + 1);
     let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -132,7 +132,7 @@ pub fn inline_block(name: &str, language: &str, text: &str) -> String {
 
 /// The text of a file, without a byte order mark; `None` when it is not UTF-8 text.
 #[must_use]
-pub fn decode_text(bytes: &[u8]) -> Option<&str> {
+pub(crate) fn decode_text(bytes: &[u8]) -> Option<&str> {
     let text = str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
     Some(text.strip_prefix('\u{feff}').unwrap_or(text))
 }

@@ -4,7 +4,7 @@ use super::fence::{Fence, unclosed_fence};
 
 /// Whether nothing of an output would be posted: it is blank, or it holds only `<think>` blocks.
 #[must_use]
-pub fn is_blank(output: &str) -> bool {
+pub(crate) fn is_blank(output: &str) -> bool {
     clean(output).is_empty()
 }
 

@@ -7,7 +7,7 @@ use super::fence::{Fence, fence_closed_by_last_line};
 /// A code block that was split over two messages becomes one block again. Other changes of [`split`](super::split) stay:
 /// repeated table heads, and a line break at each seam.
 #[must_use]
-pub fn join<'a>(messages: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn join<'a>(messages: impl Iterator<Item = &'a str>) -> String {
     let mut whole = String::new();
     for message in messages.map(str::trim).filter(|message| !message.is_empty()) {
         let (first_line, rest) = message.split_once('\n').unwrap_or((message, ""));

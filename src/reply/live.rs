@@ -24,7 +24,7 @@ const PART_CHARS: usize = MESSAGE_CHARS - CLOSING_CHARS - UNFINISHED_CHARS;
 ///
 /// All messages but the last are final.
 #[must_use]
-pub fn split_partial(text: &str) -> Vec<String> {
+pub(crate) fn split_partial(text: &str) -> Vec<String> {
     split_parts(clean_partial(text), MAX_MESSAGES)
 }
 
@@ -33,7 +33,7 @@ pub fn split_partial(text: &str) -> Vec<String> {
 /// The messages differ from those of the beginning only where the beginning was cleaned differently, such as inside a
 /// Markdown fence that is not around the whole. A message about the file is added when the answer is too long.
 #[must_use]
-pub fn split_complete(language: Language, output: &str) -> Reply {
+pub(crate) fn split_complete(language: Language, output: &str) -> Reply {
     let output = clean(output);
     let mut messages = split_parts(output, MAX_MESSAGES + 1);
     if messages.len() <= MAX_MESSAGES {
@@ -46,7 +46,7 @@ pub fn split_complete(language: Language, output: &str) -> Reply {
 
 /// Adds the line that marks the last message of an answer that stays unfinished.
 #[must_use]
-pub fn mark_unfinished(language: Language, message: &str) -> String {
+pub(crate) fn mark_unfinished(language: Language, message: &str) -> String {
     format!("{message}\n{}", texts::answers::unfinished_line(language))
 }
 

@@ -7,7 +7,7 @@ use crate::tess::GeneratedFile;
 ///
 /// Each URL gets a line of its own. Only `https` URLs are shown. Code, and images inside links, stay as they are.
 #[must_use]
-pub fn with_media_urls(output: &str, files: &[GeneratedFile]) -> String {
+pub(crate) fn with_media_urls(output: &str, files: &[GeneratedFile]) -> String {
     let mut lines = Vec::new();
     let mut open: Option<Fence<'_>> = None;
     for line in output.lines() {

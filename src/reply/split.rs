@@ -9,14 +9,14 @@ use super::{
 use crate::config::Language;
 
 /// Most characters of a message, in Unicode code points (Discord's staff in discord-api-docs #1315).
-pub const MESSAGE_CHARS: usize = 2_000;
+pub(crate) const MESSAGE_CHARS: usize = 2_000;
 
 /// Most messages of one answer; a longer one is sent as a file.
-pub const MAX_MESSAGES: usize = 5;
+pub(crate) const MAX_MESSAGES: usize = 5;
 
 /// An agent's output, ready to be posted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// The messages in the order in which to post them; each has 1 to [`MESSAGE_CHARS`] characters.
     pub messages: Vec<String>,
     /// The whole answer as a file to attach to the last message, when it does not fit into [`MAX_MESSAGES`].
@@ -29,7 +29,7 @@ pub struct Reply {
 /// closed and opened again, and a table's head is repeated; a code block that the agent left open is closed. There is no
 /// message when the output [is blank](super::is_blank).
 #[must_use]
-pub fn split(language: Language, output: &str) -> Reply {
+pub(crate) fn split(language: Language, output: &str) -> Reply {
     let output = clean(output);
     if output.is_empty() {
         return Reply::default();

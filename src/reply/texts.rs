@@ -3,16 +3,16 @@
 //! A text says what happened and what to do next. It names no internal detail: those go to the log. Both languages of a
 //! text stand next to each other, so that none can lack a text.
 
-pub mod agents;
-pub mod answers;
-pub mod budgets;
-pub mod commands;
-pub mod errors;
-pub mod files;
+pub(crate) mod agents;
+pub(crate) mod answers;
+pub(crate) mod budgets;
+pub(crate) mod commands;
+pub(crate) mod errors;
+pub(crate) mod files;
 mod format;
 mod marks;
-pub mod settings;
-pub mod turns;
-pub mod usage;
+pub(crate) mod settings;
+pub(crate) mod turns;
+pub(crate) mod usage;
 
-pub use marks::{NOTICE_MARK, is_answer};
+pub(crate) use marks::{NOTICE_MARK, is_answer};

@@ -39,7 +39,7 @@ pub(super) struct ChannelFacts {
 
 /// A channel with a handled mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ActiveChannel {
+pub(crate) struct ActiveChannel {
     /// The channel.
     pub channel: ChannelId,
     /// Its handled mark.
@@ -314,7 +314,7 @@ impl Facts {
 
 /// Returns the mark just before a message.
 #[must_use]
-pub fn before(message: MessageId) -> MessageId {
+pub(crate) fn before(message: MessageId) -> MessageId {
     MessageId::new(message.get().saturating_sub(1).max(1))
 }
 

@@ -62,7 +62,7 @@ const MIGRATIONS: [&str; 5] = [
 
 /// Why the state file cannot be used, and what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum StateError {
+pub(crate) enum StateError {
     /// The folder does not exist and cannot be created.
     #[error("the state's folder {} cannot be created ({source}): set STATE_URL to a path that the bot may write to", .folder.display())]
     Folder {

@@ -24,38 +24,38 @@ const DAY_SECONDS: u64 = 24 * 3_600;
 
 /// A day of UTC, counted from the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Day(pub u32);
+pub(crate) struct Day(pub u32);
 
 impl Day {
     /// Returns the day of a moment.
     #[must_use]
-    pub fn of(moment: SystemTime) -> Self {
+    pub(crate) fn of(moment: SystemTime) -> Self {
         let seconds = moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         Self(u32::try_from(seconds / DAY_SECONDS).unwrap_or(u32::MAX))
     }
 
     /// Returns when it starts.
     #[must_use]
-    pub fn start(self) -> SystemTime {
+    pub(crate) fn start(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(u64::from(self.0) * DAY_SECONDS)
     }
 
     /// Returns when the next day starts.
     #[must_use]
-    pub fn end(self) -> SystemTime {
+    pub(crate) fn end(self) -> SystemTime {
         self.start() + Duration::from_secs(DAY_SECONDS)
     }
 
     /// Returns the last `days` days, this one included.
     #[must_use]
-    pub fn last(self, days: u32) -> RangeInclusive<Self> {
+    pub(crate) fn last(self, days: u32) -> RangeInclusive<Self> {
         Self(self.0.saturating_sub(days.saturating_sub(1)))..=self
     }
 }
 
 /// What a sum of credits was spent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SpendingKey {
+pub(crate) struct SpendingKey {
     /// The day: the first field, so that rows are in the order in which they are dropped.
     pub day: Day,
     /// The guild of the channel; none for a direct message.

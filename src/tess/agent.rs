@@ -16,7 +16,7 @@ const STANDARD_QUESTIONS: [&str; 5] = ["messages", "root_id", "temperature", "mo
 
 /// An agent, `GET /agents/{id}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Agent {
+pub(crate) struct Agent {
     /// Its id.
     pub id: AgentId,
     /// Its display name.
@@ -33,7 +33,7 @@ pub struct Agent {
 
 /// One field of an agent's executions, such as `temperature`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
+pub(crate) struct Question {
     /// The field's name.
     pub name: String,
     /// `select`, `multiselect`, `number`, `boolean`, `text`, `textarea`, `file`, `array`, `object` and others.
@@ -56,23 +56,23 @@ pub struct Question {
 
 impl Agent {
     /// Whether it accepts a conversation.
-    pub fn is_chat(&self) -> bool {
+    pub(crate) fn is_chat(&self) -> bool {
         self.kind == "chat"
     }
 
     /// Returns the question of a name.
-    pub fn question(&self, name: &str) -> Option<&Question> {
+    pub(crate) fn question(&self, name: &str) -> Option<&Question> {
         self.questions.iter().find(|question| question.name == name)
     }
 
     /// Returns the questions that a person can answer in a channel.
-    pub fn settings(&self) -> impl Iterator<Item = &Question> {
+    pub(crate) fn settings(&self) -> impl Iterator<Item = &Question> {
         self.questions.iter().filter(|question| question.can_be_set())
     }
 
     /// Returns the required questions without an answer, except those of every chat agent, those with a default, and those
     /// that the bot answers itself.
-    pub fn missing(&self, options: &Options) -> Vec<&Question> {
+    pub(crate) fn missing(&self, options: &Options) -> Vec<&Question> {
         let is_missing = |question: &&Question| {
             question.required
                 && question.default.is_none()
@@ -99,7 +99,7 @@ impl Agent {
 
 impl Question {
     /// Whether a person can answer it in a channel: the bot does not set it, and text can express it.
-    pub fn can_be_set(&self) -> bool {
+    pub(crate) fn can_be_set(&self) -> bool {
         !is_reserved(&self.name) && !["array", "object", "file"].contains(&self.kind.as_str())
     }
 
@@ -108,7 +108,7 @@ impl Question {
     /// # Errors
     ///
     /// What the question accepts instead, for the person who wrote `text`.
-    pub fn check(&self, text: &str) -> Result<Value, InvalidOption> {
+    pub(crate) fn check(&self, text: &str) -> Result<Value, InvalidOption> {
         let text = text.trim();
         if !self.can_be_set() {
             return Err(InvalidOption::NotSettable);

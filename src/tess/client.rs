@@ -28,7 +28,7 @@ const MAX_AGENT_PAGES: usize = 20;
 
 /// A client of one token. Clones share the token's limiter.
 #[derive(Clone)]
-pub struct Tess {
+pub(crate) struct Tess {
     transport: Arc<Transport>,
 }
 
@@ -38,7 +38,7 @@ impl Tess {
     /// `http` should have a `connect_timeout`, to distinguish a network that drops packets from an execution that takes
     /// long, and a `pool_idle_timeout` below the server's, so that no execution is sent on a connection that the server
     /// is closing.
-    pub fn new(http: reqwest::Client, config: &TessConfig, timings: &Timings) -> Self {
+    pub(crate) fn new(http: reqwest::Client, config: &TessConfig, timings: &Timings) -> Self {
         Self { transport: Arc::new(Transport::new(http, config, timings)) }
     }
 
@@ -51,7 +51,7 @@ impl Tess {
     ///
     /// Every variant of [`TessError`] except [`TessError::Unavailable`] and those about files. After
     /// [`TessError::OutcomeUnknown`] and [`TessError::TimedOut`] the execution may have been charged.
-    pub async fn execute(&self, request: &Request<'_>) -> Result<Answer, TessError> {
+    pub(crate) async fn execute(&self, request: &Request<'_>) -> Result<Answer, TessError> {
         execution::execute(&self.transport, request, Delivery::Whole, |_| {}).await
     }
 
@@ -64,7 +64,7 @@ impl Tess {
     /// # Errors
     ///
     /// As [`Tess::execute`]. A stream that breaks off before its first event is [`TessError::OutcomeUnknown`].
-    pub async fn stream(&self, request: &Request<'_>, on_text: impl FnMut(&str)) -> Result<Answer, TessError> {
+    pub(crate) async fn stream(&self, request: &Request<'_>, on_text: impl FnMut(&str)) -> Result<Answer, TessError> {
         execution::execute(&self.transport, request, Delivery::Stream, on_text).await
     }
 
@@ -75,7 +75,13 @@ impl Tess {
     ///
     /// [`TessError::FileRefused`], [`TessError::StorageFull`], or as [`Tess::agent`]. After [`TessError::Unavailable`]
     /// the file may be stored under an unknown id.
-    pub async fn upload(&self, name: &str, mime: &str, bytes: Vec<u8>, process: bool) -> Result<FileId, TessError> {
+    pub(crate) async fn upload(
+        &self,
+        name: &str,
+        mime: &str,
+        bytes: Vec<u8>,
+        process: bool,
+    ) -> Result<FileId, TessError> {
         upload::upload(&self.transport, Upload { name, mime, bytes, process }).await
     }
 
@@ -84,7 +90,7 @@ impl Tess {
     /// # Errors
     ///
     /// [`TessError::FileRefused`] if it could not be read, [`TessError::TimedOut`] at `deadline`.
-    pub async fn wait_for_file(&self, file: FileId, deadline: Instant) -> Result<f64, TessError> {
+    pub(crate) async fn wait_for_file(&self, file: FileId, deadline: Instant) -> Result<f64, TessError> {
         upload::wait(&self.transport, file, deadline).await
     }
 
@@ -93,23 +99,23 @@ impl Tess {
     /// # Errors
     ///
     /// As [`Tess::agent`].
-    pub async fn delete_file(&self, file: FileId) -> Result<(), TessError> {
+    pub(crate) async fn delete_file(&self, file: FileId) -> Result<(), TessError> {
         upload::delete(&self.transport, file).await
     }
 
     /// Returns the answer of `TESS_MODEL`, `TESS_TEMPERATURE` or `TESS_TOOLS` to the question `name`.
-    pub fn default_option(&self, name: &str) -> Option<&str> {
+    pub(crate) fn default_option(&self, name: &str) -> Option<&str> {
         defaults::defaults(&self.transport.config).find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// Returns those of `TESS_MODEL`, `TESS_TEMPERATURE` and `TESS_TOOLS` that `agent` would refuse.
-    pub fn invalid_defaults(&self, agent: &Agent) -> Vec<InvalidDefault> {
+    pub(crate) fn invalid_defaults(&self, agent: &Agent) -> Vec<InvalidDefault> {
         defaults::invalid_defaults(&self.transport.config, agent)
     }
 
     /// Returns what the operator has to do after an error, in words that fit after a semicolon; `None` if only waiting or
     /// asking again helps.
-    pub fn advice(&self, error: &TessError) -> Option<String> {
+    pub(crate) fn advice(&self, error: &TessError) -> Option<String> {
         advice::advice(error, &self.transport.config.api_url)
     }
 
@@ -118,7 +124,7 @@ impl Tess {
     /// # Errors
     ///
     /// [`TessError::AgentNotFound`], [`TessError::Unavailable`] if Tess gave no readable answer, or why it refused.
-    pub async fn agent(&self, agent: AgentId) -> Result<Agent, TessError> {
+    pub(crate) async fn agent(&self, agent: AgentId) -> Result<Agent, TessError> {
         let found = self.transport.look_up(&format!("/agents/{agent}"), Some(agent)).await?;
         Agent::read(&found).ok_or_else(|| TessError::Unavailable { detail: "not an agent's description".to_owned() })
     }
@@ -128,7 +134,7 @@ impl Tess {
     /// # Errors
     ///
     /// As [`Tess::agent`]; a page that fails fails the list.
-    pub async fn chat_agents(&self) -> Result<Vec<Agent>, TessError> {
+    pub(crate) async fn chat_agents(&self) -> Result<Vec<Agent>, TessError> {
         let mut agents = Vec::new();
         for page in 1..=MAX_AGENT_PAGES {
             let path = format!("/agents?type=chat&page={page}&per_page={AGENTS_PER_PAGE}");
@@ -142,7 +148,7 @@ impl Tess {
     }
 
     /// Returns how many executions wait for the limiter.
-    pub fn queued_executions(&self) -> usize {
+    pub(crate) fn queued_executions(&self) -> usize {
         self.transport.limiter.queued_executions()
     }
 }

@@ -7,7 +7,7 @@ use crate::config::TessConfig;
 
 /// A default that the agent does not accept; displayed as one line for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidDefault {
+pub(crate) struct InvalidDefault {
     /// `TESS_MODEL`, `TESS_TEMPERATURE` or `TESS_TOOLS`.
     pub variable: &'static str,
     /// Its value.

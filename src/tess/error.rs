@@ -8,7 +8,7 @@ use crate::ids::AgentId;
 ///
 /// Every `detail` is for the log: at most 300 characters, without the key and without a message's text.
 #[derive(Debug, thiserror::Error)]
-pub enum TessError {
+pub(crate) enum TessError {
     /// 401, or 403 with `Invalid authentication`: the key is wrong.
     #[error("Tess refused the API key: {detail}")]
     Unauthorized {
@@ -113,7 +113,7 @@ pub enum TessError {
 impl TessError {
     /// Returns its name in the metrics.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Unauthorized { .. } => "unauthorized",
             Self::WrongWorkspace { .. } => "wrong_workspace",

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 /// Most files of one execution (<https://docs.tess.im>).
-pub const MAX_FILES_PER_EXECUTION: usize = 5;
+pub(crate) const MAX_FILES_PER_EXECUTION: usize = 5;
 
 /// Longest file, in bytes. The documentation (<https://docs.tess.im>) says 200 MB, but public clients use `POST /files` only up to 32 MB and a
 /// route with signed URLs above.
-pub const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
+pub(crate) const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Longest audio file that Tess transcribes, in bytes (<https://docs.tess.im>).
 const MAX_AUDIO_BYTES: usize = 10 * 1000 * 1000;
@@ -32,7 +32,7 @@ const MAX_NAME_CHARS: usize = 100;
 
 /// A file that an execution generated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GeneratedFile {
+pub(crate) struct GeneratedFile {
     /// Its name, without a path.
     pub name: String,
     /// Its URL, `http` or `https`, on a host that Tess chose.
@@ -41,7 +41,7 @@ pub struct GeneratedFile {
 
 /// The kinds of files that Tess reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FileKind {
+pub(crate) enum FileKind {
     /// Tess reads its text.
     Document,
     /// A model sees it.
@@ -54,7 +54,7 @@ pub enum FileKind {
 
 impl FileKind {
     /// Returns the kind by the extension of a file's name; `None` if Tess reads no such file.
-    pub fn of(name: &str) -> Option<Self> {
+    pub(crate) fn of(name: &str) -> Option<Self> {
         let (_, extension) = name.rsplit_once('.')?;
         let extension = extension.to_ascii_lowercase();
         let kinds: [(&[&str], Self); 4] = [
@@ -67,7 +67,7 @@ impl FileKind {
     }
 
     /// Returns the longest file of the kind, in bytes.
-    pub fn max_bytes(self) -> usize {
+    pub(crate) fn max_bytes(self) -> usize {
         if self == Self::Audio { MAX_AUDIO_BYTES } else { MAX_FILE_BYTES }
     }
 }

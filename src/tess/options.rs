@@ -18,11 +18,11 @@ pub(super) fn is_reserved(name: &str) -> bool {
 /// Serialized as a JSON object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, Value>")]
-pub struct Options(BTreeMap<String, Value>);
+pub(crate) struct Options(BTreeMap<String, Value>);
 
 impl Options {
     /// Returns the answer to a question.
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
@@ -32,7 +32,7 @@ impl Options {
     ///
     /// Only the bot itself sets that field: `messages`, `waitExecution`, `wait_execution`, `stream`, `file_ids`,
     /// `root_id`, `answers`.
-    pub fn set(&mut self, name: &str, value: Value) -> Result<(), InvalidOption> {
+    pub(crate) fn set(&mut self, name: &str, value: Value) -> Result<(), InvalidOption> {
         if is_reserved(name) {
             return Err(InvalidOption::NotSettable);
         }
@@ -41,12 +41,12 @@ impl Options {
     }
 
     /// Iterates over the answers by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
     /// Whether nothing is answered.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -61,7 +61,7 @@ impl From<BTreeMap<String, Value>> for Options {
 
 /// Why a text is not an answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidOption {
+pub(crate) enum InvalidOption {
     /// Only the bot itself answers it, or text cannot express the answer.
     #[error("cannot be set here")]
     NotSettable,

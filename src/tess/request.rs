@@ -8,7 +8,7 @@ use crate::ids::{AgentId, ExecutionId, FileId};
 /// The author of a message of the `messages` array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub(crate) enum Role {
     /// Instructions; only as the first message. Tess refuses `system`.
     Developer,
     /// People.
@@ -19,7 +19,7 @@ pub enum Role {
 
 /// One element of the `messages` array of an execution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ChatMessage {
+pub(crate) struct ChatMessage {
     /// Its author.
     pub role: Role,
     /// Its text.
@@ -28,7 +28,7 @@ pub struct ChatMessage {
 
 /// An execution to ask for.
 #[derive(Clone, Copy)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// The agent to execute.
     pub agent: AgentId,
     /// The conversation; the last message must be the user's.
@@ -41,7 +41,7 @@ pub struct Request<'a> {
 
 /// What an agent answered.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The execution that wrote it.
     pub execution: ExecutionId,
     /// Markdown; blank only when there are files.

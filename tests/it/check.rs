@@ -7,11 +7,7 @@ use sim::{
     discord::DiscordOptions,
     tess::{Fault, PAINTER, Route, TessOptions},
 };
-use tess_discord::{
-    bot::clients,
-    check::{self, Report},
-    telemetry::Metrics,
-};
+use tess_discord::check::{self, Report};
 
 use crate::support::{Chat, Setup};
 
@@ -26,8 +22,7 @@ const ALL: u64 = VIEW | SEND | EMBED | ATTACH | HISTORY | SEND_IN_THREADS;
 
 /// Runs the checks without a running bot.
 async fn checked(chat: &Chat, execute: bool) -> Report {
-    let (discord, tess) = clients(chat.config(), &Metrics::new()).unwrap();
-    check::run(chat.config(), &discord, &tess, execute).await
+    check::run(chat.config(), execute).await.unwrap()
 }
 
 /// The report as text, with placeholders for what differs between runs.
@@ -293,8 +288,7 @@ async fn defaults_are_checked_with_one_request_and_an_invalid_one_does_not_stop_
 async fn start_logs_a_warning_for_each_problem() {
     let warnings = async |setup: Setup| {
         let chat = setup.prepare().await;
-        let (_, tess) = clients(chat.config(), &Metrics::new()).unwrap();
-        let warnings = check::default_agent(chat.config(), &tess).await;
+        let warnings = check::default_agent(chat.config()).await.unwrap();
         chat.finish().await;
         warnings
     };

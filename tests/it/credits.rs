@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use tess_discord::{config::Credits, telemetry::Outcome};
+use tess_discord::{Credits, Outcome};
 
 use crate::support::Chat;
 

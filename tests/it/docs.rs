@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tess_discord::telemetry::Metrics;
+use tess_discord::Metrics;
 
 use crate::support::Chat;
 

@@ -5,7 +5,7 @@ use sim::{
     discord::Route,
     tess::{Fault, Route as TessRoute, TessOptions},
 };
-use tess_discord::telemetry::Outcome;
+use tess_discord::Outcome;
 
 use crate::support::Chat;
 

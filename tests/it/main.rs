@@ -23,4 +23,3 @@ mod shutdown;
 mod stop_retry;
 mod support;
 mod tess_errors;
-mod tls;

@@ -24,11 +24,7 @@ use sim::{
     tess::{Execution, TessOptions, TessSim},
 };
 use tempfile::TempDir;
-use tess_discord::{
-    bot::Bot,
-    config::{Config, Timings},
-    telemetry::Metrics,
-};
+use tess_discord::{Bot, Config, Metrics, Timings};
 use tokio::{
     sync::oneshot,
     time::{sleep, timeout},

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Agents on one page of the list.
-pub const PER_PAGE: usize = 5;
+pub(crate) const PER_PAGE: usize = 5;
 
 /// Most characters of a title in the list. Escaping can double them, and a page still fits into one message.
 const TITLE_CHARS: usize = 60;
@@ -21,13 +21,13 @@ const MAX_QUESTIONS: usize = 8;
 
 /// The number of pages that a list of agents takes; at least 1.
 #[must_use]
-pub fn page_count(agents: usize) -> usize {
+pub(crate) fn page_count(agents: usize) -> usize {
     agents.div_ceil(PER_PAGE).max(1)
 }
 
 /// One page of the list of agents. `page` counts from 0 and is capped at the last one. `current` is the channel's agent.
 #[must_use]
-pub fn page(language: Language, agents: &[Agent], page: usize, current: AgentId) -> String {
+pub(crate) fn page(language: Language, agents: &[Agent], page: usize, current: AgentId) -> String {
     if agents.is_empty() {
         let none = language.say(
             "ℹ️ Tess offers this bot no chat agent to choose from.",
@@ -57,7 +57,7 @@ fn entry(language: Language, agent: &Agent, current: AgentId) -> String {
 
 /// Names the agent of the channel; `title` is `None` when Tess did not report it.
 #[must_use]
-pub fn current(language: Language, title: Option<&str>, id: AgentId, is_default: bool) -> String {
+pub(crate) fn current(language: Language, title: Option<&str>, id: AgentId, is_default: bool) -> String {
     let default = if is_default { language.say(", the default", ", o padrão") } else { "" };
     match title.map(escape) {
         Some(title) => language.say(
@@ -73,7 +73,7 @@ pub fn current(language: Language, title: Option<&str>, id: AgentId, is_default:
 
 /// Says that the channel has another agent now.
 #[must_use]
-pub fn switched(language: Language, title: &str, id: AgentId) -> String {
+pub(crate) fn switched(language: Language, title: &str, id: AgentId) -> String {
     let title = escape(title);
     language.say(
         format!("☑️ This channel now talks to **{title}** (agent {id}). It sees the conversation so far."),
@@ -83,7 +83,7 @@ pub fn switched(language: Language, title: &str, id: AgentId) -> String {
 
 /// Says that there is no such agent, or none that the workspace sees. `id` is what was typed.
 #[must_use]
-pub fn unknown(language: Language, id: &str) -> String {
+pub(crate) fn unknown(language: Language, id: &str) -> String {
     let id = escape(id);
     language.say(
         format!("⚠️ Tess has no agent {id} that this bot may use. Check the number, or choose another with `/agent`."),
@@ -95,7 +95,7 @@ pub fn unknown(language: Language, id: &str) -> String {
 
 /// Says that the agent is not a chat agent, but one that makes images, videos or the like.
 #[must_use]
-pub fn not_chat(language: Language, title: &str) -> String {
+pub(crate) fn not_chat(language: Language, title: &str) -> String {
     let title = escape(title);
     language.say(
         format!("⚠️ **{title}** is not a chat agent, so it cannot answer here. Choose another with `/agent`."),
@@ -107,7 +107,7 @@ pub fn not_chat(language: Language, title: &str) -> String {
 
 /// Says that Tess could not be asked about an agent.
 #[must_use]
-pub fn unavailable(language: Language) -> &'static str {
+pub(crate) fn unavailable(language: Language) -> &'static str {
     language.say(
         "⚠️ Tess could not be asked about that agent. Nothing was changed. Try again in a minute.",
         "⚠️ Não foi possível consultar a Tess sobre esse agente. Nada mudou. Tente de novo em um minuto.",
@@ -116,7 +116,7 @@ pub fn unavailable(language: Language) -> &'static str {
 
 /// Says that Tess could not be asked for the list of agents.
 #[must_use]
-pub fn list_unavailable(language: Language) -> &'static str {
+pub(crate) fn list_unavailable(language: Language) -> &'static str {
     language.say(
         "⚠️ Tess could not be asked for its agents. Try again in a minute.",
         "⚠️ Não foi possível pedir à Tess a lista de agentes. Tente de novo em um minuto.",
@@ -125,7 +125,7 @@ pub fn list_unavailable(language: Language) -> &'static str {
 
 /// Says that `TESS_AGENTS` does not allow the agent.
 #[must_use]
-pub fn not_allowed(language: Language, id: AgentId) -> String {
+pub(crate) fn not_allowed(language: Language, id: AgentId) -> String {
     language.say(
         format!("⚠️ Agent {id} is not one of those that may answer here. `/agents` lists them."),
         format!("⚠️ O agente {id} não é um dos que podem responder aqui. `/agents` lista quais são."),
@@ -134,7 +134,7 @@ pub fn not_allowed(language: Language, id: AgentId) -> String {
 
 /// Says that the agent needs answers to questions, which a chat cannot give.
 #[must_use]
-pub fn needs_answers(language: Language, title: &str, missing: &[&Question]) -> String {
+pub(crate) fn needs_answers(language: Language, title: &str, missing: &[&Question]) -> String {
     let named = missing.iter().take(MAX_QUESTIONS).map(|question| format!("**{}**", escape(&question.name)));
     let mut names: Vec<_> = named.collect();
     if missing.len() > MAX_QUESTIONS {
@@ -154,7 +154,7 @@ pub fn needs_answers(language: Language, title: &str, missing: &[&Question]) -> 
 
 /// Says that the channel's agent no longer exists in Tess, and that the default one answers from now on.
 #[must_use]
-pub fn gone_from_tess(language: Language, gone: AgentId, default: AgentId) -> String {
+pub(crate) fn gone_from_tess(language: Language, gone: AgentId, default: AgentId) -> String {
     language.say(
         format!(
             "⚠️ This channel's agent ({gone}) no longer exists in Tess. The default (agent {default}) answers from \

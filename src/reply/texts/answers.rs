@@ -4,7 +4,7 @@ use crate::config::Language;
 
 /// Ends the first part of an answer that is attached as a file.
 #[must_use]
-pub fn whole_answer_in_file(language: Language) -> &'static str {
+pub(crate) fn whole_answer_in_file(language: Language) -> &'static str {
     language.say(
         "*This is the beginning. The whole answer is in the attached file.*",
         "*Este é o começo. A resposta inteira está no arquivo anexado.*",
@@ -15,19 +15,19 @@ pub fn whole_answer_in_file(language: Language) -> &'static str {
 ///
 /// [`is_unfinished`] recognises such an answer in the channel later, so it must keep recognising every earlier wording.
 #[must_use]
-pub fn unfinished_line(language: Language) -> &'static str {
+pub(crate) fn unfinished_line(language: Language) -> &'static str {
     language.say("-# ⚠️ Not finished.", "-# ⚠️ Não terminada.")
 }
 
 /// Whether one of the bot's messages ends an answer that stayed unfinished, in any language.
 #[must_use]
-pub fn is_unfinished(text: &str) -> bool {
+pub(crate) fn is_unfinished(text: &str) -> bool {
     Language::ALL.iter().any(|language| text.trim_end().ends_with(unfinished_line(*language)))
 }
 
 /// Says that a part of an answer could not be posted.
 #[must_use]
-pub fn part_not_posted(language: Language) -> &'static str {
+pub(crate) fn part_not_posted(language: Language) -> &'static str {
     language.say(
         "⚠️ A part of this answer could not be posted. Ask me to repeat it.",
         "⚠️ Uma parte desta resposta não pôde ser publicada. Peça que eu a repita.",
@@ -36,7 +36,7 @@ pub fn part_not_posted(language: Language) -> &'static str {
 
 /// Says that Discord refused the answer, most likely because of an AutoMod rule.
 #[must_use]
-pub fn blocked(language: Language) -> &'static str {
+pub(crate) fn blocked(language: Language) -> &'static str {
     language.say(
         "⚠️ Discord did not let this answer through. An AutoMod rule of the server may have blocked it. Ask in other \
          words.",

@@ -5,7 +5,7 @@ use crate::config::{Credits, Language};
 
 /// Says that the whole bot has spent its credits for today. `opens` is in seconds since the Unix epoch, as below.
 #[must_use]
-pub fn bot_day_spent(language: Language, limit: Credits, opens: u64) -> String {
+pub(crate) fn bot_day_spent(language: Language, limit: Credits, opens: u64) -> String {
     let limit = amount(language, limit);
     language.say(
         format!("⚠️ This bot has used up its {limit} Tess credits for today. It answers again <t:{opens}:R>."),
@@ -15,7 +15,7 @@ pub fn bot_day_spent(language: Language, limit: Credits, opens: u64) -> String {
 
 /// Says that a guild has spent its credits for today.
 #[must_use]
-pub fn guild_day_spent(language: Language, limit: Credits, opens: u64) -> String {
+pub(crate) fn guild_day_spent(language: Language, limit: Credits, opens: u64) -> String {
     let limit = amount(language, limit);
     language.say(
         format!("⚠️ This server has used up its {limit} Tess credits for today. I answer here again <t:{opens}:R>."),
@@ -27,7 +27,7 @@ pub fn guild_day_spent(language: Language, limit: Credits, opens: u64) -> String
 
 /// Says that a user has spent their credits for today.
 #[must_use]
-pub fn user_day_spent(language: Language, limit: Credits, opens: u64) -> String {
+pub(crate) fn user_day_spent(language: Language, limit: Credits, opens: u64) -> String {
     let limit = amount(language, limit);
     language.say(
         format!("⚠️ You have used up your {limit} Tess credits for today. I answer you again <t:{opens}:R>."),
@@ -37,7 +37,7 @@ pub fn user_day_spent(language: Language, limit: Credits, opens: u64) -> String 
 
 /// Says that a user wrote more messages in a minute than are answered.
 #[must_use]
-pub fn user_minute_reached(language: Language, max: usize, opens: u64) -> String {
+pub(crate) fn user_minute_reached(language: Language, max: usize, opens: u64) -> String {
     let (message, mensagem) = if max == 1 { ("message", "mensagem") } else { ("messages", "mensagens") };
     language.say(
         format!("⚠️ I answer at most {max} {message} a minute from each person. Ask me again <t:{opens}:R>."),

@@ -4,7 +4,7 @@ use crate::config::{Language, RespondTo};
 
 /// The answer to `/help`: what the bot does, and its commands.
 #[must_use]
-pub fn help(language: Language, respond_to: RespondTo) -> String {
+pub(crate) fn help(language: Language, respond_to: RespondTo) -> String {
     let when = match respond_to {
         RespondTo::All => language.say("I answer every message here", "Respondo a todas as mensagens daqui"),
         RespondTo::Mentions => language.say(
@@ -42,7 +42,7 @@ pub fn help(language: Language, respond_to: RespondTo) -> String {
 
 /// Says that the channel's history was cleared.
 #[must_use]
-pub fn reset_done(language: Language) -> &'static str {
+pub(crate) fn reset_done(language: Language) -> &'static str {
     language.say(
         "☑️ Starting over. The agent no longer sees what was said here before.",
         "☑️ Começando do zero. O agente não vê mais o que foi dito aqui antes.",
@@ -51,7 +51,7 @@ pub fn reset_done(language: Language) -> &'static str {
 
 /// Says that a command, button or form could not be understood.
 #[must_use]
-pub fn not_understood(language: Language) -> &'static str {
+pub(crate) fn not_understood(language: Language) -> &'static str {
     language.say(
         "⚠️ The bot could not understand this request. Try it again with a command; `/help` lists them.",
         "⚠️ O bot não conseguiu entender este pedido. Tente de novo com um comando; `/help` mostra todos.",
@@ -60,7 +60,7 @@ pub fn not_understood(language: Language) -> &'static str {
 
 /// Says that a command takes the permission to manage channels.
 #[must_use]
-pub fn needs_manage_channels(language: Language) -> &'static str {
+pub(crate) fn needs_manage_channels(language: Language) -> &'static str {
     language.say(
         "⚠️ This needs the permission **Manage Channels**. Ask someone who has it.",
         "⚠️ Isso exige a permissão **Gerenciar canais**. Peça a alguém que a tenha.",

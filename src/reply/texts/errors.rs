@@ -81,7 +81,7 @@ const STORAGE_FULL: Text = (
 
 /// Says why an execution gave no answer.
 #[must_use]
-pub fn tess_error(language: Language, error: &TessError) -> String {
+pub(crate) fn tess_error(language: Language, error: &TessError) -> String {
     let (english, portuguese) = match error {
         TessError::Unauthorized { .. } => KEY_REFUSED,
         TessError::WrongWorkspace { .. } => WRONG_WORKSPACE,
@@ -126,7 +126,7 @@ fn timed_out(language: Language, waited: Duration) -> String {
 
 /// Says that the bot itself failed, which means that it panicked.
 #[must_use]
-pub fn internal(language: Language) -> &'static str {
+pub(crate) fn internal(language: Language) -> &'static str {
     language.say(
         "⚠️ Something broke inside the bot. The error was logged. Credits may have been charged. Try again.",
         "⚠️ Algo quebrou dentro do bot. O erro foi registrado no log. Pode ter havido cobrança de créditos. Tente de \

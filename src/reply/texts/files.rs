@@ -13,7 +13,7 @@ const NAME_CHARS: usize = 50;
 
 /// A file that did not reach the agent.
 #[derive(Debug)]
-pub struct UnreadFile {
+pub(crate) struct UnreadFile {
     /// The name of the file.
     pub name: String,
     /// Why it did not reach the agent.
@@ -22,7 +22,7 @@ pub struct UnreadFile {
 
 /// Why a file did not reach the agent.
 #[derive(Debug)]
-pub enum UnreadReason {
+pub(crate) enum UnreadReason {
     /// It is neither text nor of a kind that Tess reads.
     Kind,
     /// It is larger than files of its kind may be.
@@ -47,7 +47,7 @@ pub enum UnreadReason {
 
 /// Lists the files that did not reach the agent, one a line, with the reason and what to do.
 #[must_use]
-pub fn not_read(language: Language, files: &[UnreadFile]) -> String {
+pub(crate) fn not_read(language: Language, files: &[UnreadFile]) -> String {
     let mut text = String::new();
     for UnreadFile { name, reason } in files.iter().take(MAX_LINES) {
         let name: String = name.chars().take(NAME_CHARS).collect();
@@ -131,7 +131,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::reply::MESSAGE_CHARS;
+    use crate::reply::split::MESSAGE_CHARS;
 
     fn files(reasons: Vec<UnreadReason>) -> Vec<UnreadFile> {
         reasons.into_iter().map(|reason| UnreadFile { name: "a_b.pdf".to_owned(), reason }).collect()

@@ -3,7 +3,7 @@
 //! A history rebuilt from Discord tells them from an agent's answers by these marks, so a mark must never change.
 
 /// Starts a message about a turn that takes long.
-pub const NOTICE_MARK: &str = "⏳";
+pub(crate) const NOTICE_MARK: &str = "⏳";
 
 /// Starts a text about something that failed or was refused.
 pub(super) const ERROR_MARK: &str = "⚠️";
@@ -16,7 +16,7 @@ pub(super) const INFO_MARK: &str = "ℹ️";
 
 /// Whether one of the bot's own messages is an agent's answer, or a part of one, and not a text of the bot itself.
 #[must_use]
-pub fn is_answer(text: &str) -> bool {
+pub(crate) fn is_answer(text: &str) -> bool {
     let text = text.trim_start();
     ![NOTICE_MARK, ERROR_MARK, DONE_MARK, INFO_MARK].iter().any(|mark| text.starts_with(mark))
 }

@@ -19,7 +19,7 @@ const REASON_CHARS: usize = 240;
 
 /// A setting, as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting<'a> {
+pub(crate) struct Setting<'a> {
     /// The name of the agent's question.
     pub name: &'a str,
     /// Its value, and where that comes from.
@@ -28,7 +28,7 @@ pub struct Setting<'a> {
 
 /// The value of a setting, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SettingValue {
+pub(crate) enum SettingValue {
     /// Set in the channel.
     Channel(String),
     /// Set by the bot's configuration.
@@ -41,7 +41,7 @@ pub enum SettingValue {
 
 /// Lists all settings of a channel's agent. `can_change` tells whether the reader may change them.
 #[must_use]
-pub fn overview(language: Language, title: &str, settings: &[Setting<'_>], can_change: bool) -> String {
+pub(crate) fn overview(language: Language, title: &str, settings: &[Setting<'_>], can_change: bool) -> String {
     let title = escape(title);
     if settings.is_empty() {
         let nothing = language.say("has no settings", "não tem configurações");
@@ -81,32 +81,32 @@ fn show_value(language: Language, value: &SettingValue) -> String {
 
 /// Names a value from the bot's configuration, within a sentence.
 #[must_use]
-pub fn bot_default(language: Language) -> &'static str {
+pub(crate) fn bot_default(language: Language) -> &'static str {
     language.say("the bot's default", "o padrão do bot")
 }
 
 /// Names a value that is the agent's default, within a sentence.
 #[must_use]
-pub fn agent_default(language: Language) -> &'static str {
+pub(crate) fn agent_default(language: Language) -> &'static str {
     language.say("the agent's default", "o padrão do agente")
 }
 
 /// The placeholder of an empty text field.
 #[must_use]
-pub fn empty_field(language: Language) -> String {
+pub(crate) fn empty_field(language: Language) -> String {
     let empty = language.say("Empty", "Vazio");
     format!("{empty}: {}", agent_default(language))
 }
 
 /// The label of the button that returns to the [`overview`].
 #[must_use]
-pub fn back_label(language: Language) -> &'static str {
+pub(crate) fn back_label(language: Language) -> &'static str {
     language.say("Back", "Voltar")
 }
 
 /// Asks for the value of a setting, above the menu of values.
 #[must_use]
-pub fn prompt(language: Language, name: &str, description: Option<&str>) -> String {
+pub(crate) fn prompt(language: Language, name: &str, description: Option<&str>) -> String {
     let (description, name) =
         (description.map(|text| format!("\n{}", escape(text))).unwrap_or_default(), code(name, SHOWN_CHARS));
     language.say(
@@ -117,7 +117,7 @@ pub fn prompt(language: Language, name: &str, description: Option<&str>) -> Stri
 
 /// Says that a setting was changed; without a `value`, that it has its default again.
 #[must_use]
-pub fn changed(language: Language, name: &str, value: Option<&str>) -> String {
+pub(crate) fn changed(language: Language, name: &str, value: Option<&str>) -> String {
     let name = code(name, SHOWN_CHARS);
     match value.map(|value| code(value, SHOWN_CHARS)) {
         Some(value) => language.say(
@@ -133,7 +133,7 @@ pub fn changed(language: Language, name: &str, value: Option<&str>) -> String {
 
 /// Says that a value is not valid for a setting, and why.
 #[must_use]
-pub fn invalid_value(language: Language, name: &str, invalid: &InvalidOption) -> String {
+pub(crate) fn invalid_value(language: Language, name: &str, invalid: &InvalidOption) -> String {
     let reason: String = reason(language, invalid).chars().take(REASON_CHARS).collect();
     format!("{ERROR_MARK} {} {reason}. {}", code(name, SHOWN_CHARS), nothing_changed(language))
 }
@@ -164,14 +164,14 @@ fn nothing_changed(language: Language) -> &'static str {
 
 /// Says that the agent has no such setting.
 #[must_use]
-pub fn unknown_setting(language: Language, name: &str) -> String {
+pub(crate) fn unknown_setting(language: Language, name: &str) -> String {
     let has_no = language.say("This channel's agent has no", "O agente deste canal não tem");
     format!("{ERROR_MARK} {has_no} {}. {}", code(name, SHOWN_CHARS), nothing_changed(language))
 }
 
 /// Says that all values together are too long.
 #[must_use]
-pub fn too_long(language: Language) -> &'static str {
+pub(crate) fn too_long(language: Language) -> &'static str {
     language.say(
         "⚠️ All settings of this channel together are too long. Nothing was changed. Try a shorter text.",
         "⚠️ As configurações deste canal, juntas, são longas demais. Nada mudou. Tente um texto mais curto.",
@@ -180,7 +180,7 @@ pub fn too_long(language: Language) -> &'static str {
 
 /// Says that Tess could not be asked for the agent's settings.
 #[must_use]
-pub fn unavailable(language: Language) -> &'static str {
+pub(crate) fn unavailable(language: Language) -> &'static str {
     language.say(
         "⚠️ Tess could not be asked about this channel's agent. Nothing was changed. Try again in a minute.",
         "⚠️ Não foi possível consultar a Tess sobre o agente deste canal. Nada mudou. Tente de novo em um minuto.",
@@ -189,7 +189,7 @@ pub fn unavailable(language: Language) -> &'static str {
 
 /// Ends the text about a change of agent when the channel had settings, which were removed.
 #[must_use]
-pub fn dropped(language: Language) -> &'static str {
+pub(crate) fn dropped(language: Language) -> &'static str {
     language.say(
         " The settings of this channel were for the previous agent and were removed.",
         " As configurações deste canal eram do agente anterior e foram removidas.",
@@ -199,7 +199,7 @@ pub fn dropped(language: Language) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reply::MESSAGE_CHARS;
+    use crate::reply::split::MESSAGE_CHARS;
 
     #[test]
     fn overview_lists_values_and_where_they_come_from() {

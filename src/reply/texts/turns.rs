@@ -7,7 +7,7 @@ use crate::config::Language;
 
 /// Says that a turn takes long: `ahead` others go first. `expected` is the time until the answer, zero when unknown.
 #[must_use]
-pub fn progress(language: Language, ahead: usize, expected: Duration) -> String {
+pub(crate) fn progress(language: Language, ahead: usize, expected: Duration) -> String {
     let wait = approximate(language, expected);
     let time = language.say(format!(" in about {wait}"), format!(" em cerca de {wait}"));
     let time = if expected.is_zero() { String::new() } else { time };
@@ -24,19 +24,19 @@ pub fn progress(language: Language, ahead: usize, expected: Duration) -> String 
 
 /// The label of the stop button.
 #[must_use]
-pub fn stop_label(language: Language) -> &'static str {
+pub(crate) fn stop_label(language: Language) -> &'static str {
     language.say("Stop", "Parar")
 }
 
 /// The label of the retry button.
 #[must_use]
-pub fn retry_label(language: Language) -> &'static str {
+pub(crate) fn retry_label(language: Language) -> &'static str {
     language.say("Try again", "Tentar de novo")
 }
 
 /// Takes the place of an answer that a person stopped before anything of it was shown.
 #[must_use]
-pub fn stopped(language: Language) -> &'static str {
+pub(crate) fn stopped(language: Language) -> &'static str {
     language.say(
         "☑️ Stopped. What the agent had begun may still be charged.",
         "☑️ Parei. O que o agente já tinha começado ainda pode ser cobrado.",
@@ -45,19 +45,19 @@ pub fn stopped(language: Language) -> &'static str {
 
 /// Answers `/stop` when a turn is being stopped.
 #[must_use]
-pub fn stopping(language: Language) -> &'static str {
+pub(crate) fn stopping(language: Language) -> &'static str {
     language.say("☑️ Stopping the answer.", "☑️ Interrompendo a resposta.")
 }
 
 /// Answers `/stop` when no turn runs.
 #[must_use]
-pub fn nothing_to_stop(language: Language) -> &'static str {
+pub(crate) fn nothing_to_stop(language: Language) -> &'static str {
     language.say("ℹ️ Nothing is being answered here right now.", "ℹ️ Nada está sendo respondido aqui agora.")
 }
 
 /// Answers `/retry` when the turn is being repeated.
 #[must_use]
-pub fn retrying(language: Language) -> &'static str {
+pub(crate) fn retrying(language: Language) -> &'static str {
     language.say(
         "☑️ Asking again. The new answer will replace the last one.",
         "☑️ Perguntando de novo. A nova resposta vai substituir a última.",
@@ -66,7 +66,7 @@ pub fn retrying(language: Language) -> &'static str {
 
 /// Answers `/retry` when the turn cannot be repeated.
 #[must_use]
-pub fn nothing_to_retry(language: Language) -> &'static str {
+pub(crate) fn nothing_to_retry(language: Language) -> &'static str {
     language.say(
         "ℹ️ That cannot be repeated any more. Only the last question here can be repeated, and not after a restart \
          or a `/reset`.",
@@ -77,7 +77,7 @@ pub fn nothing_to_retry(language: Language) -> &'static str {
 
 /// Answers `/retry` when a turn runs.
 #[must_use]
-pub fn busy(language: Language) -> &'static str {
+pub(crate) fn busy(language: Language) -> &'static str {
     language.say(
         "ℹ️ I am still answering here. Try again once I am done.",
         "ℹ️ Ainda estou respondendo aqui. Tente de novo quando eu terminar.",
@@ -86,7 +86,7 @@ pub fn busy(language: Language) -> &'static str {
 
 /// Says that only the requester or a moderator may stop or repeat a turn.
 #[must_use]
-pub fn not_requester(language: Language) -> &'static str {
+pub(crate) fn not_requester(language: Language) -> &'static str {
     language.say(
         "⚠️ Only the person who asked can do that, or someone with the permission **Manage Messages**.",
         "⚠️ Só a pessoa que perguntou pode fazer isso, ou alguém com a permissão **Gerenciar mensagens**.",

@@ -17,13 +17,13 @@ use crate::{
 };
 
 /// Number of days in the chart.
-pub const CHART_DAYS: usize = 14;
+pub(crate) const CHART_DAYS: usize = 14;
 
 /// Most characters of an agent's title that are shown.
 const TITLE_CHARS: usize = 40;
 
 /// Most users, channels and agents that are listed.
-pub const TOP_COUNT: usize = 5;
+pub(crate) const TOP_COUNT: usize = 5;
 
 /// Length of the longest bar in characters: with the date and the amount, a line fits the width of a phone.
 const BAR_CHARS: usize = 16;
@@ -32,7 +32,7 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// What one user has spent; the days are UTC's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UserUsage {
+pub(crate) struct UserUsage {
     /// Today.
     pub today: Credits,
     /// In the last 7 days, today included.
@@ -45,7 +45,7 @@ pub struct UserUsage {
 
 /// What a guild has spent; the days are UTC's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerUsage {
+pub(crate) struct ServerUsage {
     /// Today.
     pub today: Credits,
     /// In the last 7 days, today included.
@@ -66,7 +66,7 @@ pub struct ServerUsage {
 
 /// Reports what a user has spent.
 #[must_use]
-pub fn user_report(language: Language, usage: &UserUsage) -> String {
+pub(crate) fn user_report(language: Language, usage: &UserUsage) -> String {
     let [today, week, month] = [usage.today, usage.week, usage.month].map(|credits| amount(language, credits));
     let limit = usage.day_limit.map(|limit| {
         let limit = amount(language, limit);
@@ -94,7 +94,11 @@ pub fn user_report(language: Language, usage: &UserUsage) -> String {
 ///
 /// Users are shown as mentions. They ping nobody, since only the requester sees the answer.
 #[must_use]
-pub fn server_report(language: Language, usage: &ServerUsage, title_of: impl Fn(AgentId) -> Option<String>) -> String {
+pub(crate) fn server_report(
+    language: Language,
+    usage: &ServerUsage,
+    title_of: impl Fn(AgentId) -> Option<String>,
+) -> String {
     if usage.month == Credits::ZERO {
         let nothing = language.say(
             "Nothing was spent on this server in the last 30 days.",
@@ -126,7 +130,7 @@ pub fn server_report(language: Language, usage: &ServerUsage, title_of: impl Fn(
 
 /// Says that the usage of a server cannot be shown in a direct message.
 #[must_use]
-pub fn needs_server(language: Language) -> &'static str {
+pub(crate) fn needs_server(language: Language) -> &'static str {
     language.say(
         "⚠️ This is a direct message, so there is no server here. Use `/usage scope:server` in a channel of the \
          server.",
@@ -137,7 +141,7 @@ pub fn needs_server(language: Language) -> &'static str {
 
 /// Says that the usage of a server takes a permission.
 #[must_use]
-pub fn needs_permission(language: Language) -> &'static str {
+pub(crate) fn needs_permission(language: Language) -> &'static str {
     language.say(
         "⚠️ This needs the permission **Manage Server** or **Manage Channels**. `/usage` shows your own use.",
         "⚠️ Isso exige a permissão **Gerenciar servidor** ou **Gerenciar canais**. `/usage` mostra o seu próprio uso.",
@@ -302,7 +306,7 @@ mod tests {
         // Escaping can double its length.
         let title = |_| Some("*".repeat(2 * TITLE_CHARS));
         for language in Language::ALL {
-            assert!(server_report(language, &largest, title).chars().count() <= crate::reply::MESSAGE_CHARS);
+            assert!(server_report(language, &largest, title).chars().count() <= crate::reply::split::MESSAGE_CHARS);
         }
     }
 }

@@ -16,11 +16,7 @@ use sim::{
     discord::{DiscordOptions, DiscordSim},
     tess::{TessOptions, TessSim},
 };
-use tess_discord::{
-    bot::Bot,
-    config::{Config, LogFormat},
-    telemetry::{self, Metrics},
-};
+use tess_discord::{Bot, Config, LogFormat, Metrics, init_logs};
 use tokio::{
     signal,
     sync::mpsc,
@@ -75,7 +71,7 @@ fn main() -> ExitCode {
         }
     };
     let filter = env::var("RUST_LOG").ok().and_then(|filter| filter.parse().ok());
-    telemetry::init(LogFormat::Text, filter.unwrap_or_else(|| Targets::new().with_default(Level::WARN)));
+    init_logs(LogFormat::Text, filter.unwrap_or_else(|| Targets::new().with_default(Level::WARN)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = runtime.context("the runtime cannot start").and_then(|runtime| {
         let result = runtime.block_on(Demo::run(real_tess));
