@@ -132,7 +132,7 @@ async fn stop_on_signal(stop: CancellationToken) {
         if stop.is_cancelled() {
             std::process::exit(1);
         }
-        info!("shutting down; a second signal stops at once");
+        info!("signal received; another one stops at once");
         stop.cancel();
     }
 }
