@@ -14,18 +14,19 @@ use tracing::warn;
 
 use crate::{
     commands::{
-        agent_directory::AgentDirectory,
         caller::{Caller, Right},
+        data::Data,
+        error::CommandError,
         respond::{Reply, Responder},
-        table::{Call, Command, CommandError, Options, Pressed, Submitted},
+        table::{Call, Command, Options, Pressed, Submitted},
     },
-    config::{Config, Language, RespondTo},
+    config::Config,
     conversation::Conversations,
     discord::{
         Discord, InteractionAddress,
         interaction::{Interaction, Request},
     },
-    ids::{AgentId, ApplicationId},
+    ids::ApplicationId,
     reply::texts,
     telemetry::Metrics,
     tess::Tess,
@@ -35,6 +36,8 @@ mod agent;
 mod agent_directory;
 mod agents;
 mod caller;
+mod data;
+mod error;
 mod help;
 mod reset;
 mod respond;
@@ -59,16 +62,6 @@ const COMMANDS: &[Command] = &[
 /// The type of the events that carry interactions, as metrics count them.
 const EVENT_TYPE: &str = "INTERACTION_CREATE";
 
-/// What the commands work with.
-struct Data {
-    conversations: Conversations,
-    tess: Tess,
-    agents: AgentDirectory,
-    default_agent: AgentId,
-    respond_to: RespondTo,
-    language: Language,
-}
-
 /// The commands, ready to run. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Commands {
@@ -92,14 +85,7 @@ impl Commands {
         config: &Config,
         metrics: Metrics,
     ) -> Self {
-        let data = Data {
-            conversations,
-            agents: AgentDirectory::new(tess.clone(), config.tess.allowed_agents.clone()),
-            tess,
-            default_agent: config.tess.agent,
-            respond_to: config.intake.respond_to,
-            language: config.reply.language,
-        };
+        let data = Data::new(conversations, tess, config);
         Self { inner: Arc::new(Inner { discord, data, metrics, application: OnceLock::new() }) }
     }
 

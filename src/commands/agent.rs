@@ -4,10 +4,12 @@ use serenity::builder::AutocompleteChoice;
 use tracing::{info, warn};
 
 use super::{
-    Data, agent_directory,
+    agent_directory,
     caller::{Caller, Right},
+    data::Data,
+    error::CommandError,
     respond::{ACKNOWLEDGE_AFTER, Reply, Visibility},
-    table::{Call, Command, CommandError, CommandOptionDef, OptionKind, Options, Text},
+    table::{Call, Command, CommandOptionDef, OptionKind, Options, Text},
 };
 use crate::{
     ids::{AgentId, ChannelId},

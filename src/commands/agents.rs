@@ -5,10 +5,11 @@ use std::time::Duration;
 use serenity::builder::{CreateActionRow, CreateButton};
 
 use super::{
-    Data,
     caller::Caller,
+    data::Data,
+    error::CommandError,
     respond::{Reply, Visibility},
-    table::{Call, Command, CommandError, Components, Pressed, Text},
+    table::{Call, Command, Components, Pressed, Text},
 };
 use crate::reply::texts;
 

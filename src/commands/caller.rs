@@ -2,7 +2,7 @@
 
 use serenity::model::Permissions;
 
-use super::table::CommandError;
+use super::error::CommandError;
 use crate::{
     config::Language,
     conversation::control::Requester,

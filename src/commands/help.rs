@@ -1,8 +1,9 @@
 //! `/help`: what the bot does, and its commands.
 
 use super::{
+    error::CommandError,
     respond::Reply,
-    table::{Call, Command, CommandError, Text},
+    table::{Call, Command, Text},
 };
 use crate::reply::texts;
 

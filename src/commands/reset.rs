@@ -3,8 +3,9 @@
 use tracing::info;
 
 use super::{
+    error::CommandError,
     respond::Reply,
-    table::{Call, Command, CommandError, Text},
+    table::{Call, Command, Text},
 };
 use crate::{ids::MessageId, reply::texts};
 

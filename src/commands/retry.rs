@@ -1,8 +1,9 @@
 //! `/retry` and the Retry button: ask the last question again.
 
 use super::{
+    error::CommandError,
     respond::Reply,
-    table::{Call, Command, CommandError, Components, Pressed, Text},
+    table::{Call, Command, Components, Pressed, Text},
 };
 use crate::{config::Language, conversation::control::RetryResult, ids::MessageId, reply::texts};
 

@@ -4,30 +4,21 @@
 //! The custom ids carry all that is needed, so no state is kept between two presses: `settings:question`,
 //! `settings:page:{page}:{question}`, `settings:option:{question}`, `settings:text:{question}`, `settings:back`.
 
-use serde_json::Value;
-use tracing::{info, warn};
+mod view;
 
+use tracing::info;
+
+use self::view::{CHOSEN, ChannelSettings, PREFIX, as_text};
 use super::{
-    Data,
-    caller::{Caller, Right},
+    caller::Right,
+    error::CommandError,
     respond::{Reply, Visibility},
-    table::{Call, Command, CommandError, Components, Pressed, Submitted, Text},
+    table::{Call, Command, Components, Pressed, Submitted, Text},
 };
 use crate::{
-    config::Language,
-    ids::ChannelId,
     reply::texts,
     tess::{Agent, Options, Question},
 };
-
-mod view;
-
-/// What the custom ids of this command begin with, up to the colon.
-const PREFIX: &str = "settings";
-
-/// The value of the menu entry for the default; the value of any other entry begins with [`CHOSEN`].
-const DEFAULT: &str = "default";
-const CHOSEN: char = '=';
 
 pub(super) const COMMAND: Command = Command {
     name: "settings",
@@ -50,12 +41,12 @@ pub(super) const COMMAND: Command = Command {
 
 async fn settings(call: Call<'_>) -> Result<(), CommandError> {
     let Call { data, caller, respond, .. } = call;
-    let here = Here::new(data, caller)?;
+    let settings = ChannelSettings::new(data, caller)?;
     let can_change = caller.may(Right::ManageChannel);
     let shown = async {
-        match here.agent().await {
-            Some(agent) => here.overview(&agent, can_change, None),
-            None => Reply::private(texts::settings::unavailable(here.language)),
+        match settings.agent().await {
+            Some(agent) => settings.overview(&agent, can_change, None),
+            None => Reply::private(texts::settings::unavailable(settings.language)),
         }
     };
     Ok(respond.reply_with(Visibility::Private, shown).await?)
@@ -63,23 +54,23 @@ async fn settings(call: Call<'_>) -> Result<(), CommandError> {
 
 async fn press(call: Call<'_>, pressed: Pressed<'_>) -> Result<(), CommandError> {
     let Call { data, caller, respond, .. } = call;
-    let here = Here::new(data, caller)?;
+    let settings = ChannelSettings::new(data, caller)?;
     match Step::read(pressed.subject, pressed.values).ok_or(CommandError::Unknown)? {
         Step::Write { question } => {
-            let value = data.conversations.options(here.channel).get(question).map(as_text);
-            respond.open_form(view::form(here.language, question, value)).await?;
+            let value = data.conversations.options(settings.channel).get(question).map(as_text);
+            respond.open_form(view::form(settings.language, question, value)).await?;
         }
-        step => respond.update_with(here.apply(step)).await?,
+        step => respond.update_with(settings.apply(step)).await?,
     }
     Ok(())
 }
 
 async fn submit(call: Call<'_>, submitted: Submitted<'_>) -> Result<(), CommandError> {
     let Call { data, caller, respond, .. } = call;
-    let here = Here::new(data, caller)?;
+    let settings = ChannelSettings::new(data, caller)?;
     let question = submitted.subject.strip_prefix("text:").ok_or(CommandError::Unknown)?;
     let text = submitted.text.filter(|text| !text.trim().is_empty()).map(str::to_owned);
-    Ok(respond.update_with(here.apply(Step::Set { question, text })).await?)
+    Ok(respond.update_with(settings.apply(Step::Set { question, text })).await?)
 }
 
 /// What a press asks for.
@@ -125,25 +116,7 @@ impl<'a> Step<'a> {
     }
 }
 
-/// The channel whose settings are shown, and the language they are shown in.
-struct Here<'a> {
-    data: &'a Data,
-    channel: ChannelId,
-    language: Language,
-}
-
-impl<'a> Here<'a> {
-    fn new(data: &'a Data, caller: &Caller) -> Result<Self, CommandError> {
-        Ok(Self { data, channel: caller.channel()?, language: caller.language })
-    }
-
-    /// The channel's agent, as Tess has it now.
-    async fn agent(&self) -> Option<Agent> {
-        let id = self.data.conversations.agent(self.channel);
-        let agent = self.data.tess.agent(id).await;
-        agent.inspect_err(|error| warn!(%error, agent.id = %id, "agent questions unavailable")).ok()
-    }
-
+impl ChannelSettings<'_> {
     /// Does what a press asks for, and shows the result.
     async fn apply(&self, step: Step<'_>) -> Reply {
         let Some(agent) = self.agent().await else {
@@ -189,15 +162,6 @@ impl<'a> Here<'a> {
         }
         info!(channel.id = %self.channel, agent.id = %agent.id, "settings changed");
         texts::settings::changed(self.language, &question.name, new.as_ref().map(as_text).as_deref())
-    }
-}
-
-/// A value as a person would write it.
-fn as_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(several) => several.iter().map(as_text).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
     }
 }
 

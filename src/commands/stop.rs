@@ -1,8 +1,9 @@
 //! `/stop` and the Stop button: end the answer that is in progress.
 
 use super::{
+    error::CommandError,
     respond::Reply,
-    table::{Call, Command, CommandError, Components, Pressed, Text},
+    table::{Call, Command, Components, Pressed, Text},
 };
 use crate::{config::Language, conversation::control::StopResult, reply::texts};
 

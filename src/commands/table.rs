@@ -9,14 +9,12 @@ use serenity::{
 };
 
 use super::{
-    Data,
     caller::{Caller, Right},
+    data::Data,
+    error::CommandError,
     respond::Responder,
 };
-use crate::{
-    discord::{DiscordError, interaction::CommandOption},
-    ids::InteractionId,
-};
+use crate::{discord::interaction::CommandOption, ids::InteractionId};
 
 /// The language of the localized descriptions. <https://discord.com/developers/docs/reference#locales>
 const PORTUGUESE: &str = "pt-BR";
@@ -103,26 +101,6 @@ pub(super) struct Submitted<'a> {
     pub(super) subject: &'a str,
     /// The text of its first field.
     pub(super) text: Option<&'a str>,
-}
-
-/// Why an interaction was not handled.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CommandError {
-    /// The response could not be sent.
-    #[error(transparent)]
-    Discord(#[from] DiscordError),
-    /// A field that the handler needs is missing or malformed.
-    #[error("the interaction has no readable {0}")]
-    Missing(&'static str),
-    /// It could not be read what is asked for.
-    #[error("the interaction could not be read")]
-    Unreadable,
-    /// No command of this version handles it.
-    #[error("the interaction belongs to another version of the bot")]
-    Unknown,
-    /// The handler panicked.
-    #[error("the handler panicked; this is a bug in the bot")]
-    Panicked,
 }
 
 pub(super) type Handled<'a> = Pin<Box<dyn Future<Output = Result<(), CommandError>> + Send + 'a>>;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    Data,
     caller::{Caller, Right},
+    data::Data,
+    error::CommandError,
     respond::{Reply, Visibility},
-    table::{Call, Command, CommandError, CommandOptionDef, OptionKind, Options, Text},
+    table::{Call, Command, CommandOptionDef, OptionKind, Options, Text},
 };
 use crate::{ids::GuildId, reply::texts};
 

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serenity::model::{Permissions, channel::PermissionOverwrite};
 
-use super::{Discord, DiscordError, engine::RetryPolicy, rate_limit::RouteKey};
+use super::{engine::Discord, error::DiscordError, rate_limit::RouteKey, retry::RetryPolicy};
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 
 /// Tries of a request: a person waits for the report.

@@ -6,7 +6,12 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Discord, DiscordError, READ_TRIES, engine::RetryPolicy, rate_limit::RouteKey};
+use super::{
+    engine::Discord,
+    error::DiscordError,
+    rate_limit::RouteKey,
+    retry::{READ_TRIES, RetryPolicy},
+};
 use crate::ids::ApplicationId;
 
 /// Where a new session is opened, and how many Discord still allows.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{StatusCode, Url, header};
 use tokio::time::{sleep, timeout};
 
-use super::{Discord, USER_AGENT};
+use super::engine::{Discord, USER_AGENT};
 use crate::backoff::Backoff;
 
 /// The hosts of Discord's files. <https://discord.com/developers/docs/reference#signed-attachment-cdn-urls>

@@ -2,11 +2,12 @@
 
 use std::{
     pin::pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use reqwest::{Method, RequestBuilder, StatusCode, header};
+use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use tokio::{
     sync::Notify,
@@ -15,85 +16,79 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Discord, DiscordError, USER_AGENT,
     answer::{Answer, Refusal},
+    error::DiscordError,
     rate_limit::{RateLimits, RouteKey, Wait},
+    retry::RetryPolicy,
 };
-use crate::{backoff::Backoff, telemetry::Metrics};
+use crate::{
+    backoff::Backoff,
+    config::{DiscordConfig, Timings},
+    telemetry::Metrics,
+};
 
-/// How long a request that is tried a few times may wait for rate limits: a person waits for what it reads.
-const LIMITED_WAIT: Duration = Duration::from_secs(10);
+/// The `User-Agent` of every request, in the form that Discord requires.
+/// <https://discord.com/developers/docs/reference#user-agent>
+pub(super) const USER_AGENT: &str =
+    concat!("DiscordBot (https://github.com/tess-discord, ", env!("CARGO_PKG_VERSION"), ")");
 
 /// Pauses before a request is repeated, with jitter so that many channels do not return together.
 const RETRIES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(15)).with_jitter(0.5);
-
-/// Limit of one try of a request that has to be done within seconds, so that there is time for another.
-const HURRIED_REQUEST: Duration = Duration::from_secs(1);
 
 /// What all clones of a client share.
 pub(super) struct Engine {
     pub(super) http: reqwest::Client,
     /// With the version, without a trailing slash.
     pub(super) base: String,
-    pub(super) authorization: header::HeaderValue,
-    pub(super) limits: Mutex<RateLimits>,
+    authorization: header::HeaderValue,
+    limits: Mutex<RateLimits>,
     /// Notified whenever a request has its answer.
-    pub(super) answered: Notify,
+    answered: Notify,
     /// Cancelled by the first 401: every later request would only count as one more invalid request.
-    pub(super) token_rejected: CancellationToken,
+    token_rejected: CancellationToken,
     pub(super) request_limit: Duration,
     pub(super) delivery_limit: Duration,
     pub(super) metrics: Metrics,
 }
 
-/// When a request is tried again.
-#[derive(Clone, Copy)]
-pub(super) enum RetryPolicy {
-    /// Never; it does not even wait for a rate limit.
-    Once,
-    /// After any failure, up to so many tries.
-    Tries(u32),
-    /// After any failure, until then.
-    Until(Instant),
-    /// After any failure, until then; no try may take long.
-    HurriedUntil(Instant),
-    /// Until then, and only while it is certain that Discord did not act on it.
-    IfNotDone(Instant),
-}
-
-impl RetryPolicy {
-    /// Whether `tried` tries are all there are.
-    fn is_over(self, tried: u32) -> bool {
-        match self {
-            Self::Once => true,
-            Self::Tries(most) => tried >= most,
-            Self::Until(end) | Self::HurriedUntil(end) | Self::IfNotDone(end) => Instant::now() >= end,
-        }
-    }
-
-    /// Whether it may be sent again although Discord may have acted on it.
-    fn repeats_uncertain(self) -> bool {
-        !matches!(self, Self::Once | Self::IfNotDone(_))
-    }
-
-    /// Until when it waits for a rate limit.
-    fn wait_end(self) -> Instant {
-        match self {
-            Self::Once => Instant::now(),
-            Self::Tries(_) => Instant::now() + LIMITED_WAIT,
-            Self::Until(end) | Self::HurriedUntil(end) | Self::IfNotDone(end) => end,
-        }
-    }
-
-    fn request_limit(self, usual: Duration) -> Duration {
-        match self {
-            Self::HurriedUntil(_) => usual.min(HURRIED_REQUEST),
-            _ => usual,
-        }
-    }
+/// The client of Discord's REST API. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Discord {
+    pub(super) engine: Arc<Engine>,
 }
 
 impl Discord {
+    /// Creates a client for the given account.
+    ///
+    /// # Errors
+    /// When the token cannot be the value of a header.
+    pub(crate) fn new(
+        http: reqwest::Client,
+        config: &DiscordConfig,
+        timings: &Timings,
+        metrics: Metrics,
+    ) -> Result<Self, header::InvalidHeaderValue> {
+        let mut authorization = header::HeaderValue::try_from(format!("Bot {}", config.token.expose_secret()))?;
+        authorization.set_sensitive(true);
+        let engine = Engine {
+            http,
+            base: format!("{}/api/v10", config.api_url),
+            authorization,
+            limits: Mutex::new(RateLimits::new(Instant::now(), config.requests_per_second)),
+            answered: Notify::new(),
+            token_rejected: CancellationToken::new(),
+            request_limit: timings.discord_request_timeout,
+            delivery_limit: timings.delivery_timeout,
+            metrics,
+        };
+        Ok(Self { engine: Arc::new(engine) })
+    }
+
+    /// Waits until Discord refuses the token.
+    pub(crate) async fn token_rejected(&self) {
+        self.engine.token_rejected.cancelled().await;
+    }
+
     /// A request with the bot's token.
     pub(super) fn start(&self, method: Method, path: &str) -> RequestBuilder {
         self.start_without_token(method, path).header(header::AUTHORIZATION, &self.engine.authorization)
@@ -244,17 +239,4 @@ async fn attempt(request: RequestBuilder, limit: Duration) -> Answer {
 
 fn limited() -> DiscordError {
     DiscordError::Unavailable { detail: "rate limited".into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_may_have_been_done_is_repeated_only_where_that_is_harmless() {
-        let soon = Instant::now() + Duration::from_secs(60);
-        assert!(RetryPolicy::HurriedUntil(soon).repeats_uncertain() && !RetryPolicy::HurriedUntil(soon).is_over(9));
-        assert!(!RetryPolicy::IfNotDone(soon).repeats_uncertain() && !RetryPolicy::IfNotDone(soon).is_over(9));
-        assert!(!RetryPolicy::Once.repeats_uncertain() && RetryPolicy::Once.is_over(1));
-    }
 }

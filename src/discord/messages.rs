@@ -7,13 +7,13 @@ use serenity::builder::EditMessage;
 use tokio::time::Instant;
 
 use super::{
-    Discord, DiscordError, READ_TRIES, UNKNOWN_MESSAGE,
     button::{self, Button},
-    engine::RetryPolicy,
+    engine::Discord,
+    error::{DiscordError, UNKNOWN_MESSAGE},
     model::Message,
-    no_mentions,
-    post::{self, Post},
+    post::{self, Post, no_mentions},
     rate_limit::RouteKey,
+    retry::{READ_TRIES, RetryPolicy},
 };
 use crate::ids::{ChannelId, MessageId};
 

@@ -1,14 +1,11 @@
 //! A message to be posted, and its nonce.
 
 use serenity::{
-    builder::{CreateAttachment, CreateMessage},
+    builder::{CreateAllowedMentions, CreateAttachment, CreateMessage},
     model::channel::{MessageFlags, MessageReference},
 };
 
-use super::{
-    button::{self, Button},
-    no_mentions,
-};
+use super::button::{self, Button};
 use crate::ids::{ChannelId, MessageId};
 
 /// The name of the file under a message.
@@ -88,6 +85,11 @@ pub(super) fn body(channel: ChannelId, post: &Post<'_>) -> CreateMessage {
         body = body.add_file(CreateAttachment::bytes(Vec::new(), FILE_NAME));
     }
     body
+}
+
+/// The `allowed_mentions` of every message: nothing in it pings, and a reply does not ping either.
+pub(crate) fn no_mentions() -> CreateAllowedMentions {
+    CreateAllowedMentions::new().replied_user(false)
 }
 
 #[cfg(test)]

@@ -8,7 +8,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serenity::builder::{CreateInteractionResponse, CreateInteractionResponseFollowup, EditInteractionResponse};
 use tokio::time::Instant;
 
-use super::{Discord, DiscordError, READ_TRIES, engine::RetryPolicy, rate_limit::RouteKey};
+use super::{
+    engine::Discord,
+    error::DiscordError,
+    rate_limit::RouteKey,
+    retry::{READ_TRIES, RetryPolicy},
+};
 use crate::ids::{ApplicationId, InteractionId};
 
 /// Discord's code for an interaction that has its response already.

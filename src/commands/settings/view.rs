@@ -8,17 +8,25 @@ use serenity::{
         CreateSelectMenuOption,
     },
 };
+use tracing::warn;
 
-use super::{CHOSEN, DEFAULT, Here, PREFIX, as_text};
 use crate::{
-    commands::respond::Reply,
+    commands::{caller::Caller, data::Data, error::CommandError, respond::Reply},
     config::Language,
+    ids::ChannelId,
     reply::texts::{
         self,
         settings::{Setting, SettingValue},
     },
     tess::{Agent, Question},
 };
+
+/// What the custom ids of this command begin with, up to the colon.
+pub(super) const PREFIX: &str = "settings";
+
+/// The value of the menu entry for the default; the value of any other entry begins with [`CHOSEN`].
+const DEFAULT: &str = "default";
+pub(super) const CHOSEN: char = '=';
 
 /// Most options of a menu, and most characters of one. A custom id has as many.
 /// <https://discord.com/developers/docs/components/reference#string-select>
@@ -38,7 +46,25 @@ const LABEL_CHARS: usize = 45;
 /// Most characters of a field.
 const FIELD_CHARS: u16 = 4_000;
 
-impl Here<'_> {
+/// The settings of a channel, and the language in which they are shown.
+pub(super) struct ChannelSettings<'a> {
+    pub(super) data: &'a Data,
+    pub(super) channel: ChannelId,
+    pub(super) language: Language,
+}
+
+impl<'a> ChannelSettings<'a> {
+    pub(super) fn new(data: &'a Data, caller: &Caller) -> Result<Self, CommandError> {
+        Ok(Self { data, channel: caller.channel()?, language: caller.language })
+    }
+
+    /// The channel's agent, as Tess has it now.
+    pub(super) async fn agent(&self) -> Option<Agent> {
+        let id = self.data.conversations.agent(self.channel);
+        let agent = self.data.tess.agent(id).await;
+        agent.inspect_err(|error| warn!(%error, agent.id = %id, "agent questions unavailable")).ok()
+    }
+
     /// Shows all settings and, to those who may change them, a menu of them.
     pub(super) fn overview(&self, agent: &Agent, can_change: bool, change: Option<String>) -> Reply {
         let options = self.data.conversations.options(self.channel);
@@ -106,6 +132,15 @@ impl Here<'_> {
             buttons.push(turn("▶", Some(page + 1).filter(|next| *next < pages)));
         }
         CreateActionRow::Buttons(buttons)
+    }
+}
+
+/// A value as a person would write it.
+pub(super) fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(several) => several.iter().map(as_text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
     }
 }
 
