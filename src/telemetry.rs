@@ -17,8 +17,11 @@ use tracing_subscriber::{
 
 use crate::config::LogFormat;
 
-pub(crate) use self::metrics::Opening;
-pub use self::{metrics::Metrics, outcome::Outcome};
+pub use self::metrics::Metrics;
+pub(crate) use self::{
+    metrics::Opening,
+    outcome::{CancelReason, FailReason, Outcome, SkipReason, TessFailure},
+};
 
 /// The crates whose events below warnings are logged: the bot and its demo.
 const OURS: [&str; 2] = ["tess_discord", "demo"];

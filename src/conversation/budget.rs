@@ -9,6 +9,7 @@ use crate::{
     config::{BudgetConfig, Credits},
     ids::{GuildId, UserId},
     state::Day,
+    telemetry::SkipReason,
 };
 
 /// Users whose last minute is remembered, and refusals that are remembered as told. Beyond it the older half is forgotten: these
@@ -33,12 +34,12 @@ pub(super) enum Reached {
 
 impl Reached {
     /// The reason of a refused message's outcome.
-    pub(super) fn reason(self) -> &'static str {
+    pub(super) fn reason(self) -> SkipReason {
         match self {
-            Self::Day(_) => "budget",
-            Self::GuildDay(..) => "guild_budget",
-            Self::UserDay(_) => "user_budget",
-            Self::UserMinute(_) => "user_minute",
+            Self::Day(_) => SkipReason::Budget,
+            Self::GuildDay(..) => SkipReason::GuildBudget,
+            Self::UserDay(_) => SkipReason::UserBudget,
+            Self::UserMinute(_) => SkipReason::UserMinute,
         }
     }
 }

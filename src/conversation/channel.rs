@@ -22,7 +22,7 @@ use crate::{
     discord::model::Message,
     history::{Entry, History, Retention},
     ids::{GuildId, MessageId},
-    telemetry::Outcome,
+    telemetry::{CancelReason, Outcome, SkipReason},
 };
 
 pub(super) mod batch;
@@ -172,7 +172,7 @@ impl Channel {
         effects.reply = Reply::Received(Received::Queued);
         effects.push(Effect::Accept(1));
         let queued = Queued { message: id, user: author };
-        effects.settle(self.queue.push(queued, files), Outcome::Skipped("overload"));
+        effects.settle(self.queue.push(queued, files), Outcome::Skipped(SkipReason::Overload));
         if self.newest_asked.is_some_and(|newest| id < newest) {
             effects.push(Effect::RecordLate(id));
         }
@@ -189,7 +189,10 @@ impl Channel {
         for message in messages {
             self.history.remove(*message);
         }
-        effects.settle(self.queue.remove(|message| messages.contains(&message)), Outcome::Cancelled("deleted"));
+        effects.settle(
+            self.queue.remove(|message| messages.contains(&message)),
+            Outcome::Cancelled(CancelReason::Deleted),
+        );
     }
 
     fn on_reset(&mut self, mark: MessageId, effects: &mut Effects) {
@@ -198,7 +201,7 @@ impl Channel {
         self.phase.drop_repeat(|newest| newest <= mark);
         self.cancel_turn(Fate::Reset, |turn| turn.newest <= mark, effects);
         self.last_turn.take_if(|last| last.newest <= mark);
-        effects.settle(self.queue.remove(|message| message <= mark), Outcome::Cancelled("reset"));
+        effects.settle(self.queue.remove(|message| message <= mark), Outcome::Cancelled(CancelReason::Reset));
         if self.last_turn.is_none() {
             effects.list.extend(self.retry_button.take().map(Effect::RemoveRetryButton));
         }
@@ -211,7 +214,7 @@ impl Channel {
         self.phase.drop_repeat(|_| true);
         self.cancel_turn(Fate::ChannelGone, |_| true, effects);
         self.end_catch_up(effects);
-        effects.settle(self.queue.remove(|_| true), Outcome::Cancelled("channel_gone"));
+        effects.settle(self.queue.remove(|_| true), Outcome::Cancelled(CancelReason::ChannelGone));
     }
 
     /// The turn's answer is not wanted any more, if `is_meant`.

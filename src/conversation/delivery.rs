@@ -11,7 +11,7 @@ use crate::{
     discord::DiscordError,
     ids::MessageId,
     reply::{self, texts},
-    telemetry::Outcome,
+    telemetry::{CancelReason, FailReason, Outcome},
     tess::TessError,
 };
 
@@ -20,7 +20,7 @@ impl TurnContext<'_> {
     pub(super) async fn deliver(&self, mut reply: LiveReply<'_>, output: &str) -> Outcome {
         if self.is_cancelled() {
             reply.delete().await;
-            return Outcome::Cancelled("reset");
+            return Outcome::Cancelled(CancelReason::Reset);
         }
         let answer = match self.config().reply.mode {
             ReplyMode::Final => reply::split(self.language(), output),
@@ -29,7 +29,7 @@ impl TurnContext<'_> {
         match reply.complete(&answer).await {
             Posted::All(_) if self.is_cancelled() => {
                 reply.delete().await;
-                Outcome::Cancelled("reset")
+                Outcome::Cancelled(CancelReason::Reset)
             }
             Posted::All(parts) => {
                 self.record_answer(&parts, output);
@@ -39,7 +39,7 @@ impl TurnContext<'_> {
                 warn!(%error, "part of a reply refused");
                 reply.break_off().await;
                 self.post_partial_failure(texts::answers::part_not_posted(self.language())).await;
-                Outcome::Failed("partly_delivered")
+                Outcome::Failed(FailReason::PartlyDelivered)
             }
             Posted::Nothing(error) => self.on_not_delivered(&error).await,
         }
@@ -57,21 +57,21 @@ impl TurnContext<'_> {
         warn!(%error, "reply not posted");
         if error.closes_channel() {
             self.close_channel();
-            return Outcome::Failed("channel_closed");
+            return Outcome::Failed(FailReason::ChannelClosed);
         }
         if matches!(error, DiscordError::Refused { .. }) {
             self.post_partial_failure(texts::answers::blocked(self.language())).await;
-            return Outcome::Failed("reply_refused");
+            return Outcome::Failed(FailReason::ReplyRefused);
         }
-        Outcome::Failed("not_delivered")
+        Outcome::Failed(FailReason::NotDelivered)
     }
 
     /// Says why Tess gave no answer.
     pub(super) async fn report_failure(&self, error: &TessError) -> Outcome {
         if self.is_cancelled() {
-            return Outcome::Cancelled("reset");
+            return Outcome::Cancelled(CancelReason::Reset);
         }
         self.post_failure(&texts::errors::tess_error(self.language(), error)).await;
-        Outcome::Failed(error.name())
+        Outcome::Failed(FailReason::Tess(error.failure()))
     }
 }

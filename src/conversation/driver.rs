@@ -24,7 +24,7 @@ use crate::{
     ids::{ChannelId, GuildId, MessageId},
     intake::{self, Decision},
     reply::texts,
-    telemetry::Outcome,
+    telemetry::{FailReason, Outcome},
 };
 
 /// How long a channel's turns wait for its missed messages. While Discord does not tell them, nothing could be posted either.
@@ -90,7 +90,8 @@ impl Shared {
         match effect {
             Effect::Accept(messages) => metrics.take(messages as u64),
             Effect::Settle(messages, outcome) => {
-                if let Outcome::Cancelled(reason) | Outcome::Skipped(reason) = outcome {
+                if matches!(outcome, Outcome::Cancelled(_) | Outcome::Skipped(_)) {
+                    let [_, reason] = outcome.labels();
                     debug!(channel.id = %id, messages = messages.len(), reason, "messages not answered");
                 }
                 metrics.settle(outcome, messages.len() as u64);
@@ -215,12 +216,12 @@ impl Shared {
             Ok(outcome) => outcome,
             Err(panic) => {
                 self.report_panic(turn, panic).await;
-                Some(Outcome::Failed("panic"))
+                Some(Outcome::Failed(FailReason::Panic))
             }
         };
         if let Some(outcome) = outcome {
-            let duration_ms = started.elapsed().as_millis();
-            info!(?outcome, messages = turn.batch.messages.len(), duration_ms, "turn finished");
+            let ([outcome, reason], duration_ms) = (outcome.labels(), started.elapsed().as_millis());
+            info!(outcome, reason, messages = turn.batch.messages.len(), duration_ms, "turn finished");
         }
         self.dispatch(turn.channel, Input::TurnEnded { batch: turn.batch, outcome });
     }

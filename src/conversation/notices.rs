@@ -68,8 +68,9 @@ impl TurnContext<'_> {
     /// Tells the author of a message that a budget refuses it, once for each budget. `None`: shutdown came before that.
     pub(super) async fn post_refusal(&self, refused: &Refused) -> Option<Outcome> {
         let Refused { queued, refusal } = refused;
-        let reason = refusal.reached.reason();
+        let outcome = Outcome::Skipped(refusal.reached.reason());
         if refusal.is_new {
+            let [_, reason] = outcome.labels();
             info!(reason, message.id = %queued.message, "message refused by a budget");
             if !self.is_cancelled() && !self.is_channel_closed() {
                 let nonce = Nonce::part(self.batch.request_for(queued.message), 0);
@@ -78,6 +79,6 @@ impl TurnContext<'_> {
                 self.shared.tasks.aborted.run_until_cancelled(posting).await?;
             }
         }
-        Some(Outcome::Skipped(reason))
+        Some(outcome)
     }
 }

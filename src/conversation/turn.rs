@@ -18,7 +18,7 @@ use crate::{
         turn_context::TurnContext,
     },
     reply::{self, texts},
-    telemetry::Outcome,
+    telemetry::{CancelReason, FailReason, Outcome, SkipReason},
     tess::{Answer, TessError},
 };
 
@@ -28,8 +28,8 @@ enum Execution {
     Failed(TessError),
     /// There was nothing but files, and none of them could be read.
     NoReadableFiles,
-    /// There is nothing to answer any more; the reason of the outcome.
-    Cancelled(&'static str),
+    /// There is nothing to answer any more.
+    Cancelled(CancelReason),
     /// Somebody stopped it.
     Stopped,
 }
@@ -38,7 +38,7 @@ impl TurnContext<'_> {
     /// Runs the turn to its end. `None`: shutdown interrupted it, and its messages are left for the next start.
     pub(super) async fn run(&self) -> Option<Outcome> {
         if self.is_channel_closed() {
-            return Some(Outcome::Skipped("channel_closed"));
+            return Some(Outcome::Skipped(SkipReason::ChannelClosed));
         }
         let visible = CancellationToken::new();
         let answer = async {
@@ -63,12 +63,12 @@ impl TurnContext<'_> {
                 reply.break_off().await;
                 self.report_failure(&error).await
             }
-            Execution::NoReadableFiles => Outcome::Failed("files_unread"),
+            Execution::NoReadableFiles => Outcome::Failed(FailReason::FilesUnread),
             Execution::Stopped => {
                 reply.break_off().await;
                 notices.unread.clear();
                 self.post_in_place(texts::turns::stopped(self.language())).await;
-                Outcome::Cancelled("stopped_by_user")
+                Outcome::Cancelled(CancelReason::StoppedByUser)
             }
             Execution::Cancelled(reason) => {
                 notices.unread.clear();
@@ -85,7 +85,7 @@ impl TurnContext<'_> {
         tokio::select! {
             // Nothing is asked that nobody wants; and the execution is requested before typing is.
             biased;
-            () = self.signals.cancelled.cancelled() => Execution::Cancelled("reset"),
+            () = self.signals.cancelled.cancelled() => Execution::Cancelled(CancelReason::Reset),
             () = self.signals.stopped.cancelled() => Execution::Stopped,
             execution = self.prepare_and_execute(&text, notices) => execution,
             never = self.keep_typing() => match never {},
@@ -95,7 +95,7 @@ impl TurnContext<'_> {
     async fn prepare_and_execute(&self, text: &watch::Sender<String>, notices: &mut Notices) -> Execution {
         let prompt = match self.prepare(&mut notices.unread).await {
             Ok(prompt) => prompt,
-            Err(NothingToAsk::Deleted) => return Execution::Cancelled("deleted"),
+            Err(NothingToAsk::Deleted) => return Execution::Cancelled(CancelReason::Deleted),
             Err(NothingToAsk::NoReadableFiles) => return Execution::NoReadableFiles,
         };
         match self.execute(&prompt, text).await {
@@ -134,8 +134,8 @@ impl TurnContext<'_> {
                 tess.stream(&request, grow).await
             }
         };
-        let name = result.as_ref().map_or_else(TessError::name, |_| "succeeded");
-        self.services().metrics.executed(name, started.elapsed());
+        let counted = result.as_ref().map(drop).map_err(TessError::failure);
+        self.services().metrics.executed(counted, started.elapsed());
         if let Ok(Answer { credits, .. }) | Err(TessError::Empty { credits }) = result {
             self.charge(agent, credits);
         }

@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use prometheus_client::{encoding::text, registry::Registry};
 
 use self::table::{Counter, Gauge, Histogram, Labelled, Row, Sum, Table};
-use super::Outcome;
+use super::{Outcome, TessFailure};
 
 /// Event types told apart when they cannot be read; the others count as `other`.
 const EVENT_TYPES: [&str; 13] = [
@@ -124,7 +124,7 @@ impl Metrics {
     }
 
     /// Counts messages that came to an end.
-    pub fn settle(&self, outcome: Outcome, n: u64) {
+    pub(crate) fn settle(&self, outcome: Outcome, n: u64) {
         self.0.outcomes.add(outcome.labels(), n);
         self.0.settled.inc_by(n);
         self.0.in_flight.dec_by(signed(n));
@@ -148,14 +148,15 @@ impl Metrics {
         self.0.in_flight.get()
     }
 
-    /// Returns the number of messages with this outcome.
+    /// Returns the number of messages with these values of the labels `outcome` and `reason`.
     #[must_use]
-    pub fn outcome(&self, outcome: Outcome) -> u64 {
-        self.0.outcomes.get(outcome.labels())
+    pub fn outcomes(&self, outcome: &'static str, reason: &'static str) -> u64 {
+        self.0.outcomes.get([outcome, reason])
     }
 
     /// Counts an execution by its result, and its duration.
-    pub fn executed(&self, result: &'static str, took: Duration) {
+    pub(crate) fn executed(&self, result: Result<(), TessFailure>, took: Duration) {
+        let result = result.map_or_else(TessFailure::name, |()| "succeeded");
         self.0.executions.add([result], 1);
         self.0.execution_seconds.observe(took.as_secs_f64());
     }
@@ -343,16 +344,17 @@ fn code_label(code: Option<u16>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::{CancelReason, FailReason, SkipReason};
 
     /// Counts one message of each kind of outcome, and one of nearly everything else.
     fn used() -> Metrics {
         let metrics = Metrics::new();
         metrics.take(5);
         metrics.settle(Outcome::Answered, 1);
-        metrics.settle(Outcome::Failed("no_credits"), 1);
-        metrics.settle(Outcome::Skipped("deleted"), 1);
-        metrics.settle(Outcome::Cancelled("stop"), 1);
-        metrics.executed("succeeded", Duration::from_secs(3));
+        metrics.settle(Outcome::Failed(FailReason::Tess(TessFailure::NoCredits)), 1);
+        metrics.settle(Outcome::Skipped(SkipReason::Overload), 1);
+        metrics.settle(Outcome::Cancelled(CancelReason::Deleted), 1);
+        metrics.executed(Ok(()), Duration::from_secs(3));
         metrics.spend(0.25);
         metrics.discord_request("create_message", Some(204));
         metrics.discord_rate_limited("user");
@@ -381,8 +383,7 @@ mod tests {
     fn taken_messages_are_settled_or_in_flight() {
         let metrics = used();
         assert_eq!((metrics.taken(), metrics.settled(), metrics.in_flight()), (5, 4, 1));
-        assert_eq!(metrics.outcome(Outcome::Failed("no_credits")), 1);
-        assert_eq!(metrics.outcome(Outcome::Failed("timeout")), 0);
+        assert_eq!((metrics.outcomes("failed", "no_credits"), metrics.outcomes("failed", "timed_out")), (1, 0));
     }
 
     #[test]
@@ -390,11 +391,15 @@ mod tests {
         let metrics = used();
         metrics.gateway_closed(None);
         metrics.discord_request("create_message", None);
+        metrics.executed(Err(TessFailure::TimedOut), Duration::from_secs(3));
         let text = metrics.encode();
         for line in [
             r#"tess_discord_messages_outcome_total{outcome="answered",reason=""} 1"#,
             r#"tess_discord_messages_outcome_total{outcome="failed",reason="no_credits"} 1"#,
+            r#"tess_discord_messages_outcome_total{outcome="skipped",reason="overload"} 1"#,
+            r#"tess_discord_messages_outcome_total{outcome="cancelled",reason="deleted"} 1"#,
             r#"tess_discord_executions_total{result="succeeded"} 1"#,
+            r#"tess_discord_executions_total{result="timed_out"} 1"#,
             r#"tess_discord_discord_requests_total{route="create_message",class="2xx"} 1"#,
             r#"tess_discord_discord_requests_total{route="create_message",class="none"} 1"#,
             r#"tess_discord_discord_rate_limited_total{scope="user"} 1"#,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ids::AgentId;
+use crate::{ids::AgentId, telemetry::TessFailure};
 
 /// Why there is no answer. Each variant is named by what the caller can do about it.
 ///
@@ -111,26 +111,25 @@ pub(crate) enum TessError {
 }
 
 impl TessError {
-    /// Returns its name in the metrics.
-    #[must_use]
-    pub(crate) fn name(&self) -> &'static str {
+    /// Returns what metrics count it as.
+    pub(crate) fn failure(&self) -> TessFailure {
         match self {
-            Self::Unauthorized { .. } => "unauthorized",
-            Self::WrongWorkspace { .. } => "wrong_workspace",
-            Self::WorkspaceRequired { .. } => "workspace_required",
-            Self::AgentNotFound { .. } => "agent_not_found",
-            Self::WrongHost { .. } => "wrong_host",
-            Self::Refused { .. } => "refused",
-            Self::NoCredits { .. } => "no_credits",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::NotSent { .. } => "not_sent",
-            Self::Unavailable { .. } => "unavailable",
-            Self::OutcomeUnknown { .. } => "outcome_unknown",
-            Self::Failed { .. } => "failed",
-            Self::Empty { .. } => "empty",
-            Self::TimedOut { .. } => "timed_out",
-            Self::FileRefused { .. } => "file_refused",
-            Self::StorageFull { .. } => "storage_full",
+            Self::Unauthorized { .. } => TessFailure::Unauthorized,
+            Self::WrongWorkspace { .. } => TessFailure::WrongWorkspace,
+            Self::WorkspaceRequired { .. } => TessFailure::WorkspaceRequired,
+            Self::AgentNotFound { .. } => TessFailure::AgentNotFound,
+            Self::WrongHost { .. } => TessFailure::WrongHost,
+            Self::Refused { .. } => TessFailure::Refused,
+            Self::NoCredits { .. } => TessFailure::NoCredits,
+            Self::RateLimited { .. } => TessFailure::RateLimited,
+            Self::NotSent { .. } => TessFailure::NotSent,
+            Self::Unavailable { .. } => TessFailure::Unavailable,
+            Self::OutcomeUnknown { .. } => TessFailure::OutcomeUnknown,
+            Self::Failed { .. } => TessFailure::Failed,
+            Self::Empty { .. } => TessFailure::Empty,
+            Self::TimedOut { .. } => TessFailure::TimedOut,
+            Self::FileRefused { .. } => TessFailure::FileRefused,
+            Self::StorageFull { .. } => TessFailure::StorageFull,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use tess_discord::{Credits, Outcome};
+use tess_discord::Credits;
 
 use crate::support::Chat;
 
@@ -40,7 +40,7 @@ async fn expect_refusal(chat: &Chat, message: u64, words: &str) -> SystemTime {
 /// Waits until this many messages have the outcome.
 async fn expect_skipped(chat: &Chat, reason: &'static str, messages: u64) {
     let metrics = chat.metrics.clone();
-    chat.until(reason, move || metrics.outcome(Outcome::Skipped(reason)) == messages).await;
+    chat.until(reason, move || metrics.outcomes("skipped", reason) == messages).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@ use sim::{
     discord::Route,
     tess::{Fault, Route as TessRoute, TessOptions},
 };
-use tess_discord::Outcome;
 
 use crate::support::Chat;
 
@@ -227,7 +226,7 @@ async fn message_with_only_an_unreadable_file_costs_nothing() {
     let reply = chat.next_message().await.content;
     assert!(reply.starts_with("⚠️ **report.pdf**: Tess could not read it"), "{reply}");
     chat.wait_settled().await;
-    assert_eq!((chat.tess.charged(), chat.metrics.outcome(Outcome::Failed("files_unread"))), (0, 1));
+    assert_eq!((chat.tess.charged(), chat.metrics.outcomes("failed", "files_unread")), (0, 1));
     chat.expect_no_file_left().await;
     chat.finish().await;
 }

@@ -141,7 +141,7 @@ async fn logs_contain_neither_messages_nor_secrets_at_any_level() {
         let printed = within("the bot to stop", started.bot.wait_with_output()).await.unwrap();
         let printed = String::from_utf8_lossy(&[printed.stdout, printed.stderr].concat()).into_owned();
         let ended = printed.lines().find(|line| line.contains("turn finished")).unwrap_or_else(|| panic!("{printed}"));
-        for field in ["message.id", "agent.id", "execution.id", "credits", "outcome", "duration_ms"] {
+        for field in ["message.id", "agent.id", "execution.id", "credits", "outcome", "reason", "duration_ms"] {
             assert!(ended.contains(field), "{field} is not in {ended}");
         }
         let token = started.discord.token();

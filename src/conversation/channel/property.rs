@@ -209,7 +209,7 @@ impl World {
         if !self.open.remove(&id) {
             let repeat = self.repeats.iter().position(|repeat| *repeat == id);
             self.repeats.remove(repeat.unwrap_or_else(|| panic!("{id} is settled and was not open")));
-        } else if outcome == Outcome::Cancelled("stopped") {
+        } else if outcome == Outcome::Cancelled(CancelReason::Shutdown) {
             self.left.insert(id);
         }
     }
@@ -228,7 +228,7 @@ impl World {
             Driver::Running { batch, kept } => self.end_turn(step, &batch, kept),
             Driver::Refusing { mut left } => match left.pop() {
                 Some(message) => {
-                    let outcome = (!self.is_draining).then_some(Outcome::Skipped("user_budget"));
+                    let outcome = (!self.is_draining).then_some(Outcome::Skipped(SkipReason::UserBudget));
                     self.driver = Driver::Refusing { left };
                     self.handle(Input::Refused { message, outcome });
                 }

@@ -4,7 +4,7 @@ use super::{
     batch::{AttachedFile, Batch},
     *,
 };
-use crate::{discord::model::Attachment, ids::UserId};
+use crate::{discord::model::Attachment, ids::UserId, telemetry::FailReason};
 
 const ALICE: Requester = Requester { user: UserId::new(1), is_moderator: false };
 const BOB: Requester = Requester { user: UserId::new(2), is_moderator: false };
@@ -184,8 +184,8 @@ fn reset_cancels_the_turn_and_what_is_queued_but_nothing_later() {
     channel.ask(9);
     channel.handle(Input::Reset(id(5)));
     assert!(channel.has(|effect| matches!(effect, Effect::CancelTurn)));
-    assert_eq!(channel.settled(), [(2, Outcome::Cancelled("reset"))]);
-    channel.handle(Input::TurnEnded { batch: &batch, outcome: Some(Outcome::Cancelled("reset")) });
+    assert_eq!(channel.settled(), [(2, Outcome::Cancelled(CancelReason::Reset))]);
+    channel.handle(Input::TurnEnded { batch: &batch, outcome: Some(Outcome::Cancelled(CancelReason::Reset)) });
     assert_eq!(channel.take().unwrap().ids(), ids(&[9]));
     assert_eq!(channel.ask(4), Received::Duplicate);
 }
@@ -196,7 +196,7 @@ fn deleted_message_is_not_answered() {
     channel.ask(1);
     channel.ask(2);
     channel.handle(Input::Deletion(&ids(&[1])));
-    assert_eq!(channel.settled(), [(1, Outcome::Cancelled("deleted"))]);
+    assert_eq!(channel.settled(), [(1, Outcome::Cancelled(CancelReason::Deleted))]);
     assert_eq!(channel.take().unwrap().ids(), ids(&[2]));
 }
 
@@ -288,7 +288,7 @@ fn refused_messages_are_settled_before_the_mark_moves() {
     channel.handle(Input::Narrowed { kept: &kept });
     channel.end(&kept);
     assert_eq!(channel.mark(), None);
-    let refused = Outcome::Skipped("user_budget");
+    let refused = Outcome::Skipped(SkipReason::UserBudget);
     channel.handle(Input::Refused { message: id(2), outcome: Some(refused) });
     assert_eq!(channel.settled(), [(1, Outcome::Answered), (2, refused)]);
     assert_eq!(channel.mark(), Some(2));
@@ -305,7 +305,7 @@ fn interrupted_turn_is_left_for_the_next_start() {
     channel.handle(Input::Shutdown);
     assert!(channel.take().is_none());
     channel.handle(Input::AgeOwnMessages);
-    assert_eq!(channel.settled(), [(3, Outcome::Cancelled("stopped"))]);
+    assert_eq!(channel.settled(), [(3, Outcome::Cancelled(CancelReason::Shutdown))]);
     assert_eq!(channel.mark(), Some(2));
 }
 
@@ -316,7 +316,7 @@ fn panic_in_a_batch_leaves_the_channel_able_to_go_on() {
     channel.take();
     channel.ask(2);
     channel.handle(Input::BatchPanicked);
-    assert_eq!(channel.settled(), [(1, Outcome::Failed("panic"))]);
+    assert_eq!(channel.settled(), [(1, Outcome::Failed(FailReason::Panic))]);
     assert_eq!(channel.take().unwrap().ids(), ids(&[2]));
 }
 
@@ -327,7 +327,7 @@ fn lost_driver_settles_everything_and_the_next_message_starts_another() {
     channel.take();
     channel.ask(2);
     channel.handle(Input::DriverLost);
-    assert_eq!(channel.settled(), [(1, Outcome::Failed("panic")), (2, Outcome::Failed("panic"))]);
+    assert_eq!(channel.settled(), [(1, Outcome::Failed(FailReason::Panic)), (2, Outcome::Failed(FailReason::Panic))]);
     assert!(channel.has(|effect| matches!(effect, Effect::ReportPanic(messages) if *messages == ids(&[2]))));
     channel.ask(3);
     assert_eq!(channel.drivers(), 2);
@@ -388,6 +388,6 @@ fn oldest_message_is_skipped_when_too_many_are_queued() {
     for n in 1..=queue::MAX_QUEUED as u64 + 1 {
         channel.ask(n);
     }
-    assert_eq!(channel.settled(), [(1, Outcome::Skipped("overload"))]);
+    assert_eq!(channel.settled(), [(1, Outcome::Skipped(SkipReason::Overload))]);
     assert_eq!(channel.take().unwrap().ids().len(), queue::MAX_QUEUED);
 }

@@ -7,7 +7,11 @@ use super::{
     batch::{Batch, LastTurn},
     phase::{Fate, Phase, Turn},
 };
-use crate::{ids::MessageId, state::before, telemetry::Outcome};
+use crate::{
+    ids::MessageId,
+    state::before,
+    telemetry::{CancelReason, FailReason, Outcome},
+};
 
 impl Channel {
     /// The turn to repeat, or all that is queued; otherwise the channel is idle.
@@ -61,12 +65,12 @@ impl Channel {
         if let Phase::Running(turn) = mem::take(&mut self.phase) {
             self.phase = Phase::Ended { turn, repeat: None };
         }
-        self.settle_of_turn(|_| true, Some(Outcome::Failed("panic")), effects);
+        self.settle_of_turn(|_| true, Some(Outcome::Failed(FailReason::Panic)), effects);
     }
 
     /// Nothing may stay without an outcome, and the next message must find a channel that can go on.
     pub(super) fn on_driver_lost(&mut self, effects: &mut Effects) {
-        let outcome = Outcome::Failed("panic");
+        let outcome = Outcome::Failed(FailReason::Panic);
         self.settle_of_turn(|_| true, Some(outcome), effects);
         self.phase = Phase::Idle;
         let queued = self.queue.remove(|_| true);
@@ -81,14 +85,14 @@ impl Channel {
     pub(super) fn on_shutdown(&mut self, effects: &mut Effects) {
         let queued = self.queue.remove(|_| true);
         self.leave_for_next_start(&queued);
-        effects.settle(queued, Outcome::Cancelled("stopped"));
+        effects.settle(queued, Outcome::Cancelled(CancelReason::Shutdown));
         self.phase.drop_repeat(|_| true);
     }
 
     /// A turn that ends with messages unsettled is a bug; they are settled all the same.
     fn abandon_turn(&mut self, turn: Turn, effects: &mut Effects) {
         self.phase = Phase::Ended { turn, repeat: None };
-        self.settle_of_turn(|_| true, Some(Outcome::Failed("panic")), effects);
+        self.settle_of_turn(|_| true, Some(Outcome::Failed(FailReason::Panic)), effects);
         self.phase = Phase::Idle;
     }
 
@@ -108,7 +112,7 @@ impl Channel {
         if outcome.is_none() {
             self.leave_for_next_start(&settled);
         }
-        effects.settle(settled, outcome.unwrap_or(Outcome::Cancelled("stopped")));
+        effects.settle(settled, outcome.unwrap_or(Outcome::Cancelled(CancelReason::Shutdown)));
         let Some(closed) = closed else { return };
         if matches!(closed.fate, Fate::Wanted | Fate::Reset) {
             let newest = closed.messages.last().copied();
