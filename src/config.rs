@@ -34,12 +34,11 @@ pub(crate) use self::{
     intake::{IntakeConfig, RespondTo},
     language::Language,
     memory::HistoryConfig,
-    problems::Problems,
     process::LogConfig,
     replies::{ReplyConfig, ReplyMode},
     tess::{AllowedAgents, TessConfig},
 };
-pub use self::{credits::Credits, process::LogFormat, timings::Timings};
+pub use self::{credits::Credits, problems::Problems, process::LogFormat, timings::Timings};
 use self::{environment::Environment, reader::Reader};
 
 /// All settings, checked.

@@ -6,12 +6,12 @@
 //! # The life of a message
 //!
 //! 1. [`gateway`] reads it from the socket, in order, and hands it on ([`event::Event::Message`]).
-//! 2. [`conversation`] takes it in ([`conversation::Conversations::hear`]): [`intake`] decides whether it is answered and what it says;
+//! 2. [`conversation`] takes it in ([`conversation::Conversations::on_message`]): [`intake`] decides whether it is answered and what it says;
 //!    it joins the channel's [`history`]. Idle channel: a turn starts. Busy channel: it waits, and the next turn answers all
 //!    that waits at once.
 //! 3. [`tess`] executes the agent with the history and waits for the end, through limits, polls and time-outs
 //!    ([`tess::Tess::execute`]).
-//! 4. [`reply`] cuts the output into messages ([`reply::split`]) and [`discord`] posts them, in order, the first as a reply
+//! 4. [`reply`] cuts the output into messages ([`reply::split()`]) and [`discord`] posts them, in order, the first as a reply
 //!    ([`discord::Discord::post`]).
 //! 5. The answer joins the history; what it cost is added up, and the *handled* mark of the channel moves, in [`state`].
 //!
@@ -82,7 +82,7 @@ mod tess;
 
 pub use self::{
     bot::Bot,
-    config::{Config, Credits, LogFormat, Timings},
+    config::{Config, Credits, LogFormat, Problems, Timings},
     ops::probe as probe_health,
     telemetry::{Metrics, init as init_logs},
 };

@@ -4,7 +4,7 @@ use super::fence::{Fence, fence_closed_by_last_line};
 
 /// Joins the messages of one answer into one text, for a history that is rebuilt from Discord.
 ///
-/// A code block that was split over two messages becomes one block again. Other changes of [`split`](super::split) stay:
+/// A code block that was split over two messages becomes one block again. Other changes of [`split`](super::split()) stay:
 /// repeated table heads, and a line break at each seam.
 #[must_use]
 pub(crate) fn join<'a>(messages: impl Iterator<Item = &'a str>) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Messages that are followed by another one never change while the answer grows: where a message ends does not depend on
 //! what comes later. Only the last message changes. In return, blocks are kept together less well than by
-//! [`split`](super::split), which knows the whole answer.
+//! [`split`](super::split()), which knows the whole answer.
 
 use super::{
     clean::{clean, clean_partial},

@@ -68,7 +68,7 @@ impl Tess {
         execution::execute(&self.transport, request, Delivery::Stream, on_text).await
     }
 
-    /// Uploads a file of at most [`super::MAX_FILE_BYTES`]. With `process` Tess reads it, which costs credits and which an
+    /// Uploads a file of at most [`MAX_FILE_BYTES`](super::files::MAX_FILE_BYTES). With `process` Tess reads it, which costs credits and which an
     /// execution needs.
     ///
     /// # Errors
