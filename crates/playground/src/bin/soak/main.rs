@@ -23,7 +23,7 @@ use sim::{
     discord::{DiscordOptions, DiscordSim, Limit},
     tess::{TessOptions, TessSim},
 };
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::{audit::Outcome, bot::Bot, faults::Faults, users::Users};
 
@@ -47,9 +47,13 @@ const TICK: Duration = Duration::from_millis(20);
 const WARM_UP: u64 = ticks(22);
 
 /// How long the bot may take to answer everything after the faults: the longest backoff of the gateway, and some more.
-const SETTLE_TIMEOUT: u64 = ticks(160);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(160);
 
-/// How often the bot is measured, and the channels are audited at the end.
+/// Pause between two audits at the end. It is slept after each, so that a slow audit on a busy machine leaves the simulators
+/// the time to answer the bot.
+const AUDIT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often the bot is measured.
 const CHECK_INTERVAL: u64 = ticks(1);
 
 /// A user acts in one tick of this many.
@@ -253,15 +257,10 @@ impl Soak {
         if !self.bot.is_running() {
             self.start_bot()?;
         }
-        let mut clock = clock();
-        for tick in 0..SETTLE_TIMEOUT {
-            clock.tick().await;
-            if tick.is_multiple_of(CHECK_INTERVAL) {
-                self.bot.measure();
-                if self.is_settled() {
-                    break;
-                }
-            }
+        let deadline = Instant::now() + SETTLE_TIMEOUT;
+        while Instant::now() < deadline && !self.is_settled() {
+            sleep(AUDIT_PAUSE).await;
+            self.bot.measure();
         }
         self.bot.stop().await;
         Ok(())
