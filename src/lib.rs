@@ -1,65 +1,70 @@
 //! A Discord bot that lets a channel chat with a Tess AI agent.
 //!
-//! People talk in a channel; the bot keeps the channel's history in memory, sends it to the channel's agent, waits for the
-//! execution to end and posts the output as a reply.
+//! People talk in a channel. The bot keeps the channel's history in memory, sends it to the channel's agent at Tess, waits for
+//! the execution to end, and posts the answer as a reply. `docs/architecture.md` is the long version of this page, with the
+//! phases of a channel and a glossary.
+//!
+//! # The modules
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `bot` | builds the parts, runs them, stops them in order |
+//! | `check` | `tess-discord check`: whether the settings, Discord and Tess let the bot run, and what to do |
+//! | `gateway` | keeps one connection to Discord open and decodes its payloads into events |
+//! | `commands` | slash commands, buttons, menus and forms: a table, permission checks, responses |
+//! | `conversation` | the channels and their turns, catch-up and rebuild, budgets |
+//! | `clients` | builds the clients of Discord and Tess over one HTTP client |
+//! | `ops` | `/healthz`, `/readyz`, `/metrics` |
+//! | `event` | what can happen: the vocabulary between `gateway` and `conversation` |
+//! | `intake` | pure: a Discord message -> is it answered, and what does it say |
+//! | `history` | pure: the bounded list of messages -> what Tess accepts |
+//! | `reply` | pure: an answer's Markdown -> messages that Discord accepts; everything the bot says, in both languages |
+//! | `state` | facts that outlive a restart, in memory and in SQLite; never the text of a message |
+//! | `discord` | Discord's REST API: one request engine, one method for each route, the lenient message model |
+//! | `tess` | the Tess client: execute, stream, poll, files, request limiter, errors |
+//! | `telemetry` | logs; the metrics as one table |
+//! | `config` | environment -> `Config`; reports every problem at once |
+//! | `backoff`, `ids` | pauses between attempts; ids, and the time that an id contains |
+//!
+//! Imports go down this list only, and the files of a module do not import each other in circles. `tess` does not know Discord, and
+//! `discord` does not know Tess. `tests/it/architecture.rs` has the exact table and checks it.
 //!
 //! # The life of a message
 //!
-//! 1. [`gateway`] reads it from the socket, in order, and hands it on ([`event::Event::Message`]).
-//! 2. [`conversation`] takes it in ([`conversation::Conversations::on_message`]): [`intake`] decides whether it is answered and what it says;
-//!    it joins the channel's [`history`]. Idle channel: a turn starts. Busy channel: it waits, and the next turn answers all
-//!    that waits at once.
-//! 3. [`tess`] executes the agent with the history and waits for the end, through limits, polls and time-outs
-//!    ([`tess::Tess::execute`]).
-//! 4. [`reply`] cuts the output into messages ([`reply::split()`]) and [`discord`] posts them, in order, the first as a reply
-//!    ([`discord::Discord::post`]).
-//! 5. The answer joins the history; what it cost is added up, and the *handled* mark of the channel moves, in [`state`].
+//! 1. `gateway` receives it and hands it on as an `Event`, in order.
+//! 2. `intake` decides whether it is answered and reads its text. `conversation` passes it to its channel. If the channel is idle, a
+//!    turn starts. If a turn runs, the message waits, and the next turn takes everything that waits as one batch.
+//! 3. The turn prepares the request: history, file contents, budgets. `tess` executes the channel's agent and waits for the end,
+//!    through rate limits, polls and time-outs.
+//! 4. `reply` converts the answer's Markdown and cuts it into messages. `discord` posts them in order, the first as a reply to the
+//!    newest message of the batch.
+//! 5. The answer joins the history. `state` records what it cost and moves the channel's handled mark.
 //!
-//! Whatever goes wrong on the way ends at one place, the turn's end: one text for the person, one line in the log, one count.
+//! Whatever goes wrong on the way ends at one place, the end of the turn: one text for people, one log line, one count.
 //!
-//! # The rooms
+//! # A channel is a state machine
 //!
-//! | room | what it does |
-//! |---|---|
-//! | [`config`] | the environment, read once and checked out into one value |
-//! | [`bot`] | builds the parts and runs them; the order of stopping |
-//! | [`check`] | `tess-discord check`: whether the settings, Discord and Tess let the bot run, and what to do |
-//! | [`gateway`] | keeps one connection to Discord up; turns its payloads into events |
-//! | [`commands`] | the slash commands and their checks |
-//! | [`ops`] | `/healthz`, `/readyz`, `/metrics` |
-//! | [`conversation`] | the channels and their turns; rebuilding a history, catching up on what was missed |
-//! | [`tess`] | the Tess client: execute, wait, poll, the request limiter |
-//! | [`discord`] | Discord's REST: post, delete, typing, messages; its rate limits |
-//! | [`intake`] | pure: a Discord message -> what it says, and whether it is answered |
-//! | [`history`] | pure: the bounded list of messages -> what Tess accepts |
-//! | [`reply`] | pure: an agent's output -> messages Discord accepts; every text the bot says |
-//! | [`state`] | the small durable facts, in SQLite; never a message's text |
-//! | [`telemetry`] | logs, and every metric's name |
-//!
-//! # Who may import whom
-//!
-//! One way: `bot` -> `check`, `commands` -> `conversation` -> `gateway`, `intake`, `history`, `reply`, `state` -> `discord`, `tess` -> `config`,
-//! `telemetry`. `tess` does not know Discord's REST and `discord` does not know Tess; only `conversation` and `check` call both. `sim` knows
-//! nobody. `tests/it/architecture.rs` holds it.
+//! Everything about order and time in a channel (messages during a turn, late, twice, edited, deleted, a reset, a catch-up, a stop) is
+//! decided by one pure type: `Channel::handle(Input, now) -> Effects`, in `conversation/channel.rs`. It knows no network, no task and
+//! no clock. The driver performs the effects; `conversation/turn.rs` is one turn as linear code: prepare, execute, deliver.
 //!
 //! # Decisions
 //!
-//! * **Discord is the database of the conversation.** Nothing that was said is written to disk. A channel's history is rebuilt from
-//!   Discord's own messages when it is first spoken in.
-//! * **One thread.** The work is waiting; a `current_thread` runtime costs least and keeps events in order. SQLite's writes
-//!   have a thread of their own.
-//! * **serenity for its models and commands, not for its connection**: see [`gateway`] and [`discord`] for the faults that decide it.
-//! * **Marks instead of a queue on disk.** Each channel has a *handled* mark, behind everything that is settled. What a crash leaves
-//!   unsettled lies after the mark, in Discord, and is found by catching up ([`conversation::catch_up`]).
-//! * **A mark never passes what nobody has taken.** It may lag, which costs a request at the next start. Until a channel was looked at after
-//!   a gap, its turns wait and its mark stays.
-//! * **A reply refers to a message that is there.** Discord refuses it otherwise, and it goes to the next older message it answers: what
-//!   was answered is known by that reference alone.
-//! * **A nonce on every message.** A post whose outcome is unknown is repeated with the same nonce, which Discord enforces.
-//! * **A growing reply has its Stop button until it is complete.** That is how the next start knows one that was left in the middle:
-//!   it is deleted and its message answered afresh ([`conversation::control::STOP`]).
-//! * **An execution is never repeated when it may have run**: it costs credits, and Tess has no idempotency key. The one exception is a
-//!   turn that a kill or the end of `SHUTDOWN_GRACE` cut off: nobody has its answer, so the next start asks again.
+//! * **Discord is the database of the conversation.** Nothing that people say is stored. A channel's history is rebuilt from Discord's own
+//!   messages when the channel is first used.
+//! * **One thread.** The bot mostly waits: a `current_thread` runtime costs least and keeps events in order. SQLite has a thread of its own.
+//! * **serenity for its models and builders, not for its client.** The documentation of `gateway` and `discord` lists the faults that decide it.
+//! * **Marks instead of a queue on disk.** A channel's handled mark is the id up to which every message is settled. Whatever a crash
+//!   leaves unsettled lies after the mark, in Discord, and the next start's catch-up finds it.
+//! * **A mark never passes an unsettled message.** It may lag, which costs a request at the next start. Until a channel's catch-up is
+//!   complete, its turns wait and its mark stays.
+//! * **A reply refers to a message that exists.** Discord refuses it otherwise; it then goes to the next older message of the batch. By
+//!   this reference a rebuild recognises which messages were answered.
+//! * **Every message has a nonce.** A post whose outcome is unknown is repeated with the same nonce, and Discord creates the message once.
+//! * **A growing reply has a Stop button until it is complete.** The next start deletes a reply that still has one, and answers its
+//!   messages again.
+//! * **An execution that may have run is not repeated.** It costs credits, and Tess has no idempotency key. The exception is a turn
+//!   that a crash or the end of `SHUTDOWN_GRACE` interrupted: its answer is lost, so the next start asks again.
 
 mod backoff;
 mod bot;
@@ -84,7 +89,7 @@ pub use self::{
     bot::Bot,
     config::{Config, Credits, LogFormat, Problems, Timings},
     ops::probe as probe_health,
-    telemetry::{Metrics, init as init_logs},
+    telemetry::{Metrics, Outcome, init as init_logs},
 };
 
 #[cfg(feature = "internals")]
