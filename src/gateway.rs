@@ -51,8 +51,8 @@ const INTENTS: Intents =
 /// Discord's own host.
 const DISCORD: &str = "https://discord.com";
 
-/// How long a session must have been up for the next pause to be the shortest.
-const STEADY: Duration = Duration::from_secs(60);
+/// How long a connection must have been up for the backoff to start over.
+const STABLE_AFTER: Duration = Duration::from_secs(60);
 
 /// Failed connections in a row before a new session is started in place of resuming.
 const MAX_RESUMES: u32 = 3;
@@ -61,16 +61,17 @@ const MAX_RESUMES: u32 = 3;
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     Continue,
+    /// The session is established.
     Up,
     Disconnect(Disconnect),
 }
 
-/// Opens the gateway's connections, one after the other.
+/// Keeps a gateway connection open, and opens the next one when it ends.
 pub(crate) struct Gateway {
     discord: Discord,
     token: String,
-    /// Set when another host than Discord's was configured; then no URL that Discord names is followed.
-    proxied: bool,
+    /// Whether the configured host is not Discord's own. Then the resume URLs that Discord sends are not used.
+    is_proxied: bool,
     timings: Timings,
     metrics: Metrics,
     readiness: watch::Sender<Readiness>,
@@ -79,9 +80,9 @@ pub(crate) struct Gateway {
 /// What is carried from one connection to the next.
 #[derive(Default)]
 struct SessionState {
-    /// The gateway's URL. It is asked for once: a RESUME must not wait for REST.
+    /// The gateway's URL. Kept, because a RESUME must not wait for Discord's REST API.
     gateway_url: Option<String>,
-    /// Connections in a row that were opened and did not come up.
+    /// Connections in a row that were opened and got neither READY nor RESUMED.
     failed: u32,
     session: Option<Session>,
     resume_url: Option<String>,
@@ -107,14 +108,14 @@ impl Gateway {
         readiness: watch::Sender<Readiness>,
     ) -> Self {
         let token = config.discord.token.expose_secret().to_owned();
-        let proxied = config.discord.api_url != DISCORD;
-        Self { discord, token, proxied, timings: config.timings.clone(), metrics, readiness }
+        let is_proxied = config.discord.api_url != DISCORD;
+        Self { discord, token, is_proxied, timings: config.timings.clone(), metrics, readiness }
     }
 
     /// Keeps a connection up and passes its events to `on_event`, in order, until `stop`.
     ///
     /// # Errors
-    /// [`Fatal`], when to try again is of no use.
+    /// [`Fatal`], when trying again cannot help.
     pub(crate) async fn run(&self, stop: &CancellationToken, mut on_event: impl FnMut(Event)) -> Result<(), Fatal> {
         let mut state = SessionState::default();
         let mut backoff = Backoff::new(self.timings.backoff_min, self.timings.backoff_max).with_jitter(0.25);
@@ -123,7 +124,7 @@ impl Gateway {
             let disconnect = match opened {
                 Ok(mut connection) => {
                     let disconnect = self.read_until_closed(&mut connection, stop, &mut on_event).await;
-                    if connection.up_for() >= STEADY {
+                    if connection.up_for() >= STABLE_AFTER {
                         backoff.reset();
                     }
                     state.update(&connection);
@@ -161,7 +162,7 @@ impl Gateway {
         if let Some(session) = &state.session {
             self.metrics.gateway_opened(Opening::Resume);
             builder = builder.session(session.clone());
-            if let Some(url) = state.resume_url.as_ref().filter(|_| !self.proxied) {
+            if let Some(url) = state.resume_url.as_ref().filter(|_| !self.is_proxied) {
                 builder = builder.resume_url(url.clone());
             }
         } else {
@@ -240,7 +241,7 @@ impl Gateway {
                 None
             }
             Disconnect::UnreadableReady => {
-                warn!("gateway session given up: its READY is not readable");
+                warn!("gateway session dropped: its READY is not readable");
                 None
             }
             Disconnect::Stopped => return Ok(()),

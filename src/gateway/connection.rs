@@ -41,9 +41,9 @@ pub(super) enum Disconnect {
         /// Discord's text for people, cut to [`REASON_CHARS`].
         reason: String,
     },
-    /// It broke off, or is of no more use for this reason.
+    /// It was lost, or is no longer usable, for this reason.
     Lost(&'static str),
-    /// READY could not be read, so its session is of no use: to resume it would bring no READY.
+    /// READY could not be read. Its session is dropped too, because a RESUME brings no READY.
     UnreadableReady,
 }
 

@@ -10,13 +10,13 @@ use crate::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Gateway opcode: the client should connect again, and resume.
+/// Gateway opcode: the client should reconnect and resume.
 pub(super) const RECONNECT: u8 = 7;
 
 /// Gateway opcode: IDENTIFY or RESUME was refused.
 pub(super) const INVALID_SESSION: u8 = 9;
 
-/// The data of an event that the bot needs is not of the expected form.
+/// An event that the bot needs does not have the expected form.
 #[derive(Debug)]
 pub(super) struct Undecodable;
 
@@ -92,8 +92,8 @@ impl<'a> Frame<'a> {
         serde_json::from_str(self.d.ok_or(Undecodable)?.get()).map_err(|_| Undecodable)
     }
 
-    /// Reads a message, field by field if it is not of the expected form as a whole: a badge of an unknown form must not leave
-    /// a person without an answer.
+    /// Reads a message. If it does not have the expected form as a whole, it is read field by field, so that one malformed field
+    /// does not leave the message unanswered.
     fn message(&self) -> Result<Box<Message>, Undecodable> {
         let message = self.data().ok().or_else(|| Message::read_leniently(self.data().ok()?));
         message.map(Box::new).ok_or(Undecodable)

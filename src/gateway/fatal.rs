@@ -1,6 +1,6 @@
-//! The reasons of Discord's that end the program.
+//! Errors of the gateway that end the program.
 
-/// Why the bot cannot go on. The text of each is the one line that an operator reads.
+/// Why the bot cannot continue. The text tells the operator what to do, and is printed as one line.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum Fatal {
     /// HTTP 401, or close code 4004.

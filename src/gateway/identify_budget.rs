@@ -13,10 +13,10 @@ use crate::{
     discord::{Discord, DiscordError, SessionStarts},
 };
 
-/// IDENTIFYs that are never spent, so that a person can still start the bot.
+/// IDENTIFYs that the bot never uses by itself, so that the operator can still restart it.
 const RESERVE: u32 = 20;
 
-/// Longest wait before Discord is asked again.
+/// Longest wait before the budget is requested again.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
 /// Waits until Discord allows a new session beyond [`RESERVE`]; returns the gateway's URL.
