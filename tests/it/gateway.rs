@@ -118,6 +118,20 @@ async fn refused_identify_is_repeated_with_backoff() {
 }
 
 #[tokio::test]
+async fn session_with_an_unreadable_ready_is_replaced_and_missed_messages_are_answered() {
+    let chat = expect_recovery(async |chat| {
+        chat.discord.malform_ready(1);
+        chat.discord.send_invalid_session(false);
+    })
+    .await;
+    assert_eq!((chat.discord.identifies(), chat.discord.resumes()), (3, 0));
+    let metrics = chat.metrics.encode();
+    let counted = metrics.lines().find(|line| line.contains("gateway_undecodable_total{") && line.contains("READY"));
+    assert!(counted.is_some_and(|line| line.ends_with(" 1")), "{counted:?}");
+    chat.finish().await;
+}
+
+#[tokio::test]
 async fn missing_heartbeat_acknowledgement_leads_to_a_reconnect() {
     let setup = Chat::setup();
     let mut options = setup.discord.clone();

@@ -44,6 +44,11 @@ impl DiscordSim {
         self.shared.change(|state| state.gateway.identifies_to_refuse = n);
     }
 
+    /// Sends the next `n` READYs with a user of `null`. Their sessions exist and can be resumed.
+    pub fn malform_ready(&self, n: usize) {
+        self.shared.change(|state| state.gateway.readies_to_malform = n);
+    }
+
     /// While on, the gateway sends neither acknowledgements nor events.
     pub fn silence_gateway(&self, on: bool) {
         self.shared.change(|state| state.gateway.silent = on);

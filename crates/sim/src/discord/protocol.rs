@@ -149,11 +149,15 @@ impl State {
         let id = format!("{:032x}", self.world.ids.next());
         let world = &self.world;
         let guilds: Vec<_> = world.guilds.keys().map(|id| json!({"id": id.to_string(), "unavailable": true})).collect();
-        let ready = json!({
+        let mut ready = json!({
             "v": 10, "user": world.user_object(world.bot), "guilds": guilds, "session_id": id, "shard": shard,
             "resume_gateway_url": self.options.resume_url.as_ref().unwrap_or(&self.gateway_url), "private_channels": [],
             "application": {"id": world.application.to_string(), "flags": self.application_flags()},
         });
+        if self.gateway.readies_to_malform > 0 {
+            self.gateway.readies_to_malform -= 1;
+            ready["user"] = Value::Null;
+        }
         let log = VecDeque::new();
         let mut session = Session { id, intents, seq: 0, sent: 0, log, connection: Some(connection) };
         session.append("READY", &ready);

@@ -74,6 +74,7 @@ pub(super) struct Gateway {
     pub(super) withholds_guilds: bool,
     pub(super) silent: bool,
     pub(super) identifies_to_refuse: usize,
+    pub(super) readies_to_malform: usize,
     pub(super) resumes_to_refuse: usize,
     /// How many events to reverse, and those held back so far.
     reversed: (usize, Vec<(String, Value)>),
@@ -99,6 +100,7 @@ impl Gateway {
             withholds_guilds: false,
             silent: false,
             identifies_to_refuse: 0,
+            readies_to_malform: 0,
             resumes_to_refuse: 0,
             reversed: (0, Vec::new()),
         }
@@ -147,7 +149,7 @@ impl Gateway {
         self.reverse_next(0);
         (self.silent, self.withholds_hello, self.skips_close_frames) = (false, false, false);
         (self.refuses_connections, self.hangs_new_connections) = (false, false);
-        (self.resumes_to_refuse, self.identifies_to_refuse) = (0, 0);
+        (self.resumes_to_refuse, self.identifies_to_refuse, self.readies_to_malform) = (0, 0, 0);
     }
 
     /// Takes what a connection has to do now: HELLO, the events not sent so far, then its instructions.
