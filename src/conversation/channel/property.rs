@@ -226,6 +226,10 @@ impl World {
             Driver::None => {}
             Driver::Preparing => self.take_batch(step),
             Driver::Running { batch, kept } => self.end_turn(step, &batch, kept),
+            Driver::Refusing { .. } if matches!(step, Step::BatchPanicked) => {
+                self.driver = Driver::Preparing;
+                self.handle(Input::BatchPanicked);
+            }
             Driver::Refusing { mut left } => match left.pop() {
                 Some(message) => {
                     let outcome = (!self.is_draining).then_some(Outcome::Skipped(SkipReason::UserBudget));

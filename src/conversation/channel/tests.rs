@@ -321,6 +321,23 @@ fn panic_in_a_batch_leaves_the_channel_able_to_go_on() {
 }
 
 #[test]
+fn panic_while_refusals_are_posted_settles_them_and_keeps_the_one_driver() {
+    let mut channel = Fixture::new();
+    channel.ask(1);
+    channel.ask(2);
+    let batch = channel.take().unwrap();
+    let kept = batch.without(|message| message == id(2)).unwrap();
+    channel.handle(Input::Narrowed { kept: &kept });
+    channel.end(&kept);
+    channel.handle(Input::BatchPanicked);
+    assert_eq!(channel.settled(), [(1, Outcome::Answered), (2, Outcome::Failed(FailReason::Panic))]);
+    assert_eq!(channel.mark(), Some(2));
+    channel.ask(3);
+    assert_eq!(channel.drivers(), 1);
+    assert_eq!(channel.take().unwrap().ids(), ids(&[3]));
+}
+
+#[test]
 fn lost_driver_settles_everything_and_the_next_message_starts_another() {
     let mut channel = Fixture::new();
     channel.ask(1);

@@ -62,9 +62,11 @@ impl Channel {
     }
 
     pub(super) fn on_batch_panicked(&mut self, effects: &mut Effects) {
-        if let Phase::Running(turn) = mem::take(&mut self.phase) {
-            self.phase = Phase::Ended { turn, repeat: None };
-        }
+        self.phase = match mem::take(&mut self.phase) {
+            Phase::Running(turn) => Phase::Ended { turn, repeat: None },
+            // What was left to post after the turn panicked; the driver is still there.
+            other => other,
+        };
         self.settle_of_turn(|_| true, Some(Outcome::Failed(FailReason::Panic)), effects);
     }
 
