@@ -172,7 +172,12 @@ impl Channel {
         effects.reply = Reply::Received(Received::Queued);
         effects.push(Effect::Accept(1));
         let queued = Queued { message: id, user: author };
-        effects.settle(self.queue.push(queued, files), Outcome::Skipped(SkipReason::Overload));
+        let skipped = self.queue.push(queued, files);
+        if !skipped.is_empty() {
+            // One that came late must not hold the handled mark back for ever.
+            effects.push(Effect::SettleLate(skipped.clone()));
+        }
+        effects.settle(skipped, Outcome::Skipped(SkipReason::Overload));
         if self.newest_asked.is_some_and(|newest| id < newest) {
             effects.push(Effect::RecordLate(id));
         }

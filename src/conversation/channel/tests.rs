@@ -406,5 +406,6 @@ fn oldest_message_is_skipped_when_too_many_are_queued() {
         channel.ask(n);
     }
     assert_eq!(channel.settled(), [(1, Outcome::Skipped(SkipReason::Overload))]);
+    assert!(channel.has(|effect| matches!(effect, Effect::SettleLate(messages) if *messages == ids(&[1]))));
     assert_eq!(channel.take().unwrap().ids().len(), queue::MAX_QUEUED);
 }
