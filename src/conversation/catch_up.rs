@@ -304,7 +304,8 @@ impl Shared {
             self.services.metrics.caught_up(missed.len() as u64);
         }
         // Otherwise the rebuild finds the context before the first of them.
-        let has_history = self.channels.get(channel).is_some_and(|channel| !channel.history.is_empty());
+        let has_history =
+            self.channels.get(channel).is_some_and(|channel| channel.is_rebuilt || !channel.history.is_empty());
         let first = missed.first().map(|message| message.id);
         let is_context = |message: &Message| has_history || first.is_some_and(|first| message.id > first);
         for message in &missed {

@@ -434,6 +434,27 @@ async fn missed_messages_to_others_become_context() {
 }
 
 #[tokio::test]
+async fn missed_messages_to_others_become_context_after_a_reset() {
+    let chat = Chat::setup().set("RESPOND_TO", "mentions").start().await;
+    chat.tess.answers(["Hello.", "Blue."]);
+    chat.say("bob", &format!("{} hi", chat.discord.mention()));
+    chat.expect_reply("Hello.").await;
+    chat.wait_settled().await;
+    chat.next_execution().await;
+    chat.discord.slash(chat.channel, "bob", "reset", &json!({})).response().await;
+    chat.discord.refuse_connections(true);
+    chat.discord.send_invalid_session(false);
+    chat.discord.wait_disconnected().await;
+    chat.say("alice", "the fish is blue");
+    chat.say("bob", &format!("{} which colour has it?", chat.discord.mention()));
+    chat.discord.refuse_connections(false);
+    chat.expect_reply("Blue.").await;
+    chat.expect_asked(&["user: alice: the fish is blue\nbob: which colour has it?"]).await;
+    chat.wait_settled().await;
+    chat.finish().await;
+}
+
+#[tokio::test]
 async fn part_with_the_nonce_of_a_deleted_message_gets_another_nonce() {
     for mode in ["final", "live"] {
         let chat = Chat::setup().set("REPLY_MODE", mode).start().await;
