@@ -20,7 +20,7 @@ pub(crate) fn clients(config: &Config, metrics: &Metrics) -> anyhow::Result<(Dis
     let http = http_client().build()?;
     let discord = Discord::new(http.clone(), &config.discord, &config.timings, metrics.clone())
         .context("DISCORD_TOKEN contains characters that no token has")?;
-    Ok((discord, Tess::new(http, &config.tess, &config.timings)))
+    Ok((discord, Tess::new(http, &config.tess, &config.timings, metrics.clone())))
 }
 
 /// The HTTP client for both services. It follows no redirects: they would send the API key to another host.

@@ -186,7 +186,7 @@ impl Metrics {
     }
 
     /// Sets the number of requests queued for Tess.
-    pub fn set_tess_ahead(&self, n: usize) {
+    pub(crate) fn set_tess_ahead(&self, n: usize) {
         self.0.tess_ahead.set(gauge(n));
     }
 

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     config::{TessConfig, Timings},
     ids::{AgentId, FileId},
+    telemetry::Metrics,
 };
 
 /// Agents of one page of the list.
@@ -38,8 +39,8 @@ impl Tess {
     /// `http` should have a `connect_timeout`, to distinguish a network that drops packets from an execution that takes
     /// long, and a `pool_idle_timeout` below the server's, so that no execution is sent on a connection that the server
     /// is closing.
-    pub(crate) fn new(http: reqwest::Client, config: &TessConfig, timings: &Timings) -> Self {
-        Self { transport: Arc::new(Transport::new(http, config, timings)) }
+    pub(crate) fn new(http: reqwest::Client, config: &TessConfig, timings: &Timings, metrics: Metrics) -> Self {
+        Self { transport: Arc::new(Transport::new(http, config, timings, metrics)) }
     }
 
     /// Executes an agent with a conversation and waits for the end, at most `TESS_TIMEOUT` after the request was first

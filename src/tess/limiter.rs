@@ -17,6 +17,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use crate::telemetry::Metrics;
+
 /// Executions that may overtake a waiting poll or look-up.
 const MAX_OVERTAKING: u32 = 4;
 
@@ -43,6 +45,8 @@ pub(super) struct Limiter {
     interval: Duration,
     /// Never held across an await.
     queue: Mutex<Queue>,
+    /// Shows the length of the queue.
+    metrics: Metrics,
 }
 
 #[derive(Debug)]
@@ -65,7 +69,7 @@ enum Next {
 }
 
 impl Limiter {
-    pub(super) fn new(interval: Duration) -> Self {
+    pub(super) fn new(interval: Duration, metrics: Metrics) -> Self {
         let queue = Queue {
             executions: BTreeMap::new(),
             others: BTreeMap::new(),
@@ -73,7 +77,7 @@ impl Limiter {
             next_at: Instant::now(),
             overtaken: 0,
         };
-        Self { interval, queue: Mutex::new(queue) }
+        Self { interval, queue: Mutex::new(queue), metrics }
     }
 
     /// Takes the last position of a class. It delays nobody before [`Limiter::acquire`].
@@ -107,6 +111,11 @@ impl Limiter {
 
     pub(super) fn queued_executions(&self) -> usize {
         self.lock().executions.len()
+    }
+
+    /// Sets the gauge. The lock is still held, so that the last change of the queue also sets it last.
+    fn report_length(&self, queue: &Queue) {
+        self.metrics.set_tess_ahead(queue.executions.len() + queue.others.len());
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -158,7 +167,10 @@ struct Waiting<'a> {
 impl<'a> Waiting<'a> {
     fn join(limiter: &'a Limiter, ticket: Ticket) -> Self {
         let wake = Arc::new(Notify::new());
-        limiter.lock().class(ticket.class).insert(ticket.number, wake.clone());
+        let mut queue = limiter.lock();
+        queue.class(ticket.class).insert(ticket.number, wake.clone());
+        limiter.report_length(&queue);
+        drop(queue);
         Self { limiter, ticket, wake }
     }
 }
@@ -167,6 +179,7 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut queue = self.limiter.lock();
         queue.class(self.ticket.class).remove(&self.ticket.number);
+        self.limiter.report_length(&queue);
         if let Some((_, woken)) = queue.first() {
             woken.notify_one();
         }
@@ -190,7 +203,11 @@ mod tests {
 
     impl Callers {
         fn new(interval: Duration) -> Self {
-            Self { limiter: Arc::new(Limiter::new(interval)), start: Instant::now(), tasks: JoinSet::new() }
+            Self {
+                limiter: Arc::new(Limiter::new(interval, Metrics::new())),
+                start: Instant::now(),
+                tasks: JoinSet::new(),
+            }
         }
 
         async fn wait(&mut self, name: &'static str, class: Class) -> tokio::task::AbortHandle {

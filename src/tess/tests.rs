@@ -14,6 +14,7 @@ use super::{Answer, ChatMessage, Options, Request, Role, Tess, TessError};
 use crate::{
     config::{AllowedAgents, TessConfig, Timings},
     ids::{AgentId, FileId},
+    telemetry::Metrics,
 };
 
 const AGENT: AgentId = AgentId(HELPER);
@@ -25,6 +26,7 @@ const A_MOMENT: Duration = Duration::from_millis(300);
 struct Harness {
     sim: TessSim,
     tess: Tess,
+    metrics: Metrics,
 }
 
 impl Harness {
@@ -54,7 +56,8 @@ impl Harness {
             ..Timings::default()
         };
         change(&mut config, &mut timings);
-        Self { tess: Tess::new(http(), &config, &timings), sim }
+        let metrics = Metrics::new();
+        Self { tess: Tess::new(http(), &config, &timings, metrics.clone()), sim, metrics }
     }
 
     async fn ask(&self, text: &str) -> Result<Answer, TessError> {

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     config::{TessConfig, Timings},
     ids::AgentId,
+    telemetry::Metrics,
 };
 
 /// How long a poll or a look-up may stay unanswered.
@@ -34,12 +35,12 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(client: reqwest::Client, config: &TessConfig, timings: &Timings) -> Self {
+    pub(super) fn new(client: reqwest::Client, config: &TessConfig, timings: &Timings, metrics: Metrics) -> Self {
         Self {
             http: Http::new(client, config),
             config: config.clone(),
             timings: timings.clone(),
-            limiter: Limiter::new(config.request_interval),
+            limiter: Limiter::new(config.request_interval, metrics),
         }
     }
 

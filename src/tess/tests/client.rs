@@ -563,6 +563,26 @@ async fn queued_executions_are_counted_until_they_are_dropped() {
     assert_eq!(t.sim.execute_requests(), 1);
 }
 
+#[tokio::test]
+async fn the_gauge_of_queued_requests_counts_executions_and_look_ups_until_they_leave() {
+    let t = Harness::with(TessOptions::default(), |config, _| config.request_interval = Duration::from_secs(60)).await;
+    let shows = |queued: usize| {
+        let text = t.metrics.encode();
+        assert!(text.contains(&format!("\ntess_discord_tess_ahead {queued}\n")), "{queued} is not in\n{text}");
+    };
+    t.ask("takes the only request").await.unwrap();
+    shows(0);
+    let (mut execution, mut look_up) = (Box::pin(t.ask("waits")), Box::pin(t.tess.agent(AGENT)));
+    assert!(timeout(Duration::ZERO, &mut execution).await.is_err());
+    shows(1);
+    assert!(timeout(Duration::ZERO, &mut look_up).await.is_err());
+    shows(2);
+    drop(execution);
+    shows(1);
+    drop(look_up);
+    shows(0);
+}
+
 // Agents.
 
 #[tokio::test]
