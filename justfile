@@ -31,7 +31,7 @@ test *filter:
 fmt:
     cargo fmt --all
 
-# rewrite .env.example and the tables of docs/operations.md from the code
+# rewrite .env.example and the tables of docs/operations.md and of the READMEs from the code
 update-docs:
     UPDATE_DOCS=1 cargo test --locked docs
 

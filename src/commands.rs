@@ -37,6 +37,8 @@ mod agent_directory;
 mod agents;
 mod caller;
 mod data;
+#[cfg(test)]
+mod docs;
 mod error;
 mod help;
 mod reset;

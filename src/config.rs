@@ -28,6 +28,8 @@ mod timings;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+#[cfg(test)]
+pub(crate) use self::docs::check_section;
 pub(crate) use self::{
     budget::BudgetConfig,
     discord::DiscordConfig,

@@ -9,7 +9,7 @@ use super::{
     data::Data,
     error::CommandError,
     respond::{ACKNOWLEDGE_AFTER, Reply, Visibility},
-    table::{Call, Command, CommandOptionDef, OptionKind, Options, Text},
+    table::{Call, Command, CommandOptionDef, OptionKind, Options, Text, Usage, Users},
 };
 use crate::{
     ids::{AgentId, ChannelId},
@@ -34,6 +34,24 @@ pub(super) const COMMAND: Command = Command {
         },
         kind: OptionKind::Completed,
     }],
+    usage: &[
+        Usage {
+            options: "",
+            effect: Text {
+                english: "shows which agent answers in this channel",
+                portuguese: "mostra qual agente responde no canal",
+            },
+            users: Users::Everyone,
+        },
+        Usage {
+            options: " id:…",
+            effect: Text {
+                english: "chooses the agent of this channel; type a name and pick one",
+                portuguese: "escolhe o agente do canal; digite um nome e selecione",
+            },
+            users: Users::With(Right::ManageChannel),
+        },
+    ],
     // Everybody may see which agent it is.
     requires: None,
     run: |call, options| Box::pin(agent(call, options)),

@@ -9,7 +9,7 @@ use super::{
     data::Data,
     error::CommandError,
     respond::{Reply, Visibility},
-    table::{Call, Command, Components, Pressed, Text},
+    table::{Call, Command, Components, Pressed, Text, Usage, Users},
 };
 use crate::reply::texts;
 
@@ -26,6 +26,14 @@ pub(super) const COMMAND: Command = Command {
         portuguese: "Lista os agentes que podem responder neste canal",
     },
     options: &[],
+    usage: &[Usage {
+        options: "",
+        effect: Text {
+            english: "lists the agents to choose from, to you alone",
+            portuguese: "lista, só para você, os agentes que podem ser escolhidos",
+        },
+        users: Users::Everyone,
+    }],
     requires: None,
     run: |call, _| Box::pin(agents(call)),
     complete: None,

@@ -3,7 +3,7 @@
 use super::{
     error::CommandError,
     respond::Reply,
-    table::{Call, Command, Text},
+    table::{Call, Command, Text, Usage, Users},
 };
 use crate::reply::texts;
 
@@ -14,6 +14,11 @@ pub(super) const COMMAND: Command = Command {
         portuguese: "Mostra o que este bot faz e os comandos dele",
     },
     options: &[],
+    usage: &[Usage {
+        options: "",
+        effect: Text { english: "explains what the bot does", portuguese: "explica o que o bot faz" },
+        users: Users::Everyone,
+    }],
     requires: None,
     run: |call, _| Box::pin(help(call)),
     complete: None,

@@ -5,7 +5,7 @@ use tracing::info;
 use super::{
     error::CommandError,
     respond::Reply,
-    table::{Call, Command, Text},
+    table::{Call, Command, Text, Usage, Users},
 };
 use crate::{ids::MessageId, reply::texts};
 
@@ -16,6 +16,14 @@ pub(super) const COMMAND: Command = Command {
         portuguese: "Esquece o que foi dito neste canal e começa de novo",
     },
     options: &[],
+    usage: &[Usage {
+        options: "",
+        effect: Text {
+            english: "forgets the channel's conversation for good",
+            portuguese: "esquece de vez a conversa do canal",
+        },
+        users: Users::Everyone,
+    }],
     requires: None,
     run: |call, _| Box::pin(reset(call)),
     complete: None,

@@ -1,9 +1,10 @@
 //! `/retry` and the Retry button: ask the last question again.
 
 use super::{
+    caller::Right,
     error::CommandError,
     respond::Reply,
-    table::{Call, Command, Components, Pressed, Text},
+    table::{Call, Command, Components, Pressed, Text, Usage, Users},
 };
 use crate::{config::Language, conversation::control::RetryResult, ids::MessageId, reply::texts};
 
@@ -11,6 +12,14 @@ pub(super) const COMMAND: Command = Command {
     name: "retry",
     description: Text { english: "Ask the last question again", portuguese: "Refaz a última pergunta" },
     options: &[],
+    usage: &[Usage {
+        options: "",
+        effect: Text {
+            english: "asks the last question again; the button under the last reply or under an error does the same",
+            portuguese: "refaz a última pergunta; o botão da última resposta ou do erro também",
+        },
+        users: Users::RequesterOr(Right::ModerateTurns),
+    }],
     // Whoever asked may retry, and so may moderators.
     requires: None,
     run: |call, _| Box::pin(retry(call)),

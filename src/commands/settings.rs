@@ -13,7 +13,7 @@ use super::{
     caller::Right,
     error::CommandError,
     respond::{Reply, Visibility},
-    table::{Call, Command, Components, Pressed, Submitted, Text},
+    table::{Call, Command, Components, Pressed, Submitted, Text, Usage, Users},
 };
 use crate::{
     reply::texts,
@@ -27,6 +27,14 @@ pub(super) const COMMAND: Command = Command {
         portuguese: "Mostra como o agente deste canal está configurado, ou muda isso",
     },
     options: &[],
+    usage: &[Usage {
+        options: "",
+        effect: Text {
+            english: "shows the agent's settings in this channel (model, temperature, tools, the agent's own questions), or changes them",
+            portuguese: "mostra como o agente está configurado no canal (modelo, temperatura, ferramentas e as perguntas dele), ou muda",
+        },
+        users: Users::ToChange(Right::ManageChannel),
+    }],
     // Everybody may see the settings.
     requires: None,
     run: |call, _| Box::pin(settings(call)),

@@ -1,9 +1,10 @@
 //! `/stop` and the Stop button: end the answer that is in progress.
 
 use super::{
+    caller::Right,
     error::CommandError,
     respond::Reply,
-    table::{Call, Command, Components, Pressed, Text},
+    table::{Call, Command, Components, Pressed, Text, Usage, Users},
 };
 use crate::{config::Language, conversation::control::StopResult, reply::texts};
 
@@ -14,6 +15,14 @@ pub(super) const COMMAND: Command = Command {
         portuguese: "Interrompe a resposta em andamento",
     },
     options: &[],
+    usage: &[Usage {
+        options: "",
+        effect: Text {
+            english: "stops the answer in progress; its button does the same",
+            portuguese: "interrompe a resposta em andamento; o botão dela também",
+        },
+        users: Users::RequesterOr(Right::ModerateTurns),
+    }],
     // Whoever asked may stop the answer, and so may moderators.
     requires: None,
     run: |call, _| Box::pin(stop(call)),

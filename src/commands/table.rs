@@ -25,6 +25,9 @@ pub(super) struct Command {
     pub(super) name: &'static str,
     pub(super) description: Text,
     pub(super) options: &'static [CommandOptionDef],
+    /// Its rows in the tables of the READMEs, which `UPDATE_DOCS=1 cargo test docs` writes.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the documentation is made from it"))]
+    pub(super) usage: &'static [Usage],
     /// What a caller needs to use it; `None`: everybody may.
     pub(super) requires: Option<Right>,
     pub(super) run: Run,
@@ -33,7 +36,30 @@ pub(super) struct Command {
     pub(super) components: Option<Components>,
 }
 
-/// A text of 1 to 100 characters in each language of the bot.
+/// One way of using a command, for the documentation.
+#[cfg_attr(not(test), expect(dead_code, reason = "only the documentation is made from it"))]
+pub(super) struct Usage {
+    /// What follows the command's name, with the space before it.
+    pub(super) options: &'static str,
+    /// What it does, in the third person and of any length.
+    pub(super) effect: Text,
+    pub(super) users: Users,
+}
+
+/// Who may use a command in one of its ways.
+#[cfg_attr(not(test), expect(dead_code, reason = "only the documentation is made from it"))]
+#[derive(Clone, Copy)]
+pub(super) enum Users {
+    Everyone,
+    /// Who has the right.
+    With(Right),
+    /// Everyone may see what it shows; changing it takes the right.
+    ToChange(Right),
+    /// Whoever asked the question, and who has the right.
+    RequesterOr(Right),
+}
+
+/// A text in each language of the bot. Discord limits that of a description to 1 to 100 characters.
 #[derive(Clone, Copy)]
 pub(super) struct Text {
     pub(super) english: &'static str,

@@ -7,7 +7,7 @@ use super::{
     data::Data,
     error::CommandError,
     respond::{Reply, Visibility},
-    table::{Call, Command, CommandOptionDef, OptionKind, Options, Text},
+    table::{Call, Command, CommandOptionDef, OptionKind, Options, Text, Usage, Users},
 };
 use crate::{ids::GuildId, reply::texts};
 
@@ -35,6 +35,24 @@ pub(super) const COMMAND: Command = Command {
         },
         kind: OptionKind::Choice(SCOPES),
     }],
+    usage: &[
+        Usage {
+            options: "",
+            effect: Text {
+                english: "shows what your messages have cost: today, 7 days, 30 days",
+                portuguese: "mostra quanto suas mensagens custaram: hoje, em 7 e em 30 dias",
+            },
+            users: Users::Everyone,
+        },
+        Usage {
+            options: " scope:server",
+            effect: Text {
+                english: "shows what the server has cost: 14 days, by user, channel and agent",
+                portuguese: "mostra quanto o servidor custou: 14 dias, por pessoa, canal e agente",
+            },
+            users: Users::With(Right::SeeServerUsage),
+        },
+    ],
     // Everybody may see what they spent themselves.
     requires: None,
     run: |call, options| Box::pin(usage(call, options)),

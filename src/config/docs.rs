@@ -91,6 +91,15 @@ fn check(name: &str, expected: &str) {
     assert!(is_current, "{name} is not up to date; run: UPDATE_DOCS=1 cargo test");
 }
 
+/// The same as [`check`] for what a document has between `<!-- section -->` and `<!-- /section -->`.
+pub(crate) fn check_section(file: &str, section: &str, expected: &str) {
+    let (opening, closing) = (format!("<!-- {section} -->\n"), format!("<!-- /{section} -->"));
+    let document = fs::read_to_string(path(file)).unwrap();
+    let start = document.find(&opening).expect("the start of the section") + opening.len();
+    let end = document.find(&closing).expect("the end of the section");
+    check(file, &format!("{}{expected}{}", &document[..start], &document[end..]));
+}
+
 #[test]
 fn the_example_file_is_made_from_the_settings() {
     check(".env.example", &env_example());
@@ -98,13 +107,7 @@ fn the_example_file_is_made_from_the_settings() {
 
 #[test]
 fn the_operations_document_lists_every_setting_with_its_default() {
-    const FILE: &str = "docs/operations.md";
-    const START: &str = "<!-- settings -->\n";
-    const END: &str = "<!-- /settings -->";
-    let document = fs::read_to_string(path(FILE)).unwrap();
-    let start = document.find(START).expect("the start of the section") + START.len();
-    let end = document.find(END).expect("the end of the section");
-    check(FILE, &format!("{}{}{}", &document[..start], table(), &document[end..]));
+    check_section("docs/operations.md", "settings", &table());
 }
 
 #[test]

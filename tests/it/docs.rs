@@ -7,8 +7,6 @@ use std::{
 
 use tess_discord::Metrics;
 
-use crate::support::Chat;
-
 fn document(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
@@ -47,21 +45,6 @@ fn operations_document_lists_every_metric() {
         return fs::write(path, operations.replacen(current, table.trim(), 1)).unwrap();
     }
     assert_eq!(current, table.trim(), "to write the table: UPDATE_DOCS=1 cargo test --test it operations_document");
-}
-
-#[tokio::test]
-async fn the_readme_lists_every_command() {
-    let chat = Chat::start().await;
-    let discord = chat.discord.clone();
-    chat.until("the commands to be registered", || discord.command_puts() == 1).await;
-    let readmes = ["README.md", "README.pt-BR.md"].map(|name| (name, document(name)));
-    for command in chat.discord.commands().as_array().unwrap() {
-        let name = command["name"].as_str().unwrap();
-        for (document, text) in &readmes {
-            assert!(text.contains(&format!("| `/{name}")), "/{name} is not in the table of {document}");
-        }
-    }
-    chat.finish().await;
 }
 
 /// The Markdown documents of the repository, by path from its root.
