@@ -61,6 +61,9 @@ const COMMANDS: &[Command] = &[
     help::COMMAND,
 ];
 
+/// What interactions count as that no command of this version handles.
+const UNKNOWN: &str = "unknown";
+
 /// The type of the events that carry interactions, as metrics count them.
 const EVENT_TYPE: &str = "INTERACTION_CREATE";
 
@@ -111,8 +114,12 @@ impl Commands {
         let address = InteractionAddress { application, id, token };
         let mut respond = Responder::new(self.inner.discord.clone(), address, &request);
         let call = Call { data: &self.inner.data, caller: &caller, respond: &mut respond, id };
-        let Err(error) = catch_panic(handle(call, &request)).await else { return };
         let subject = subject_of(&request);
+        // A completion comes with each letter that is typed, and counts nothing.
+        if !matches!(request, Request::Completion { .. }) {
+            self.inner.metrics.command(subject);
+        }
+        let Err(error) = catch_panic(handle(call, &request)).await else { return };
         warn!(interaction = subject, %error, "interaction failed");
         let report = match error {
             // What could not be sent is not followed by more.
@@ -184,16 +191,16 @@ fn refusal(caller: &Caller, required: Option<Right>) -> Option<Reply> {
     Some(Reply::private(text))
 }
 
-/// What an interaction belongs to, for the log: a name of the bot's own, never what a person wrote.
-fn subject_of(request: &Request) -> &str {
+/// What an interaction belongs to, for the log and the metrics: a name of the bot's own, never what a person wrote.
+fn subject_of(request: &Request) -> &'static str {
     match request {
         Request::Command { name, .. } | Request::Completion { name, .. } => {
-            table::command(COMMANDS, name).map_or("unknown", |command| command.name)
+            table::command(COMMANDS, name).map_or(UNKNOWN, |command| command.name)
         }
         Request::Press { custom_id, .. } | Request::Form { custom_id, .. } => {
-            table::components(COMMANDS, custom_id).map_or("unknown", |(components, _)| components.prefix)
+            table::components(COMMANDS, custom_id).map_or(UNKNOWN, |(components, _)| components.prefix)
         }
-        Request::Unreadable => "unreadable",
+        Request::Unreadable => UNKNOWN,
     }
 }
 
@@ -220,6 +227,24 @@ mod tests {
             for text in options.chain([command.description]) {
                 assert_eq!(fits(text), [true, true], "{}", command.name);
             }
+        }
+    }
+
+    #[test]
+    fn interactions_count_as_names_of_the_bot_and_never_as_text_from_outside() {
+        let command = |name: &str| Request::Command { name: name.to_owned(), options: Vec::new() };
+        let press = |custom_id: &str| Request::Press { custom_id: custom_id.to_owned(), values: Vec::new() };
+        let form = |custom_id: &str| Request::Form { custom_id: custom_id.to_owned(), text: None };
+        for (request, expected) in [
+            (command("help"), "help"),
+            (command("of-another-version"), "unknown"),
+            (press("stop:17"), "stop"),
+            (press("agent:17"), "unknown"),
+            (form("settings:set:model"), "settings"),
+            (form("x"), "unknown"),
+            (Request::Unreadable, "unknown"),
+        ] {
+            assert_eq!(subject_of(&request), expected, "{request:?}");
         }
     }
 

@@ -60,6 +60,7 @@ struct Inner {
     tess_ahead: Gauge,
     discord_requests: Labelled<2>,
     discord_rate_limited: Labelled<1>,
+    commands: Labelled<1>,
     gateway_connections: Labelled<1>,
     gateway_closes: Labelled<1>,
     gateway_up: Gauge,
@@ -92,6 +93,7 @@ impl Inner {
             tess_ahead: t.gauge("tess_discord_tess_ahead", "Requests queued for Tess by the request limiter"),
             discord_requests: t.labelled("tess_discord_discord_requests_total", ["route", "class"], "Requests to Discord by route and status class: 2xx to 5xx, or none without an answer"),
             discord_rate_limited: t.labelled("tess_discord_discord_rate_limited_total", ["scope"], "Responses of Discord with status 429"),
+            commands: t.labelled("tess_discord_commands_total", ["command"], "Commands, buttons, menus and forms handled, by name of the command or prefix of the component; those of no command of this version count as unknown"),
             gateway_connections: t.labelled("tess_discord_gateway_connections_total", ["how"], "Gateway connections opened, with IDENTIFY or RESUME"),
             gateway_closes: t.labelled("tess_discord_gateway_closes_total", ["code"], "Gateway connections that ended, by close code; none without a close frame"),
             gateway_up: t.gauge("tess_discord_gateway_up", "1 while the gateway session is up"),
@@ -211,6 +213,11 @@ impl Metrics {
     #[must_use]
     pub fn rate_limited(&self, scope: &'static str) -> u64 {
         self.0.discord_rate_limited.get([scope])
+    }
+
+    /// Counts a handled interaction by a name of the bot's own.
+    pub fn command(&self, name: &'static str) {
+        self.0.commands.add([name], 1);
     }
 
     /// Counts a gateway connection that is being opened.
@@ -358,6 +365,7 @@ mod tests {
         metrics.spend(0.25);
         metrics.discord_request("create_message", Some(204));
         metrics.discord_rate_limited("user");
+        metrics.command("help");
         metrics.gateway_opened(Opening::Identify);
         metrics.gateway_closed(Some(4009));
         metrics.gateway_undecodable("MESSAGE_CREATE");
@@ -403,6 +411,7 @@ mod tests {
             r#"tess_discord_discord_requests_total{route="create_message",class="2xx"} 1"#,
             r#"tess_discord_discord_requests_total{route="create_message",class="none"} 1"#,
             r#"tess_discord_discord_rate_limited_total{scope="user"} 1"#,
+            r#"tess_discord_commands_total{command="help"} 1"#,
             r#"tess_discord_gateway_connections_total{how="identify"} 1"#,
             r#"tess_discord_gateway_closes_total{code="none"} 1"#,
             r#"tess_discord_gateway_closes_total{code="4009"} 1"#,
