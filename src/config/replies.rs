@@ -30,6 +30,15 @@ static RETRY_BUTTON: Setting = Setting {
     details: "The reply before it loses its button, which costs one more request to Discord for each reply. /retry always works.",
 };
 
+static TYPING: Setting = Setting {
+    name: "TYPING",
+    section: Section::Messages,
+    default: DefaultValue::Value("on"),
+    accepts: Accepts::SWITCH,
+    summary: "on: the channel shows that the bot is typing while the agent works. off: it does not.",
+    details: "Off saves a request to Discord for each answer, and one more every 8 seconds, which matters to a bot in many servers.",
+};
+
 static LANGUAGE: Setting = Setting {
     name: "BOT_LANGUAGE",
     section: Section::Messages,
@@ -55,6 +64,8 @@ pub struct ReplyConfig {
     pub mode: ReplyMode,
     /// `RETRY_BUTTON`: whether the last reply of a channel can be repeated by a button, as error texts always can.
     pub retry_button: bool,
+    /// `TYPING`: whether typing is shown while the agent works.
+    pub typing: bool,
     /// `BOT_LANGUAGE`.
     pub language: Language,
     /// `NOTICE_AFTER`: how long a user waits before a note says so; a year when the setting is 0, "never".
@@ -67,6 +78,7 @@ impl ReplyConfig {
         Self {
             mode: reader.value(&MODE, ReplyMode::parse),
             retry_button: reader.value(&RETRY_BUTTON, parse::switch),
+            typing: reader.value(&TYPING, parse::switch),
             language: reader.value(&LANGUAGE, Language::parse),
             notice_after: if notice_after.is_zero() { NEVER } else { notice_after },
         }
@@ -86,5 +98,22 @@ pub enum ReplyMode {
 impl ReplyMode {
     fn parse(text: &str) -> Parsed<Self> {
         parse::keyword(text, &[("final", Self::Final), ("live", Self::Live)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn typing_is_shown_unless_it_is_switched_off() {
+        let typing = |value: &str| {
+            let required = [("DISCORD_TOKEN", "a.b.c"), ("TESS_API_KEY", "1|key"), ("TESS_AGENT_ID", "7")];
+            let vars = required.into_iter().chain([("TYPING", value)]);
+            let config = Config::from_vars(vars.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            config.map(|config| config.reply.typing).map_err(|problems| problems.to_string())
+        };
+        assert_eq!((typing(""), typing("on"), typing("off")), (Ok(true), Ok(true), Ok(false)));
+        assert!(typing("never").unwrap_err().contains("TYPING"));
     }
 }

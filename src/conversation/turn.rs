@@ -1,6 +1,6 @@
 //! The story of one turn: prepare the request, execute the agent, deliver the answer or say why there is none.
 
-use std::{convert::Infallible, pin::pin};
+use std::{convert::Infallible, future::pending, pin::pin};
 
 use tokio::{
     sync::watch,
@@ -158,8 +158,11 @@ impl TurnContext<'_> {
         }
     }
 
-    /// Triggers typing at once and again until it is dropped. A failure is only cosmetic.
+    /// Triggers typing at once and again until it is dropped, unless it is switched off. A failure is only cosmetic.
     async fn keep_typing(&self) -> Infallible {
+        if !self.config().reply.typing {
+            return pending().await;
+        }
         loop {
             let _ = self.services().discord.trigger_typing(self.channel).await;
             sleep(self.config().timings.typing_interval).await;
