@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::report::Line;
 use crate::{
     config::TessConfig,
+    ids::WorkspaceId,
     tess::{Agent, ChatMessage, Options, Request, Role, Tess, TessError},
 };
 
@@ -57,7 +58,7 @@ fn agent_lines(config: &TessConfig, tess: &Tess, agent: &Agent) -> Vec<Line> {
     let mut lines = passed_before(AGENT, config);
     match agent_problem(agent) {
         Some(problem) => lines.push(Line::failed(STEPS[AGENT], problem)),
-        None => lines.push(Line::passed(STEPS[AGENT], format!("{} ({}), a chat agent", agent.title, agent.id))),
+        None => lines.push(Line::passed(STEPS[AGENT], agent_text(config.workspace, agent))),
     }
     let invalid = tess.invalid_defaults(agent);
     if invalid.is_empty() {
@@ -65,6 +66,17 @@ fn agent_lines(config: &TessConfig, tess: &Tess, agent: &Agent) -> Vec<Line> {
     }
     lines.extend(invalid.iter().map(|default| Line::failed(OPTIONS, default.to_string())));
     lines
+}
+
+/// Describes an agent that can answer. One of another workspace is worth a word: the key's workspace pays for its answers.
+fn agent_text(paying: Option<WorkspaceId>, Agent { id, title, workspace, .. }: &Agent) -> String {
+    let text = format!("{title} ({id}), a chat agent");
+    match (workspace, paying) {
+        (Some(WorkspaceId(owner)), Some(WorkspaceId(paying))) if *owner != paying => {
+            format!("{text} of workspace {owner}; workspace {paying} pays for its answers")
+        }
+        _ => text,
+    }
 }
 
 /// Returns why the agent would not answer with these settings, one sentence each, with what to do.
@@ -103,5 +115,30 @@ async fn execution(config: &TessConfig, tess: &Tess) -> Line {
             Line::passed(EXECUTION, format!("answered in {seconds:.1} s for {} credits", answer.credits))
         }
         Err(error) => Line::failed(EXECUTION, explain(tess, &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::AgentId;
+
+    #[test]
+    fn an_agent_of_another_workspace_is_reported_with_who_pays() {
+        let agent = |workspace: Option<u64>| Agent {
+            id: AgentId(8_794),
+            title: "Tess Helper".to_owned(),
+            slug: String::new(),
+            description: None,
+            workspace: workspace.map(WorkspaceId),
+            kind: "chat".to_owned(),
+            questions: Vec::new(),
+        };
+        let text = |paying: Option<u64>, owner| agent_text(paying.map(WorkspaceId), &agent(owner));
+        for same in [text(Some(11), Some(11)), text(Some(11), None), text(None, Some(11))] {
+            assert_eq!(same, "Tess Helper (8794), a chat agent");
+        }
+        let other = "Tess Helper (8794), a chat agent of workspace 12; workspace 11 pays for its answers";
+        assert_eq!(text(Some(11), Some(12)), other);
     }
 }

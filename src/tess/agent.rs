@@ -6,7 +6,7 @@ use super::{
     json::{id, number, text},
     options::{InvalidOption, Options, is_reserved},
 };
-use crate::ids::AgentId;
+use crate::ids::{AgentId, WorkspaceId};
 
 /// Longest answer to a text question without a bound, in characters: what a field of a Discord form accepts.
 const DEFAULT_MAX_CHARS: usize = 4_000;
@@ -25,6 +25,8 @@ pub(crate) struct Agent {
     pub slug: String,
     /// What it is for, if its author wrote it down.
     pub description: Option<String>,
+    /// The workspace that it belongs to, if Tess says.
+    pub workspace: Option<WorkspaceId>,
     /// `chat`, `image`, `text` or `video`.
     pub kind: String,
     /// The fields of an execution; empty if Tess omits them.
@@ -91,6 +93,7 @@ impl Agent {
             title: field("title"),
             slug: field("slug"),
             description: non_blank(agent.get("description")),
+            workspace: agent.get("workspace_id").and_then(id).map(WorkspaceId),
             kind: field("type"),
             questions: questions.into_iter().flatten().map(Question::read).collect(),
         })
@@ -240,6 +243,15 @@ mod tests {
         assert_eq!(tone.max_length, Some(80));
         let settings: Vec<_> = agent.settings().map(|question| question.name.as_str()).collect();
         assert_eq!(settings, ["temperature", "tom"]);
+    }
+
+    #[test]
+    fn an_agents_workspace_may_be_a_number_a_string_or_unknown() {
+        for (workspace, expected) in [(json!(11), Some(11)), (json!("11"), Some(11)), (json!(null), None)] {
+            let agent = Agent::read(&json!({"id": 1, "workspace_id": workspace})).unwrap();
+            assert_eq!(agent.workspace, expected.map(WorkspaceId), "{workspace}");
+        }
+        assert_eq!(Agent::read(&json!({"id": 1})).unwrap().workspace, None);
     }
 
     #[test]

@@ -182,6 +182,7 @@ mod tests {
             title: title.to_owned(),
             slug: String::new(),
             description: description.map(str::to_owned),
+            workspace: None,
             kind: "chat".to_owned(),
             questions: Vec::new(),
         }
