@@ -32,6 +32,7 @@ use crate::{
     tess::Tess,
 };
 
+mod about;
 mod agent;
 mod agent_directory;
 mod agents;
@@ -59,6 +60,7 @@ const COMMANDS: &[Command] = &[
     retry::COMMAND,
     usage::COMMAND,
     help::COMMAND,
+    about::COMMAND,
 ];
 
 /// What interactions count as that no command of this version handles.

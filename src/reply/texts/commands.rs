@@ -23,7 +23,8 @@ pub(crate) fn help(language: Language, respond_to: RespondTo) -> String {
              - `/stop` stops the current answer\n\
              - `/retry` asks the last question again\n\
              - `/usage` shows what your messages have cost\n\
-             - `/help` shows this"
+             - `/help` shows this\n\
+             - `/about` shows the bot's version"
         ),
         format!(
             "ℹ️ {when}. Levo em conta a conversa até aqui. O que vocês escreverem enquanto trabalho é respondido \
@@ -35,9 +36,24 @@ pub(crate) fn help(language: Language, respond_to: RespondTo) -> String {
              - `/stop` interrompe a resposta em andamento\n\
              - `/retry` refaz a última pergunta\n\
              - `/usage` mostra quanto suas mensagens custaram\n\
-             - `/help` mostra isto"
+             - `/help` mostra isto\n\
+             - `/about` mostra a versão do bot"
         ),
     )
+}
+
+/// The answer to `/about`: which version runs and, unless `source` is empty, the address of its README and source.
+#[must_use]
+pub(crate) fn about(language: Language, version: &str, source: &str) -> String {
+    let mut text = language.say(
+        format!("ℹ️ This is tess-discord {version}. It lets a channel chat with an agent of Tess AI."),
+        format!("ℹ️ Este é o tess-discord {version}. Com ele, um canal conversa com um agente da Tess AI."),
+    );
+    if !source.is_empty() {
+        let label = language.say("Documentation and source", "Documentação e código");
+        text.push_str(&format!("\n{label}: <{source}>"));
+    }
+    text
 }
 
 /// Says that the channel's history was cleared.
@@ -89,6 +105,7 @@ mod tests {
         - `/retry` refaz a última pergunta
         - `/usage` mostra quanto suas mensagens custaram
         - `/help` mostra isto
+        - `/about` mostra a versão do bot
         ");
         assert_snapshot!(help(EN, RespondTo::All), @"
         ℹ️ I answer every message here. I take the conversation so far into account. What you write while I work is answered next, all at once.
@@ -100,14 +117,30 @@ mod tests {
         - `/retry` asks the last question again
         - `/usage` shows what your messages have cost
         - `/help` shows this
+        - `/about` shows the bot's version
         ");
         assert_snapshot!(help(EN, RespondTo::Mentions).lines().next().unwrap(), @"ℹ️ I answer when you mention me or reply to me, and every direct message. I take the conversation so far into account. What you write while I work is answered next, all at once.");
+    }
+
+    #[test]
+    fn about_names_the_version_and_links_the_source_if_it_is_known() {
+        let source = "https://git.example/tess-discord";
+        assert_snapshot!(about(PT, "1.2.3", source), @"
+        ℹ️ Este é o tess-discord 1.2.3. Com ele, um canal conversa com um agente da Tess AI.
+        Documentação e código: <https://git.example/tess-discord>
+        ");
+        assert_snapshot!(about(EN, "1.2.3", source), @"
+        ℹ️ This is tess-discord 1.2.3. It lets a channel chat with an agent of Tess AI.
+        Documentation and source: <https://git.example/tess-discord>
+        ");
+        assert_snapshot!(about(EN, "1.2.3", ""), @"ℹ️ This is tess-discord 1.2.3. It lets a channel chat with an agent of Tess AI.");
     }
 
     #[test]
     fn no_text_is_taken_for_an_answer() {
         let texts = |language| {
             let texts = [reset_done(language), needs_manage_channels(language)];
+            assert!(!is_answer(&about(language, "1.2.3", "https://git.example")));
             assert!(!is_answer(&help(language, RespondTo::All)) && texts.iter().all(|text| !is_answer(text)));
             texts.join("\n")
         };
