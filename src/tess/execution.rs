@@ -148,11 +148,13 @@ fn started(reply: &Reply, agent: AgentId, redactor: &Redactor<'_>) -> Result<Exe
 
 /// Returns the outcome of an execution; `None` while it has not ended.
 fn outcome(execution: Execution, redactor: &Redactor<'_>) -> Option<Result<Answer, TessError>> {
-    let Execution { id, report: Report { state, output, error, credits, files } } = execution;
+    let Report { state, output, error, credits, files, .. } = &execution.report;
     match state {
         State::Unfinished => None,
-        State::Succeeded if output.trim().is_empty() && files.is_empty() => Some(Err(TessError::Empty { credits })),
-        State::Succeeded => Some(Ok(Answer { execution: id, output, credits, files })),
-        State::Failed => Some(Err(failure(&error, redactor))),
+        State::Succeeded if output.trim().is_empty() && files.is_empty() => {
+            Some(Err(TessError::Empty { credits: *credits }))
+        }
+        State::Succeeded => Some(Ok(execution.into_answer())),
+        State::Failed => Some(Err(failure(error, redactor))),
     }
 }

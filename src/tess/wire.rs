@@ -10,7 +10,7 @@ use super::{
     defaults,
     files::{GeneratedFile, generated_files},
     json,
-    request::{ChatMessage, Request},
+    request::{Answer, ChatMessage, Request},
 };
 use crate::{
     config::TessConfig,
@@ -38,6 +38,14 @@ pub(super) struct AgentPage {
 pub(super) struct Execution {
     pub(super) id: ExecutionId,
     pub(super) report: Report,
+}
+
+impl Execution {
+    /// Returns the answer of an execution that succeeded.
+    pub(super) fn into_answer(self) -> Answer {
+        let Self { id, report: Report { output, credits, files, .. } } = self;
+        Answer { execution: id, output, credits, files }
+    }
 }
 
 /// One event of a stream; its output is a piece of the whole.
