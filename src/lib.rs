@@ -89,7 +89,7 @@ pub use self::{
     bot::Bot,
     config::{Config, Credits, LogFormat, Problems, Timings},
     ops::probe as probe_health,
-    telemetry::{Metrics, Outcome, init as init_logs},
+    telemetry::{Metrics, init as init_logs},
 };
 
 #[cfg(feature = "internals")]
