@@ -7,6 +7,7 @@ use sim::discord::{DiscordOptions, DiscordSim, Limit, LostResponse, Route, Scope
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
+    task::yield_now,
     time::timeout,
 };
 use tokio_rustls::{
@@ -29,6 +30,7 @@ const SOON: Duration = Duration::from_secs(15);
 struct Secure {
     sim: DiscordSim,
     discord: Discord,
+    metrics: Metrics,
 }
 
 impl Secure {
@@ -42,9 +44,10 @@ impl Secure {
         let identity = rcgen::generate_simple_self_signed(["discord.com".to_owned()]).unwrap();
         let front = terminate_tls(&identity, behind).await;
         let trusted = reqwest::Certificate::from_der(identity.cert.der()).unwrap();
+        let metrics = Metrics::new();
         let http = clients::http_client().resolve("discord.com", front).add_root_certificate(trusted).build().unwrap();
-        let discord = Discord::new(http, &config(&sim.token()).discord, &Timings::default(), Metrics::new()).unwrap();
-        Self { sim, discord }
+        let discord = Discord::new(http, &config(&sim.token()).discord, &Timings::default(), metrics.clone()).unwrap();
+        Self { sim, discord, metrics }
     }
 
     async fn post(&self, channel: u64, message: u64, content: &str) -> Result<Option<MessageId>, DiscordError> {
@@ -116,7 +119,13 @@ async fn tls_global_rate_limit_delays_every_channel() {
     // The second is sent after the first met the limit. A request before `retry_after` would be a violation.
     let first = secure.post(general, 1, "First.");
     let second = async {
-        secure.sim.wait_until("the first", |sim| sim.requests_of(Route::CreateMessage) == 1).await;
+        // That the simulator has sent the 429 is not enough: the client must have read it.
+        let is_limited = async {
+            while secure.metrics.rate_limited("global") == 0 {
+                yield_now().await
+            }
+        };
+        timeout(SOON, is_limited).await.expect("the first post to be limited");
         secure.post(other, 2, "Second.").await
     };
     let (first, second) = tokio::join!(first, second);
