@@ -7,13 +7,15 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use futures_util::FutureExt as _;
 use tokio::{sync::Semaphore, time::sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     backoff::Backoff,
@@ -212,7 +214,12 @@ impl Session {
         let (session, pending) = (self.clone(), PendingCatchUp::begin(&self.shared));
         self.shared.tasks.tracker.spawn(async move {
             // When the session ends, the next one asks again, and until then the channel's turns wait.
-            let asked = session.ended.run_until_cancelled(session.ask(channel, after, guild)).await;
+            let ask = session.ended.run_until_cancelled(session.ask(channel, after, guild));
+            let asked = AssertUnwindSafe(ask).catch_unwind().await.unwrap_or_else(|_panic| {
+                session.shared.services.metrics.panicked();
+                error!(channel.id = %channel, "catch-up of a channel panicked; this is a bug in the bot");
+                Some(None)
+            });
             if let Some(newest) = asked.filter(|_| !session.ended.is_cancelled()) {
                 session.shared.end_catch_up(channel, newest);
             }

@@ -1,10 +1,8 @@
 //! What a channel's driver is doing. The driver is the task that runs the channel's turns one after the other; it
 //! exists in every phase but [`Phase::Idle`].
 
-use crate::ids::{MessageId, UserId};
-use std::mem;
-
 use super::batch::{Batch, Queued};
+use crate::ids::{MessageId, UserId};
 
 /// The phase of a channel.
 #[derive(Debug, Default)]
@@ -99,19 +97,16 @@ impl Turn {
 
     /// Closes a turn whose messages are all settled; `None` while they are not, or when it was closed before.
     pub(super) fn close(&mut self) -> Option<ClosedTurn> {
-        let is_open = self.unsettled.is_empty() && !self.messages.is_empty();
-        is_open.then(|| ClosedTurn {
-            messages: mem::take(&mut self.messages),
-            retry_button: self.retry_button.take(),
-            fate: self.fate,
-        })
+        let newest = self.messages.last().copied().filter(|_| self.unsettled.is_empty())?;
+        self.messages = Vec::new();
+        Some(ClosedTurn { newest, retry_button: self.retry_button.take(), fate: self.fate })
     }
 }
 
 /// A turn whose messages are all settled.
 pub(super) struct ClosedTurn {
-    /// In ascending order.
-    pub(super) messages: Vec<MessageId>,
+    /// The newest message of the batch as it was taken.
+    pub(super) newest: MessageId,
     pub(super) retry_button: Option<MessageId>,
     pub(super) fate: Fate,
 }

@@ -310,6 +310,24 @@ fn interrupted_turn_is_left_for_the_next_start() {
 }
 
 #[test]
+fn answered_late_message_is_late_no_more_when_shutdown_interrupts_a_refusal() {
+    let mut channel = Fixture::new();
+    channel.ask(5);
+    let first = channel.take().unwrap();
+    channel.ask(3);
+    channel.ask(4);
+    channel.end(&first);
+    let late = channel.take().unwrap();
+    let kept = late.without(|message| message == id(4)).unwrap();
+    channel.handle(Input::Narrowed { kept: &kept });
+    channel.end(&kept);
+    channel.handle(Input::Refused { message: id(4), outcome: None });
+    let is_settled =
+        |n: u64| channel.has(|effect| matches!(effect, Effect::SettleLate(messages) if messages.contains(&id(n))));
+    assert_eq!((is_settled(3), is_settled(4)), (true, false));
+}
+
+#[test]
 fn panic_in_a_batch_leaves_the_channel_able_to_go_on() {
     let mut channel = Fixture::new();
     channel.ask(1);

@@ -110,18 +110,17 @@ impl Channel {
         if outcome.is_none() && !settled.is_empty() {
             turn.fate = turn.fate.max(Fate::Interrupted);
         }
-        let closed = turn.close();
+        let (closed, is_gone) = (turn.close(), turn.fate == Fate::ChannelGone);
         if outcome.is_none() {
             self.leave_for_next_start(&settled);
+        } else if !settled.is_empty() && !is_gone {
+            // By itself, because the rest of the batch may be left for the next start.
+            effects.push(Effect::SettleLate(settled.clone()));
         }
         effects.settle(settled, outcome.unwrap_or(Outcome::Cancelled(CancelReason::Shutdown)));
         let Some(closed) = closed else { return };
         if matches!(closed.fate, Fate::Wanted | Fate::Reset) {
-            let newest = closed.messages.last().copied();
-            if let Some(newest) = newest {
-                self.advance_handled(newest, effects);
-            }
-            effects.push(Effect::SettleLate(closed.messages));
+            self.advance_handled(closed.newest, effects);
         }
         if closed.fate != Fate::ChannelGone {
             effects.list.extend(closed.retry_button.map(Effect::RemoveRetryButton));
