@@ -122,7 +122,7 @@ async fn tls_global_rate_limit_delays_every_channel() {
         // That the simulator has sent the 429 is not enough: the client must have read it.
         let is_limited = async {
             while secure.metrics.rate_limited("global") == 0 {
-                yield_now().await
+                yield_now().await;
             }
         };
         timeout(SOON, is_limited).await.expect("the first post to be limited");
