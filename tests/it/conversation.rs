@@ -1,6 +1,7 @@
 //! Conversations: which messages are answered, what the agent sees, and what users see.
 
 use serde_json::json;
+use sim::discord::Route;
 
 use crate::support::Chat;
 
@@ -196,6 +197,19 @@ async fn with_files_off_message_with_only_a_file_is_context() {
     let asked = chat.next_execution().await.messages.to_string();
     assert!(asked.contains("cat.png"), "{asked}");
     assert_eq!(chat.metrics.taken(), 1);
+    chat.finish().await;
+}
+
+#[tokio::test]
+async fn typing_off_sends_no_indicator_but_the_probe_of_a_new_channel() {
+    let chat = Chat::setup().set("TYPING", "off").start().await;
+    chat.tess.answers(["One.", "Two."]);
+    for (text, answer) in [("first", "One."), ("second", "Two.")] {
+        chat.say("alice", text);
+        chat.expect_reply(answer).await;
+        chat.wait_settled().await;
+    }
+    assert_eq!(chat.discord.requests_of(Route::Typing), 1);
     chat.finish().await;
 }
 
