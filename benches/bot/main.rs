@@ -92,6 +92,8 @@ async fn run(size: &Size, against: Option<PathBuf>) -> anyhow::Result<()> {
         .into_iter()
         .collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench-bot.json");
+    // Cargo's own folder may be elsewhere.
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
     fs::write(&path, serde_json::to_vec_pretty(&json)?)?;
     eprintln!("all figures are in {}", path.display());
     Ok(())
