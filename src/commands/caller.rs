@@ -32,7 +32,7 @@ pub(super) enum Right {
 }
 
 impl Caller {
-    /// The caller of an interaction. `default` is the language of whoever's Discord has one that the bot does not speak.
+    /// The caller of an interaction. `default` is the language for callers whose Discord has a language that the bot does not speak.
     pub(super) fn new(interaction: &Interaction, default: Language) -> Self {
         Self {
             user: interaction.user,

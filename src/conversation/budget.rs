@@ -50,7 +50,7 @@ pub(super) struct Refusal {
     pub(super) reached: Reached,
     /// When the limit allows messages again.
     pub(super) opens: SystemTime,
-    /// Whether the user was not told of it yet.
+    /// Whether this is the first refusal for this limit that the user is told of.
     pub(super) is_new: bool,
 }
 
@@ -137,7 +137,7 @@ impl Budgets {
         Ok(())
     }
 
-    /// Whether the user was not told of this limit yet; counts as told.
+    /// Returns whether a user is told of a limit for the first time, and records it.
     fn record_told(&mut self, user: UserId, reached: Reached, opens: SystemTime, now: SystemTime) -> bool {
         let about = (user, reached);
         if self.told.get(&about).is_some_and(|until| *until > now) {

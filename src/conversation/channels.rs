@@ -163,7 +163,7 @@ impl Channels {
     }
 }
 
-/// A channel that is being looked at.
+/// Read access to a channel; its map is locked until this is dropped.
 struct ChannelRef<'a>(Ref<'a, ChannelId, Slot>);
 
 impl std::ops::Deref for ChannelRef<'_> {

@@ -36,7 +36,7 @@ pub(in crate::conversation) enum Effect {
     ReportPanic(Vec<MessageId>),
 }
 
-/// The answer to an input, for whoever sent it.
+/// The result of an input, returned to its sender.
 #[derive(Debug, Default)]
 pub(in crate::conversation) enum Reply {
     #[default]
